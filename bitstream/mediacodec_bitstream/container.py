@@ -1,0 +1,8 @@
+"""The container: `Writer`, `Reader` and `scan` (SPEC section 3)."""
+
+from .reader import Gap, Reader
+from .scan import ScanResult, StreamScan, scan
+from .trailer import End, StreamEnd
+from .writer import Writer
+
+__all__ = ["End", "Gap", "Reader", "ScanResult", "StreamEnd", "StreamScan", "Writer", "scan"]

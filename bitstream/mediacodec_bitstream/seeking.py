@@ -1,0 +1,151 @@
+"""Finding things in a file without reading its payloads: the header, the tail, a point in time."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+from .chunk import DATA, END, HEAD_SIZE, HEADER, INDEX, KEYFRAME, OVERHEAD, Chunk, Head, parse_head
+from .errors import BitstreamError, NotAnMcxError, UnsupportedFeatureError, UnsupportedVersionError
+from .header import PREAMBLE_SIZE, FileHeader, header_size
+from .source import ByteSource
+from .trailer import TAIL_SIZE, End, Index, unpack_end
+
+SEARCH_LIMIT = 64 << 20  # bytes searched for a header copy
+
+
+def read_header(source: ByteSource, *, strict: bool) -> tuple[FileHeader, str | None]:
+    """The header at the cursor, which moves behind it, and None.
+
+    Where the start is missing or damaged, the header from the first header copy and what was wrong; the
+    cursor is then at the start again (seekable) or behind the copy. Raises the error of the start where
+    strict or no copy is found.
+    """
+    try:
+        source.fill(PREAMBLE_SIZE)
+        size = header_size(bytes(source.buffer[:PREAMBLE_SIZE]))
+        source.fill(size)
+        header = FileHeader.unpack(bytes(source.buffer[:size]))
+    except (UnsupportedVersionError, UnsupportedFeatureError):
+        raise
+    except BitstreamError as error:
+        copy = None if strict else _search_copy(source)
+        if copy is None:
+            raise
+        missing = isinstance(error, NotAnMcxError)
+        return copy, "joined after the start of the stream" if missing else str(error)
+    source.advance(size)
+    return header, None
+
+
+def whole_chunk(source: ByteSource) -> Chunk | None:
+    """The chunk at the cursor if all of it is there and its checksums hold; does not move."""
+    head = parse_head(source.buffer) if source.fill(HEAD_SIZE) else None
+    if head is None or not source.fill(head.total):
+        return None
+    payload = bytes(source.buffer[HEAD_SIZE : HEAD_SIZE + head.size])
+    if zlib.crc32(payload) != int.from_bytes(source.buffer[head.total - 4 : head.total], "little"):
+        return None
+    return Chunk(head, payload, source.offset)
+
+
+def load_tail(source: ByteSource) -> End | None:
+    """The end chunk that stands at the very end of a seekable file; the cursor does not move."""
+    if not source.seekable:
+        return None
+    back, size = source.offset, source.size()
+    try:
+        source.seek(max(size - TAIL_SIZE, 0))
+        if not source.fill(TAIL_SIZE):
+            return None
+        length = int.from_bytes(source.buffer[:2], "little")
+        if not OVERHEAD <= length <= size:
+            return None
+        source.seek(size - length)
+        chunk = whole_chunk(source)
+        if chunk is None or chunk.head.type != END:
+            return None
+        return unpack_end(chunk.payload)
+    except BitstreamError:
+        return None
+    finally:
+        source.seek(back)
+
+
+def walk(source: ByteSource, start: int) -> Iterator[tuple[int, Head]]:
+    """(offset, head) of every chunk from an offset on, reading heads only; what is damaged is stepped over.
+
+    Between steps the caller may move the cursor. A last chunk that is cut short is not reported.
+    """
+    size, position = source.size(), start
+    while True:
+        source.seek(position)
+        if not source.fill(HEAD_SIZE):
+            return
+        head = parse_head(source.buffer)
+        if head is None or position + head.total > size:
+            source.skip_to_sync()
+            position = source.offset
+            continue
+        yield position, head
+        position += head.total
+
+
+def find_keyframe(source: ByteSource, start: int, stream_id: int, pts: int) -> tuple[int, int]:
+    """(pts, byte offset) of a stream's last keyframe chunk at or before pts, else (0, start)."""
+    best = (0, start)
+    for offset, head in walk(source, _near(source, start, stream_id, pts)):
+        if head.type == DATA and head.stream_id == stream_id and head.flags & KEYFRAME:
+            if head.pts > pts:
+                break
+            best = head.pts, offset
+    return best
+
+
+def _near(source: ByteSource, start: int, stream_id: int, pts: int) -> int:
+    """Where to begin looking: an offset from the index that leads to the right stream, else start."""
+    end = load_tail(source)
+    if end is None or not end.index_offset:
+        return start
+    source.seek(end.index_offset)
+    chunk = whole_chunk(source)
+    if chunk is None or chunk.head.type != INDEX:
+        return start
+    try:
+        offset = Index.unpack(chunk.payload).find(stream_id, pts)
+    except BitstreamError:
+        return start
+    if offset is None:
+        return start
+    source.seek(offset)
+    head = parse_head(source.buffer) if source.fill(HEAD_SIZE) else None
+    fits = head is not None and head.type == DATA and head.stream_id == stream_id and head.pts <= pts
+    return offset if fits else start
+
+
+def _search_copy(source: ByteSource) -> FileHeader | None:
+    start, wasted = source.offset, 0
+    while source.offset - start + wasted <= SEARCH_LIMIT and source.fill(HEAD_SIZE):
+        head = parse_head(source.buffer)
+        if head is not None and head.type == HEADER:
+            chunk = whole_chunk(source)
+            wasted += head.size
+            if chunk is not None:
+                try:
+                    header = FileHeader.unpack(chunk.payload)
+                except UnsupportedFeatureError:
+                    raise
+                except BitstreamError:
+                    pass
+                else:
+                    _after_copy(source, start, head)
+                    return header
+        source.skip_to_sync()
+    return None
+
+
+def _after_copy(source: ByteSource, start: int, head: Head) -> None:
+    if source.seekable:
+        source.seek(start)
+    else:
+        source.advance(head.total)
