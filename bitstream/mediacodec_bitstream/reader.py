@@ -22,7 +22,7 @@ from .chunk import (
     parse_head,
     unpack_data,
 )
-from .errors import BitstreamError, CorruptError, ParameterError, TruncatedError, UnsupportedFeatureError
+from .errors import BitstreamError, CorruptError, NotAnMcxError, ParameterError, TruncatedError, UnsupportedFeatureError
 from .fields import Fields, unpack_fields
 from .header import FileHeader
 from .packet import Packet
@@ -76,7 +76,8 @@ class Reader:
     CorruptError where no header can be had.
 
     header: FileHeader; tags: Fields, the file's tags as far as read; gaps: list of Gap; end: End, or None
-    until the end chunk was read; truncated: the file ended without one.
+    until the end chunk was read; truncated: the file ended without one; joined: the start was not there or
+    unreadable, and the header came from a copy.
     """
 
     def __init__(self, file: BinaryIO, *, strict: bool = False) -> None:
@@ -90,11 +91,14 @@ class Reader:
         self._finished = False
         self.header, problem = read_header(self._source, strict=strict)
         self.tags = Fields(self.header.fields)
-        self.joined = problem is not None  # the start was not there, or unreadable
+        self.joined = problem is not None
+        # Joining a live stream is no damage, nor is the half chunk it begins with.
+        self._joining_live = isinstance(problem, NotAnMcxError) and self.header.live
+        self._from_start = not self.joined
         self._data_start = self._source.offset
         self._restart(None if self.joined else 0)
-        if problem is not None:
-            self._note(Gap(None, None, None, 0, problem))
+        if problem is not None and not self._joining_live:
+            self._note(Gap(None, None, None, 0, str(problem)))
 
     def __iter__(self) -> Iterator[Packet]:
         return self
@@ -123,8 +127,7 @@ class Reader:
         found, offset = find_keyframe(self._source, self._data_start, stream_id, pts)
         self._source.seek(offset)
         self._queue.clear()
-        self._finished = self.truncated = False
-        self.joined = True
+        self._finished = self.truncated = self._from_start = False
         self._restart(None)
         return found
 
@@ -158,6 +161,8 @@ class Reader:
             source.skip_to_sync()
         if not source.fill(HEAD_SIZE):
             source.advance(len(source.buffer))
+        if self._joining_live:
+            return
         junk = f"{source.offset - start} bytes that are no chunk"
         self._report(Gap(None, None, None, start, junk), CorruptError)
 
@@ -171,6 +176,7 @@ class Reader:
         payload = bytes(source.buffer[HEAD_SIZE : HEAD_SIZE + head.size])
         if zlib.crc32(payload) == int.from_bytes(source.buffer[head.total - 4 : head.total], "little"):
             source.advance(head.total)
+            self._joining_live = False
             return Chunk(head, payload, offset)
         self._damaged(head, "the payload's CRC does not match", CorruptError)
         # Bytes may have been lost, so the next chunk may begin inside. Where a head stands at the announced
@@ -267,7 +273,7 @@ class Reader:
             return "there is no end chunk: the file was cut"
         totals = self.end.streams.get(stream_id)
         missing = totals.packets - state.packets if totals else 0
-        if missing > 0 and not (self.joined or state.lossy or state.failed):
+        if missing > 0 and self._from_start and not (state.lossy or state.failed):
             return f"{missing} packets are missing at the end"
         return None
 

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 
 from .chunk import DATA, END, HEAD_SIZE, HEADER, INDEX, KEYFRAME, OVERHEAD, Chunk, Head, parse_head
-from .errors import BitstreamError, NotAnMcxError, UnsupportedFeatureError, UnsupportedVersionError
+from .errors import BitstreamError, UnsupportedFeatureError, UnsupportedVersionError
 from .header import PREAMBLE_SIZE, FileHeader, header_size
 from .source import ByteSource
 from .trailer import TAIL_SIZE, End, Index, unpack_end
@@ -14,7 +14,7 @@ from .trailer import TAIL_SIZE, End, Index, unpack_end
 SEARCH_LIMIT = 64 << 20  # bytes searched for a header copy
 
 
-def read_header(source: ByteSource, *, strict: bool) -> tuple[FileHeader, str | None]:
+def read_header(source: ByteSource, *, strict: bool) -> tuple[FileHeader, BitstreamError | None]:
     """The header at the cursor, which moves behind it, and None.
 
     Where the start is missing or damaged, the header from the first header copy and what was wrong; the
@@ -32,8 +32,7 @@ def read_header(source: ByteSource, *, strict: bool) -> tuple[FileHeader, str | 
         copy = None if strict else _search_copy(source)
         if copy is None:
             raise
-        missing = isinstance(error, NotAnMcxError)
-        return copy, "joined after the start of the stream" if missing else str(error)
+        return copy, error
     source.advance(size)
     return header, None
 

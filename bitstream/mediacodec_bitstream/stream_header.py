@@ -80,8 +80,9 @@ class StreamHeader:
     stream_id: 0..254; codec: 4 printable ASCII characters; parameters: AudioParameters, VideoParameters or
     None for data; time_base: seconds per tick, a fraction of 32-bit numbers; packet_duration: ticks that no
     packet exceeds, 0 = not stated; algorithmic_delay: ticks of the codec alone; coder: 0 bit-packed, 1 RC24,
-    2 opaque (bytes of a foreign codec); symbol_crc_size: bytes of the symbol CRC in each packet, 0, 1, 2 or 4 (0 with coder 2);
-    model_hash, tables_hash: canonical hashes, 32 bytes, or None; fields: names from FIELDS.
+    2 opaque (bytes of a foreign codec); symbol_crc_size: bytes of the symbol CRC in each packet: 0, 1, 2 or 4
+    (0 with coder 2, at least 1 with layers); model_hash, tables_hash: canonical hashes, 32 bytes, or None;
+    fields: names from FIELDS.
     """
 
     stream_id: int
