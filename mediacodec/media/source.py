@@ -1,0 +1,312 @@
+"""Reading sound: anything FFmpeg reads, as float32 chunks at its own rate, exactly as long as it was recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from mediacodec.errors import InputError, MediaCodecError, UsageError
+from mediacodec.frames import AudioChunk
+from mediacodec.media.bridge import Bridge
+from mediacodec.media.gapless import itunes_length, mp3_length
+
+Samples = NDArray[np.float32]
+
+_MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
+# Containers whose time stamps name samples and whose seeks land where they say; each is tested. Others (Matroska
+# counts milliseconds, raw AC-3 estimates) are decoded from the start and cut.
+_EXACT_SEEK = frozenset({"aiff", "flac", "mp3", "ogg", "wav", _MP4})
+_PREROLL_SECONDS = 1  # decoders need a running start: MP3 its bit reservoir, Opus 80 ms, AAC an overlap
+_MAX_PADDING = 8192  # samples; a length tag further off than this belongs to another version of the file
+_OFFSETS = {"u8": 128}
+_FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
+
+
+class AudioSource:
+    """The best audio stream of a file, pipe or file object, decoded as it is asked for; a context manager.
+
+    Lengths are exact, without the priming and padding of lossy codecs, wherever the file tells them. FFmpeg itself
+    applies the LAME tag of MP3, the pre-skip and last granule of Opus, the discard padding of Matroska and the start
+    of an MP4 edit list; the rest is in `gapless`. What carries no such data (raw AAC; AAC in Matroska, at its end)
+    keeps its padding, up to two codec frames.
+
+    Args:
+        source: a path, "-" for standard input, or a binary file object (seekable or not; it is not closed).
+        start: seconds to skip, to the sample; beyond the end there is simply nothing to read.
+        duration: seconds to read at most, to the sample; None for all.
+
+    Raises:
+        InputError: missing, unreadable, empty, not a media file, without audio, or of a kind that is not supported.
+        UsageError: start or duration is negative or not finite, or standard input is a terminal.
+    """
+
+    sample_rate: int
+    """Hz, of the source."""
+    channels: int
+    """Number of channels of the source."""
+    codec_name: str
+    """FFmpeg's name of the source's codec: pcm_s16le, mp3, opus, aac ..."""
+
+    def __init__(
+        self, source: str | os.PathLike[str] | BinaryIO, *, start: float = 0.0, duration: float | None = None
+    ) -> None:
+        for option, value in (("start", start), ("duration", duration)):
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise UsageError(f"{option} must be a number of seconds from 0 on, not {value}")
+        self._damaged: list[float] = []
+        self._exhausted = False
+        self._position = 0
+        self._label, self._file = open_input(source)
+        self._cleanup = contextlib.ExitStack()
+        if isinstance(source, (str, os.PathLike)) and os.fspath(source) != "-":
+            self._cleanup.enter_context(self._file)
+        try:
+            self._open()
+            self._begin = round(start * self.sample_rate)
+            self._end = math.inf if duration is None else self._begin + round(duration * self.sample_rate)
+            self._seek()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free everything; a file object that was passed in stays open."""
+        self._exhausted = True
+        self._cleanup.close()
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds that `blocks` will give, None if unknown. As the container states it: for progress displays."""
+        if self._stated is None:
+            return None
+        return max(0.0, min(self._end, self._stated) - self._begin) / self.sample_rate
+
+    def blocks(self) -> Iterator[AudioChunk]:
+        """The sound, once, in chunks of whatever size the codec has, float32 [channels, n].
+
+        Full scale is [-1, 1]; peaks beyond it, in floats and lossy codecs, are kept. pts counts from `start`.
+
+        Raises:
+            InputError: it cannot be read on, changes its rate or channels on the way, or was read before.
+        """
+        if self._exhausted:
+            raise InputError(f"{self._label} has been read already or is closed; open it again")
+        self._exhausted = True
+        position = self._position
+        for samples in self._trimmed(position):
+            skip = max(0, self._begin - position)
+            stop = min(samples.shape[1], self._end - position)
+            if stop > skip:
+                yield AudioChunk(
+                    np.ascontiguousarray(samples[:, skip : int(stop)]), self.sample_rate, position + skip - self._begin
+                )
+            position += samples.shape[1]
+            if position >= self._end:
+                break
+
+    def notes(self) -> list[str]:
+        """What a user should know about the reading so far, one line each."""
+        if not self._damaged:
+            return []
+        return [
+            f"WARNING: {self._label}: left out {len(self._damaged)} damaged packet(s), the first near "
+            f"{self._damaged[0]:.2f} s"
+        ]
+
+    def _open(self) -> None:
+        """Open the container and decode the first frame: only a decoded frame tells rate and channels for sure."""
+        self._bridge = Bridge(self._file)
+        with self._translated():
+            # A playlist given as input must not make FFmpeg open other files or the network.
+            options = {"protocol_whitelist": "none"}
+            self._container = av.open(self._bridge, "r", options=options, metadata_errors="replace")
+            self._cleanup.callback(self._container.close)
+            stream = self._container.streams.best("audio")
+            if not isinstance(stream, av.AudioStream):
+                raise InputError(f"{self._label} has no audio that can be decoded")
+            self._stream = stream
+            self._time_base = stream.time_base or Fraction(1)
+            self._frames = self._decode()
+        self._first = next(self._frames, None)
+        context = stream.codec_context
+        self.codec_name = context.codec.canonical_name
+        shape = self._first or context
+        self.sample_rate, self.channels = shape.sample_rate, shape.layout.nb_channels
+        if self.sample_rate < 1 or self.channels < 1 or (self._first is None and self._damaged):
+            raise InputError(f"{self._label}: none of its audio ({self.codec_name}) can be decoded")
+        self._origin = self._first.pts if self._first is not None else None
+        self._stated, self._exact = self._stated_lengths()
+
+    def _stated_lengths(self) -> tuple[int | None, float]:
+        """Samples in the whole stream as the container states them, and where it is exact: a limit to cut at."""
+        stated = None
+        if self._stream.duration:
+            stated = self._to_samples(self._stream.duration)
+        elif self._container.duration:
+            stated = round(self._container.duration * self.sample_rate / av.time_base)
+        exact: int | None = None
+        if self._container.format.name == _MP4:
+            exact = itunes_length({**self._container.metadata, **self._stream.metadata})
+            if exact is not None and abs(exact - (stated or 0)) > _MAX_PADDING:
+                exact = None
+        elif self._container.format.name == "mp3" and not self._bridge.seekable():
+            exact = mp3_length(self._bridge.head)
+        self._bridge.head = b""
+        return (stated if exact is None else exact), (math.inf if exact is None else exact)
+
+    def _seek(self) -> None:
+        """Move near the start asked for if that can be done to the sample; else decoding and dropping gets there."""
+        target = self._begin - _PREROLL_SECONDS * self.sample_rate
+        seekable = self._bridge.seekable() and self._container.format.name in _EXACT_SEEK
+        if target < self.sample_rate or not seekable or self._origin is None:
+            return
+        origin, landed = self._origin, None
+        try:
+            with self._bridge.guard():
+                ticks = origin + int(target / (self.sample_rate * self._time_base))
+                self._container.seek(ticks, stream=self._stream)
+                self._frames = self._decode()
+                landed = next(self._frames, None)
+        except (av.error.FFmpegError, InputError):
+            pass
+        if landed is not None and landed.pts is not None:
+            position = self._to_samples(landed.pts - origin)
+            if position <= self._begin:
+                self._first, self._position = landed, position
+                return
+        self._container.close()
+        self._damaged.clear()
+        self._file.seek(0)
+        self._open()
+
+    def _to_samples(self, ticks: int) -> int:
+        return round(ticks * self._time_base * self.sample_rate)
+
+    def _decode(self) -> Iterator[av.AudioFrame]:
+        """All frames from here on. Damaged packets are counted and left out, as every player does."""
+        packets = self._container.demux(self._stream)
+        while True:
+            with self._translated():
+                packet = next(packets, None)
+                if packet is None:
+                    return
+                try:
+                    frames = packet.decode()
+                except (av.error.InvalidDataError, av.error.PatchWelcomeError):
+                    frames = []
+                    self._damaged.append(float((packet.pts or 0) * self._time_base))
+            for frame in frames:
+                if isinstance(frame, av.AudioFrame) and frame.samples:
+                    yield frame
+
+    def _trimmed(self, position: int) -> Iterator[Samples]:
+        """Frames as float arrays [channels, n], from sample `position` on, without the padding at the end."""
+        held = self._first
+        self._first = None
+        while held is not None and position < self._exact:
+            if self._container.format.name == _MP4:
+                following = next(self._frames, None)
+                stop = held.samples if following is not None else self._without_padding(held, position)
+            else:  # no need to look ahead, which would delay live sound by a frame
+                following, stop = None, held.samples
+            yield self._samples(held)[:, : int(min(stop, self._exact - position))]
+            position += held.samples
+            held = following if following is not None else next(self._frames, None)
+
+    def _without_padding(self, last: av.AudioFrame, position: int) -> int:
+        """How many samples of an MP4's last frame are sound.
+
+        Either the length of its last packet says so (FFmpeg's muxer writes it to the sample), or the edit list. The
+        edit list often counts milliseconds, so a difference below one is rounding.
+        """
+        lasts = self._to_samples(last.duration or 0)
+        if 0 < lasts < last.samples:
+            return lasts
+        padding = position + last.samples - (self._stated or 0)
+        return last.samples - padding if self.sample_rate / 1000 < padding < last.samples else last.samples
+
+    def _samples(self, frame: av.AudioFrame) -> Samples:
+        if (frame.sample_rate, frame.layout.nb_channels) != (self.sample_rate, self.channels):
+            raise InputError(
+                f"{self._label} changes from {self.sample_rate} Hz and {self.channels} channel(s) to "
+                f"{frame.sample_rate} Hz and {frame.layout.nb_channels} on the way; split or convert it first"
+            )
+        return planar_float32(frame)
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Around calls into PyAV: errors of FFmpeg and of the file become one clear line."""
+        try:
+            with self._bridge.guard():
+                yield
+        except MediaCodecError:
+            raise
+        except av.error.EOFError as error:
+            raise InputError(f"{self._label} is empty or ends within its header") from error
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            hint = (
+                "" if self._bridge.seekable() else "; an MP4 in a pipe needs its index in front (-movflags faststart)"
+            )
+            raise InputError(f"cannot read {self._label} as audio: {reason}{hint}") from error
+
+
+def planar_float32(frame: av.AudioFrame) -> Samples:
+    """The samples of a frame as float32 [channels, n], full scale [-1, 1]."""
+    data = frame.to_ndarray()
+    if not frame.format.is_planar:
+        data = data.reshape(-1, frame.layout.nb_channels).T
+    kind = frame.format.name.removesuffix("p")
+    samples = data.astype(np.float32, copy=False)
+    if kind in _FULL_SCALE:
+        samples = (samples - np.float32(_OFFSETS.get(kind, 0))) / np.float32(_FULL_SCALE[kind])
+    return samples
+
+
+def open_input(source: str | os.PathLike[str] | BinaryIO) -> tuple[str, BinaryIO]:
+    """Open an input by name ("-" is standard input), or take a file object as it is; also returns a name for messages.
+
+    Raises:
+        InputError: there is no such file, it is a directory, is empty, or may not be read.
+        UsageError: standard input is a terminal.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        name = getattr(source, "name", None)
+        return (f"'{name}'" if isinstance(name, str) else f"the {type(source).__name__} object"), source
+    if os.fspath(source) == "-":
+        if sys.stdin.isatty():
+            raise UsageError("standard input is a terminal; pipe the sound in or name a file")
+        return "standard input", sys.stdin.buffer
+    label, path = f"'{os.fspath(source)}'", Path(source)
+    try:
+        if path.is_dir():
+            raise InputError(f"{label} is a directory")
+        if path.is_file() and path.stat().st_size == 0:
+            raise InputError(f"{label} is empty (0 bytes)")
+        return label, path.open("rb")
+    except FileNotFoundError as error:
+        raise InputError(f"{label} does not exist") from error
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise InputError(f"cannot open {label}: {getattr(error, 'strerror', None) or error}") from error
