@@ -1,0 +1,1 @@
+"""Measuring codecs: perceptual scores, Opus as the yardstick, and the audio bench (extra `bench`)."""
