@@ -63,11 +63,11 @@ def rebuild(parity: Chunk, present: list[Chunk], sequence: int) -> Chunk | None:
 class ParityBuffer:
     """Holds a stream's chunks back after a loss until its parity chunk comes, at most `group` of them."""
 
-    def __init__(self, group: int) -> None:
+    def __init__(self, group: int, expected: int | None) -> None:
         self._group = group
         self._recent: deque[Chunk] = deque(maxlen=group)
         self._held: list[Chunk] = []
-        self._expected: int | None = None
+        self._expected = expected  # sequence of the next chunk; None: any
 
     def data(self, chunk: Chunk) -> list[Chunk]:
         """Take a data chunk; returns the chunks that are due now, in order."""

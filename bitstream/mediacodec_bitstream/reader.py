@@ -26,10 +26,9 @@ from .errors import BitstreamError, CorruptError, NotAnMcxError, ParameterError,
 from .fields import Fields, unpack_fields
 from .header import FileHeader
 from .packet import Packet
-from .parity import ParityBuffer
 from .seeking import find_keyframe, load_tail, read_header
 from .source import ByteSource
-from .stream_header import StreamHeader
+from .stream_state import StreamState
 from .trailer import End, unpack_end
 from .wire import Cursor
 
@@ -51,20 +50,6 @@ class Gap:
     offset: int
     reason: str
     recovered: bool = False
-
-
-class _StreamState:
-    """Where a stream being read stands."""
-
-    def __init__(self, stream: StreamHeader, expected: int | None) -> None:
-        self.stream = stream
-        self.expected = expected  # sequence of the next chunk; None: any
-        self.cut = expected is None  # the next packet does not follow the one before
-        self.next_pts = 0
-        self.failed = 0  # damaged chunks reported since the last good one
-        self.packets = 0
-        self.lossy = False
-        self.parity = ParityBuffer(stream.parity) if stream.parity else None
 
 
 class Reader:
@@ -136,7 +121,7 @@ class Reader:
         return load_tail(self._source)
 
     def _restart(self, expected: int | None) -> None:
-        self._states = {s.stream_id: _StreamState(s, expected) for s in self.header.streams}
+        self._states = {s.stream_id: StreamState(s, expected) for s in self.header.streams}
 
     def _next_chunk(self) -> Chunk | None:
         source = self._source
@@ -228,7 +213,7 @@ class Reader:
         for item in ready:
             self._accept(state, item)
 
-    def _accept(self, state: _StreamState, chunk: Chunk) -> None:
+    def _accept(self, state: StreamState, chunk: Chunk) -> None:
         head, stream_id = chunk.head, chunk.head.stream_id
         ahead = 0 if state.expected is None else head.sequence - state.expected & 0xFFFF
         if ahead >= 0x8000 and head.pts < state.next_pts:
@@ -236,8 +221,7 @@ class Reader:
             self._report(again, CorruptError)
             return
         packets = unpack_data(head, chunk.payload, state.stream)
-        if not state.stream.reorders and head.pts < state.next_pts:
-            raise CorruptError(f"pts {head.pts} lies before {state.next_pts}, where the last chunk ended")
+        state.check_order(packets)
         if ahead:
             state.cut = state.lossy = True
             if ahead != state.failed:
@@ -246,9 +230,7 @@ class Reader:
         if state.cut:
             packets[0] = replace(packets[0], discontinuity=True)
         self._queue.extend(packets)
-        state.cut, state.failed, state.expected = False, 0, head.sequence + 1 & 0xFFFF
-        state.next_pts = max(state.next_pts, *(packet.pts + packet.duration for packet in packets))
-        state.packets += len(packets)
+        state.advance(head, packets)
 
     def _finish(self) -> None:
         """Once, at the end of the bytes: give up on repairs, and see whether all was there."""
@@ -268,7 +250,7 @@ class Reader:
                 gap = Gap(stream_id, state.next_pts, None, self._source.offset, reason)
                 self._report(gap, TruncatedError)
 
-    def _missing_at_end(self, stream_id: int, state: _StreamState) -> str | None:
+    def _missing_at_end(self, stream_id: int, state: StreamState) -> str | None:
         if self.end is None:
             return "there is no end chunk: the file was cut"
         totals = self.end.streams.get(stream_id)

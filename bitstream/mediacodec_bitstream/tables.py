@@ -132,11 +132,13 @@ class TableFamily:
         in its table.
         """
         values, rows = np.asarray(symbols), np.asarray(indices)
+        if not values.size and not rows.size:
+            return 0.0
         try:
             found = self.frequencies[rows, values]
         except IndexError as error:
             raise ParameterError(f"a symbol or a table index is out of range: {error}") from None
-        if found.size and (values.min() < 0 or rows.min() < 0 or not found.all()):
+        if values.min() < 0 or rows.min() < 0 or not found.all():
             raise ParameterError("a symbol or a table index is out of range")
         return float(found.size * PRECISION - np.log2(found.astype(np.float64)).sum())
 

@@ -182,6 +182,17 @@ def values() -> dict[str, Vector]:
         "time-goes-back": Vector(
             with_chunk(1, data_chunk(b"\x01\x02\x03", pts=0)), "pts before the last packet's end", "overwrites a second"
         ),
+        "overlap": Vector(
+            with_chunk(1, data_chunk(bytes([2, 2, 1, 0x63]) + bytes(9), flags=KEYFRAME | TABLE)),
+            "two packets of a chunk overlap in time: the second begins 50 ticks early",
+            "mixes or overwrites sound",
+        ),
+        "pts-overflow": Vector(
+            with_chunk(1, data_chunk(b"\x01\x02\x03", pts=(1 << 40) - 1)),
+            "pts + duration exceeds 40 bits",
+            "wraps around, or waits for two years",
+        ),
+        "dts-order": Vector(dts_back(), "dts goes back", "shows pictures in the wrong order"),
         "unknown-stream": Vector(
             with_chunk(1, pack_chunk(Head(DATA, 9, KEYFRAME, 0, 0, 0, 1), b"abc")),
             "a chunk of a stream that the header does not name",
@@ -204,6 +215,16 @@ def values() -> dict[str, Vector]:
         ),
         "end-counts": Vector(claims_more(), "the end chunk counts more packets than there are", "believes it is whole"),
     }
+
+
+def dts_back() -> bytes:
+    """A stream that reorders, the dts of its second chunk equal to the first's."""
+    stream = video(0, fields={"reorder": 1})
+    data = file_of(FileHeader((stream,)), [packet(stream, 0, 1, 0, dts=-1), packet(stream, 1, 1, 1, dts=0)])
+    start, end = chunk_starts(data)[1:3]
+    payload = bytearray(data[start + 20 : end - 4])
+    payload[2] = 4  # zigzag of pts - dts = 2
+    return data[:start] + pack_chunk(Head(DATA, 0, KEYFRAME | TABLE, 1, 0, 1, 1), bytes(payload)) + data[end:]
 
 
 def claims_more() -> bytes:

@@ -22,14 +22,15 @@ from reference import first_error, report
 
 def make(folder: Path) -> None:
     """Write every vector and expected.json below folder, keeping what is there."""
-    expected: dict[str, Any] = {}
+    listing = folder / "expected.json"
+    expected: dict[str, Any] = json.loads(listing.read_text()) if listing.exists() else {}
     groups = {"good": good.vectors(), "faulty": faulty.vectors(), "future": future.vectors()}
     for group, vectors in groups.items():
         (folder / group).mkdir(parents=True, exist_ok=True)
         for name, vector in vectors.items():
             keep(folder / group / f"{name}.mcx", vector.data)
-            expected[f"{group}/{name}.mcx"] = entry(vector)
-    keep(folder / "expected.json", (json.dumps(expected, indent=1) + "\n").encode())
+            expected.setdefault(f"{group}/{name}.mcx", entry(vector))
+    listing.write_text(json.dumps(dict(sorted(expected.items())), indent=1) + "\n")
     keep(folder / "rc24.json", (json.dumps(rc24.vectors(), indent=1) + "\n").encode())
 
 
