@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from mediacodec.errors import ParameterError, ParameterTypeError
 
+Samples = NDArray[np.float32]
+"""Samples of sound, [channels, n], full scale [-1, 1]."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AudioChunk:
@@ -27,7 +30,7 @@ class AudioChunk:
         ParameterError: the array is not [channels >= 1, n], or the rate is not positive.
     """
 
-    samples: NDArray[np.float32]
+    samples: Samples
     sample_rate: int
     pts: int = 0
 

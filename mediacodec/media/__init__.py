@@ -5,9 +5,11 @@ that appears whole or not at all.
 """
 
 from mediacodec.media.atomic import AtomicFile, LiveFile, open_output
-from mediacodec.media.convert import Converter, Resampler, resample_audio
+from mediacodec.media.bridge import open_input
+from mediacodec.media.convert import Converter
+from mediacodec.media.resample import Resampler, resample_audio
 from mediacodec.media.sink import FORMATS, AudioSink, format_of
-from mediacodec.media.source import AudioSource, open_input
+from mediacodec.media.source import AudioSource
 
 __all__ = [
     "FORMATS",

@@ -1,4 +1,4 @@
-"""Python files as FFmpeg sees them.
+"""Between Python and FFmpeg: files and arrays as the other side wants them.
 
 Everything is opened by Python and handed to FFmpeg as a file object: file names then need no care (FFmpeg would take
 "a:b.wav" for a protocol), and a playlist given as an input cannot make FFmpeg open other files or the network.
@@ -7,11 +7,23 @@ Everything is opened by Python and handed to FFmpeg as a file object: file names
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import BinaryIO, TypeVar
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from mediacodec.errors import InputError, UsageError
+from mediacodec.frames import Samples
 
 T = TypeVar("T")
 _HEAD_SIZE = 1 << 20
+_OFFSETS = {"u8": 128}
+_FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
 
 
 class Bridge:
@@ -27,12 +39,14 @@ class Bridge:
 
     Attributes:
         name: the file's name, "" if it has none; FFmpeg knows some formats only by their suffix.
+        num_read: bytes read so far.
         head: what was read first, up to 1 MiB, if the file cannot seek (and so cannot be read again).
     """
 
     def __init__(self, file: BinaryIO) -> None:
         name = getattr(file, "name", "")
         self.name = name if isinstance(name, str) else ""
+        self.num_read = 0
         self.head = b""
         self._file = file
         self._failure: BaseException | None = None
@@ -48,6 +62,7 @@ class Bridge:
     def read(self, size: int) -> bytes:
         """Up to size bytes; b"" at the end."""
         data = self._call(lambda: bytes(self._read(size) or b""))
+        self.num_read += len(data)
         if not self._can_seek and len(self.head) < _HEAD_SIZE:
             self.head += data
         return data
@@ -91,3 +106,52 @@ class Bridge:
             raise
         if self._failure is not None:
             raise self._failure
+
+
+def open_input(source: str | os.PathLike[str] | BinaryIO) -> tuple[str, BinaryIO]:
+    """Open an input by name ("-" is standard input), or take a file object as it is; also returns a name for messages.
+
+    Raises:
+        InputError: there is no such file, it is a directory, is empty, or may not be read.
+        UsageError: standard input is a terminal.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        name = getattr(source, "name", None)
+        return (f"'{name}'" if isinstance(name, str) else f"the {type(source).__name__} object"), source
+    if os.fspath(source) == "-":
+        if sys.stdin.isatty():
+            raise UsageError("standard input is a terminal; pipe the sound in or name a file")
+        return "standard input", sys.stdin.buffer
+    label, path = f"'{os.fspath(source)}'", Path(source)
+    try:
+        if path.is_dir():
+            raise InputError(f"{label} is a directory")
+        if path.is_file() and path.stat().st_size == 0:
+            raise InputError(f"{label} is empty (0 bytes)")
+        return label, path.open("rb")
+    except FileNotFoundError as error:
+        raise InputError(f"{label} does not exist") from error
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise InputError(f"cannot open {label}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def planar_float32(frame: av.AudioFrame) -> Samples:
+    """The samples of a frame as float32 [channels, n], full scale [-1, 1]."""
+    data = frame.to_ndarray()
+    if not frame.format.is_planar:
+        data = data.reshape(-1, frame.layout.nb_channels).T
+    kind = frame.format.name.removesuffix("p")
+    samples = data.astype(np.float32, copy=False)
+    if kind in _FULL_SCALE:
+        samples = (samples - np.float32(_OFFSETS.get(kind, 0))) / np.float32(_FULL_SCALE[kind])
+    return samples
+
+
+def arranged(samples: Samples, sample_format: str) -> NDArray[np.float32] | NDArray[np.int16]:
+    """Samples [channels, n] as the array that PyAV wants: planar as they are, packed as [1, n * channels]."""
+    if sample_format == "s16":
+        integers: NDArray[np.int16] = np.rint(samples * np.float32(32768.0)).clip(-32768, 32767).astype(np.int16)
+        return np.ascontiguousarray(integers.T.reshape(1, -1))
+    return np.ascontiguousarray(samples if sample_format.endswith("p") else samples.T.reshape(1, -1))

@@ -3,124 +3,16 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.errors import ParameterError
-from mediacodec.frames import AudioChunk
+from mediacodec.frames import AudioChunk, Samples
+from mediacodec.media.resample import Resampler
 
-Samples = NDArray[np.float32]
-
-# FFmpeg's own resampler with a longer filter than its default (32 taps, 12 dB of rejection at 0.505 of the lower
-# rate). Of the lower rate, 0 ... 0.46 passes within 0.05 dB and everything above 0.505 is down by 90 dB or more.
-_FILTER_TAPS = 128
-_SWR_OPTIONS = {"filter_size": str(_FILTER_TAPS), "cutoff": "0.96"}
-_BLOCKS_PER_SECOND = 50
 _LOUD_DB = -50.0  # what is lost is said loudly from this share of the energy on
 _CENTRE = math.sqrt(0.5)
-
-
-class Resampler:
-    """Resamples [channels, n] float32 in a stream; output sample k lies exactly at time k / rate_out.
-
-    All pushes and the flush together give exactly round_half_up(N * rate_out / rate_in) samples, the same bits for
-    any way of cutting the input. Beyond the end the signal counts as zero. Latency: 20 ms, plus half the filter
-    (4 ms where the lower rate is 16 kHz).
-
-    Args:
-        rate_in, rate_out: Hz, at least 1.
-
-    Raises:
-        ParameterError: a rate is not positive, or the number of channels changes.
-    """
-
-    def __init__(self, rate_in: int, rate_out: int) -> None:
-        if rate_in < 1 or rate_out < 1:
-            raise ParameterError(f"sample rates must be at least 1 Hz, not {rate_in} and {rate_out}")
-        self.rate_in = rate_in
-        self.rate_out = rate_out
-        # swresample gives slightly different bits for different frame sizes where the ratio of the rates is odd
-        # (44101 -> 16000), so it always gets frames of one size.
-        self._block = -(-rate_in // _BLOCKS_PER_SECOND)
-        self._reset()
-
-    def _reset(self) -> None:
-        self._pending: list[Samples] = []
-        self._num_pending = 0
-        self._num_in = 0
-        self._num_out = 0
-        self._num_fed = 0
-        self._channels = 0
-        self._swr: av.AudioResampler | None = None
-
-    def push(self, samples: Samples) -> Samples:
-        """Take [channels, n], n >= 0; return what is ready, [channels, m], m >= 0."""
-        if self._channels == 0:
-            self._channels = samples.shape[0]
-        if samples.ndim != 2 or samples.shape[0] != self._channels:
-            raise ParameterError(f"expected samples of shape [{self._channels}, n], not {list(samples.shape)}")
-        self._num_in += samples.shape[1]
-        if self.rate_in == self.rate_out:
-            return samples
-        out = self._feed(samples)
-        self._num_out += out.shape[1]
-        return out
-
-    def flush(self) -> Samples:
-        """The rest, [channels, m]. The resampler then starts anew."""
-        channels = max(self._channels, 1)
-        out = np.zeros((channels, 0), np.float32)
-        if self.rate_in != self.rate_out:
-            rest = (2 * self._num_in * self.rate_out + self.rate_in) // (2 * self.rate_in) - self._num_out
-            # Enough zeros to push the last sample through the filter, in whole blocks.
-            tail = 2 * _FILTER_TAPS * max(1, -(-self.rate_in // self.rate_out)) + 2 * self._block
-            tail += -(self._num_pending + tail) % self._block
-            if rest > 0:
-                out = self._feed(np.zeros((channels, tail), np.float32))[:, :rest]
-            if out.shape[1] != rest:
-                raise AssertionError(f"{rest} samples were due, {out.shape[1]} came")
-        self._reset()
-        return out
-
-    def _feed(self, samples: Samples) -> Samples:
-        self._num_pending += samples.shape[1]
-        if self._num_pending < self._block:
-            self._pending.append(samples.copy())  # the caller may use its buffer again
-            return np.zeros((self._channels, 0), np.float32)
-        data = np.concatenate([*self._pending, samples], axis=1)
-        whole = data.shape[1] - data.shape[1] % self._block
-        out = [self._resample(data[:, i : i + self._block]) for i in range(0, whole, self._block)]
-        self._pending = [data[:, whole:].copy()]  # a view would keep all of a long input alive
-        self._num_pending = data.shape[1] - whole
-        return np.concatenate(out, axis=1)
-
-    def _resample(self, block: Samples) -> Samples:
-        if self._swr is None:
-            self._swr = av.AudioResampler(
-                format="fltp", layout=f"{self._channels}c", rate=self.rate_out, options=_SWR_OPTIONS
-            )
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=f"{self._channels}c")
-        frame.sample_rate = self.rate_in
-        frame.pts = self._num_fed
-        frame.time_base = Fraction(1, self.rate_in)
-        self._num_fed += block.shape[1]
-        done = [out.to_ndarray() for out in self._swr.resample(frame)]
-        return np.concatenate(done, axis=1) if done else np.zeros((self._channels, 0), np.float32)
-
-
-def resample_audio(samples: NDArray[np.floating], rate_in: int, rate_out: int) -> Samples:
-    """Resample a whole signal, [n] or [channels, n]; see Resampler.
-
-    Returns:
-        float32 of the same number of dimensions, round_half_up(n * rate_out / rate_in) samples long.
-    """
-    data = np.atleast_2d(np.asarray(samples, dtype=np.float32))
-    resampler = Resampler(rate_in, rate_out)
-    out = np.concatenate([resampler.push(data), resampler.flush()], axis=1)
-    return out[0] if np.ndim(samples) == 1 else out
 
 
 class Converter:

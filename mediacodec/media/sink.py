@@ -13,16 +13,12 @@ from typing import BinaryIO, Final, Self
 
 import av
 import av.error
-import numpy as np
-from numpy.typing import NDArray
 
 from mediacodec.errors import MediaCodecError, OutputError, ParameterError, UsageError
-from mediacodec.frames import AudioChunk
+from mediacodec.frames import AudioChunk, Samples
 from mediacodec.media.atomic import AtomicFile, LiveFile, open_output
-from mediacodec.media.bridge import Bridge
-from mediacodec.media.convert import Resampler
-
-Samples = NDArray[np.float32]
+from mediacodec.media.bridge import Bridge, arranged
+from mediacodec.media.resample import Resampler
 
 
 @dataclass(frozen=True)
@@ -189,7 +185,7 @@ class AudioSink:
             return
         with self._translated():
             frame = av.AudioFrame.from_ndarray(
-                _arranged(samples, self._kind.sample_format), format=self._kind.sample_format, layout=self._layout
+                arranged(samples, self._kind.sample_format), format=self._kind.sample_format, layout=self._layout
             )
             frame.sample_rate, frame.pts, frame.time_base = self._rate, self._pts, Fraction(1, self._rate)
             self._pts += samples.shape[1]
@@ -233,11 +229,3 @@ def _encoder_rate(encoder: str, rate: int) -> int:
     if encoder == "libopus" and rate not in rates:
         return rates[-1]  # decoders give 48 kHz in any case, so that resampling once is enough
     return next((known for known in rates if known >= rate), rates[-1])
-
-
-def _arranged(samples: Samples, sample_format: str) -> NDArray[np.float32] | NDArray[np.int16]:
-    """Samples [channels, n] as the array that PyAV wants: planar as they are, packed as [1, n * channels]."""
-    if sample_format == "s16":
-        integers: NDArray[np.int16] = np.rint(samples * np.float32(32768.0)).clip(-32768, 32767).astype(np.int16)
-        return np.ascontiguousarray(integers.T.reshape(1, -1))
-    return np.ascontiguousarray(samples if sample_format.endswith("p") else samples.T.reshape(1, -1))
