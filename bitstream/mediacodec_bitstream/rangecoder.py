@@ -48,7 +48,7 @@ class RangeEncoder:
         if not 0 <= symbol < row.size:
             raise ParameterError(f"symbol {symbol} is not in a table of {row.size}")
         if row.size > 1:
-            self._encode((symbol,), row.cdf)
+            self._encode((int(symbol),), row.cdf)  # a numpy uint16 + 1 could wrap
 
     def finish(self) -> bytes:
         """The payload: big-endian words, cut to the fewest bytes."""

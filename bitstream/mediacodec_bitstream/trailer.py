@@ -80,14 +80,14 @@ class Index:
         """Note a chunk; ignored where it is less than `spacing` ticks after the one noted before."""
         times = self._pts.setdefault(stream_id, array("Q"))
         offsets = self._offsets.setdefault(stream_id, array("Q"))
-        spacing = self._spacing.setdefault(stream_id, spacing)
+        spacing = self._spacing.setdefault(stream_id, max(spacing, 1))  # entries ascend
         if times and pts < times[-1] + spacing:
             return
         times.append(pts)
         offsets.append(offset)
         if len(times) > MAX_INDEX:
             self._pts[stream_id], self._offsets[stream_id] = times[::2], offsets[::2]
-            self._spacing[stream_id] = 2 * spacing or 1
+            self._spacing[stream_id] = 2 * spacing
 
     def find(self, stream_id: int, pts: int) -> int | None:
         """Byte offset of the last entry at or before pts; None where there is none."""

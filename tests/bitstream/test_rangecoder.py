@@ -159,6 +159,16 @@ def test_the_caller_is_told(coder: tuple[type, type]) -> None:
             decoder(b"abc").decode(row, count)
 
 
+def test_numpy_symbols_one_by_one(coder: tuple[type, type]) -> None:
+    encoder, decoder = coder
+    row = TableFamily.uniform(65_536)[0]
+    symbols = np.array([65_535, 0, 32_768], dtype=np.uint16)
+    instance = encoder()
+    for symbol in symbols:
+        instance.encode_one(symbol, row)
+    assert decoder(instance.finish()).decode(row, 3).tolist() == symbols.tolist()
+
+
 def test_numbers_no_encoder_writes(coder: tuple[type, type]) -> None:
     _, decoder = coder
     row = TableFamily.uniform(3)[0]

@@ -38,6 +38,13 @@ def test_index_finds_the_entry_before() -> None:
     assert Index().find(0, 5) is None
 
 
+def test_an_index_ascends_even_where_time_stands_still() -> None:
+    index = Index()
+    for offset in (10, 20, 30):
+        index.add(0, 5, offset)
+    assert Index.unpack(index.pack()).find(0, 5) == 10
+
+
 def test_index_is_bounded() -> None:
     index = Index()
     for i in range(3 * MAX_INDEX):
