@@ -1,0 +1,77 @@
+"""Codec families: one a file, CODECS the only table of them.
+
+A family is a kind of codec; a model is one trained instance of it. `speech` is a model of the family `rvq`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mediacodec import manifest
+from mediacodec.codecs import rvq
+from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader
+from mediacodec.errors import ModelError, UnsupportedFeatureError
+from mediacodec.manifest import Manifest
+from mediacodec_bitstream import StreamHeader
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the rest of the program needs to know of a codec family. `fourcc` is written into files: a constant."""
+
+    fourcc: str
+    encoder: Callable[..., AudioEncoder]
+    decoder: Callable[..., AudioDecoder]
+    code_reader: Callable[[Manifest, StreamHeader], CodeReader]
+
+
+CODECS: dict[str, Family] = {
+    "rvq": Family("rvq1", rvq.RvqEncoder, rvq.RvqDecoder, rvq.RvqCodeReader),
+}
+
+
+def Encoder(codec: str = "speech", *, models: Path | None = None, **options: Any) -> AudioEncoder:  # noqa: N802
+    """A live encoder of the model named `codec`; `options` as in `mediacodec.codecs.base.AudioEncoder`.
+
+    Raises ModelNotFoundError, ParameterError on an option out of range, DeviceError.
+
+    >>> encoder = Encoder("speech", bit_rate=3000, packet_duration=0.02)
+    >>> encoder.header.codec
+    'rvq1'
+    """
+    model = manifest.find_by_name(codec, models)
+    if model.family not in CODECS:
+        raise ModelError(f"model {model.name} is of family {model.family!r}, which this version does not know")
+    return CODECS[model.family].encoder(model, **options)
+
+
+def Decoder(header: StreamHeader, *, models: Path | None = None, **options: Any) -> AudioDecoder:  # noqa: N802
+    """A decoder for the packets of the stream that `header` describes.
+
+    Raises UnsupportedFeatureError on a codec this version does not know, ModelNotFoundError or ModelMismatchError where the
+    model of the stream is not here.
+    """
+    family = family_of(header)
+    return family.decoder(model_of(header, models), header, **options)
+
+
+def code_reader(header: StreamHeader, *, models: Path | None = None) -> CodeReader:
+    """A reader of the integer codes in the packets of a stream; runs no network."""
+    return family_of(header).code_reader(model_of(header, models), header)
+
+
+def family_of(header: StreamHeader) -> Family:
+    for family in CODECS.values():
+        if family.fourcc == header.codec:
+            return family
+    known = ", ".join(family.fourcc for family in CODECS.values())
+    raise UnsupportedFeatureError(f"stream {header.stream_id} uses codec {header.codec!r}; this version knows {known}")
+
+
+def model_of(header: StreamHeader, models: Path | None = None) -> Manifest:
+    """The installed model that a stream names by hash."""
+    name = header.fields.get("model_name")
+    return manifest.find_by_hash(header.model_hash, header.tables_hash, str(name) if name else None, models)

@@ -1,0 +1,94 @@
+"""What every audio codec offers, whatever its family.
+
+Encoders take samples at the codec's own rate and channels (`mediacodec.media.Converter` gets them there) in pieces of any
+size, and return the same packets whatever the pieces were. Decoders take packets, or None for one that was lost.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediacodec.errors import ParameterError, ParameterTypeError
+from mediacodec.frames import AudioChunk
+from mediacodec_bitstream import Packet, StreamHeader
+
+Samples = NDArray[np.float32]
+Codes = NDArray[np.uint16]
+
+
+class AudioEncoder(Protocol):
+    """Samples to packets.
+
+    Options of every encoder: `bit_rate` in bits a second (the codec's highest rate that does not exceed it is taken),
+    `packet_duration` in seconds (1.0 for files, 0.02 to 0.1 live), `stream_id`, `device`, `threads`.
+    """
+
+    @property
+    def header(self) -> StreamHeader: ...
+
+    @property
+    def num_samples(self) -> int:
+        """Samples per channel pushed so far: the length that the end of a file states."""
+        ...
+
+    def push(self, samples: AudioChunk | Samples) -> list[Packet]:
+        """Take [channels, n] or, for mono, [n] float32 in -1..1; return the packets that are complete."""
+        ...
+
+    def flush(self) -> list[Packet]:
+        """The rest. The encoder takes nothing after that."""
+        ...
+
+
+class AudioDecoder(Protocol):
+    """Packets to samples."""
+
+    @property
+    def header(self) -> StreamHeader: ...
+
+    @property
+    def preroll(self) -> int:
+        """Samples that must be decoded before a point for the output there to be as if decoded from the start."""
+        ...
+
+    def push(self, packet: Packet | None) -> AudioChunk:
+        """Decode a packet; None stands for a lost one of the stream's packet duration, which is concealed.
+
+        The chunk's pts counts presented samples: pre-skip is already dropped, so the first chunk of a stream is shorter.
+        Raises BitstreamError kinds only.
+        """
+        ...
+
+    def flush(self) -> AudioChunk:
+        """What the decoder still holds (nothing, for codecs whose packets decode at once)."""
+        ...
+
+
+class CodeReader(Protocol):
+    """Packets to integer codes, without any network."""
+
+    num_codebooks: int
+    frame_rate: float
+
+    def read(self, packet: Packet) -> Codes:
+        """[codebooks, frames] uint16. Raises BitstreamError kinds only."""
+        ...
+
+
+def mono_samples(samples: AudioChunk | Samples, sample_rate: int) -> Samples:
+    """The argument of `push` as [n] float32. Raises ParameterError or ParameterTypeError on anything but mono at the rate."""
+    if isinstance(samples, AudioChunk):
+        if samples.sample_rate != sample_rate:
+            raise ParameterError(f"got samples at {samples.sample_rate} Hz, the codec takes {sample_rate}; convert them first")
+        samples = samples.samples
+    array = np.asarray(samples)
+    if array.dtype.kind != "f":
+        raise ParameterTypeError(f"samples must be floating point in -1..1, got {array.dtype}")
+    if array.ndim == 2 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim != 1:
+        raise ParameterError(f"the codec takes mono, [n] or [1, n]; got shape {array.shape}")
+    return array.astype(np.float32, copy=False)

@@ -1,0 +1,292 @@
+"""RVQ audio codecs: an encoder graph that searches the codebooks, a decoder graph that looks codes up (family `rvq`).
+
+A packet holds whole frames of codes for a fixed number of codebooks, which the stream header's extradata states (one byte);
+`bit_rate` chooses it. Encoder and decoder run step graphs with explicit state, so any number of streams share a model.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from mediacodec.codecs.base import Codes, Samples, mono_samples
+from mediacodec.codecs.rvq_symbols import CodeTables, decode_codes, encode_codes
+from mediacodec.errors import ModelError, ParameterError
+from mediacodec.frames import AudioChunk
+from mediacodec.manifest import Manifest
+from mediacodec.session import State, StepGraph
+from mediacodec_bitstream import (
+    RC24,
+    AudioParameters,
+    CorruptError,
+    Packet,
+    StreamHeader,
+    check_symbols,
+    seal,
+    symbol_crc,
+    unseal,
+)
+
+LIVE_BELOW = 0.2  # seconds: packets shorter than this are coded frame by frame, longer ones in one step
+MAX_PACKET_SECONDS = 10
+HOLD_SECONDS, FADE_SECONDS = 0.06, 0.10  # concealment: go on for so long, then fade over so long
+
+
+class RvqSettings:
+    """What `model.json` says of an RVQ model; checked once."""
+
+    def __init__(self, model: Manifest) -> None:
+        try:
+            raw = model.settings
+            self.sample_rate = int(raw["sample_rate"])
+            self.frame_size = int(raw["frame_size"])
+            self.pre_skip = int(raw["pre_skip"])
+            self.algorithmic_delay = int(raw["algorithmic_delay"])
+            self.preroll_frames = int(raw["preroll_frames"])
+            self.num_codebooks = int(raw["num_codebooks"])
+            self.codebook_size = int(raw["codebook_size"])
+            self.bits_per_frame = [float(bits) for bits in raw["bits_per_frame"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"model {model.name}: settings of an RVQ codec are missing or wrong: {error!r}") from error
+        if len(self.bits_per_frame) != self.num_codebooks:
+            raise ModelError(f"model {model.name}: bits_per_frame must have {self.num_codebooks} entries")
+
+    @property
+    def frame_rate(self) -> float:
+        return self.sample_rate / self.frame_size
+
+    def bit_rate(self, num_codebooks: int) -> float:
+        """Bits a second that so many codebooks take on average, measured when the tables were fitted."""
+        return self.bits_per_frame[num_codebooks - 1] * self.frame_rate
+
+    def codebooks_for(self, bit_rate: float | None) -> int:
+        """The most codebooks whose average rate is at most bit_rate; None means all.
+
+        Raises ParameterError where even one codebook takes more.
+        """
+        fitting = [n for n in range(1, self.num_codebooks + 1) if bit_rate is None or self.bit_rate(n) <= bit_rate]
+        if not fitting:
+            raise ParameterError(f"bit rate {bit_rate:g} is too low: one codebook takes {self.bit_rate(1):.0f} bits a second")
+        return fitting[-1]
+
+
+class RvqEncoder:
+    """Encodes mono samples; see `mediacodec.codecs.base.AudioEncoder`."""
+
+    def __init__(
+        self,
+        model: Manifest,
+        *,
+        bit_rate: float | None = None,
+        packet_duration: float = 1.0,
+        stream_id: int = 0,
+        device: str = "auto",
+        threads: int = 1,
+    ) -> None:
+        self._settings = settings = RvqSettings(model)
+        frames = round(packet_duration * settings.frame_rate)
+        if not 1 <= frames <= MAX_PACKET_SECONDS * settings.frame_rate:
+            low = 1 / settings.frame_rate
+            raise ParameterError(f"packet_duration {packet_duration} s is not in {low:g}..{MAX_PACKET_SECONDS} s")
+        self._num_codebooks = settings.codebooks_for(bit_rate)
+        self._packet_frames = frames
+        # The step is fixed here: a network run over another number of frames differs in the last bit.
+        self._step_frames = frames if frames >= LIVE_BELOW * settings.frame_rate else 1
+        self._tables = CodeTables.of(model)
+        self._graph = StepGraph(model.graph_path("encoder"), model.graphs["encoder"], device=device, threads=threads)
+        self._state = self._graph.initial_state()
+        self._waiting: list[Samples] = []  # samples that do not fill a step yet
+        self._num_waiting = 0
+        self._codes: list[Codes] = []  # frames that do not fill a packet yet
+        self._next_pts = 0
+        self._flushed = False
+        self.num_samples = 0
+        self.header = self._make_header(model, stream_id, packet_duration)
+
+    def _make_header(self, model: Manifest, stream_id: int, packet_duration: float) -> StreamHeader:
+        s = self._settings
+        return StreamHeader(
+            stream_id,
+            "rvq1",
+            AudioParameters(s.sample_rate, 1, s.pre_skip, s.frame_size),
+            Fraction(1, s.sample_rate),
+            packet_duration=self._packet_frames * s.frame_size,
+            algorithmic_delay=s.algorithmic_delay,
+            coder=RC24,
+            # a short packet cannot carry four bytes of check, a long one can
+            symbol_crc_size=4 if packet_duration >= LIVE_BELOW else 1,
+            model_hash=model.weights_hash,
+            tables_hash=model.tables_hash,
+            fields={"model_name": model.name, "extradata": bytes([self._num_codebooks])},
+        )
+
+    def push(self, samples: AudioChunk | Samples) -> list[Packet]:
+        """Take samples in any number; return the packets that are complete."""
+        if self._flushed:
+            raise ParameterError("this encoder was flushed; open a new one for another stream")
+        mono = mono_samples(samples, self._settings.sample_rate)
+        self.num_samples += len(mono)
+        self._analyse(mono)
+        return self._packets(self._packet_frames)
+
+    def flush(self) -> list[Packet]:
+        """Code what is left, with zeros behind it until the decoder's delay is paid."""
+        if self._flushed or not self.num_samples:
+            self._flushed = True
+            return []
+        self._flushed = True
+        s = self._settings
+        due = -(-(self.num_samples + s.pre_skip) // s.frame_size) - self._next_pts // s.frame_size
+        step = self._step_frames * s.frame_size
+        while sum(codes.shape[1] for codes in self._codes) < due:
+            self._analyse(np.zeros(step, dtype=np.float32))
+        self._codes = [np.concatenate(self._codes, axis=1)[:, :due]]  # what the last step coded beyond the end goes
+        return self._packets(self._packet_frames) + self._packets(1)
+
+    def _analyse(self, mono: Samples) -> None:
+        """Run the network over every whole step of samples."""
+        self._waiting.append(mono)
+        self._num_waiting += len(mono)
+        step = self._step_frames * self._settings.frame_size
+        if self._num_waiting < step:
+            return
+        joined = np.concatenate(self._waiting)
+        whole = len(joined) // step * step
+        for start in range(0, whole, step):
+            outputs, self._state = self._graph.step({"samples": joined[None, start : start + step]}, self._state)
+            self._codes.append(best_path(outputs["entries"][0], outputs["parents"][0], self._num_codebooks))
+        self._waiting, self._num_waiting = [joined[whole:]], len(joined) - whole
+
+    def _packets(self, at_least: int) -> list[Packet]:
+        """Packets of up to `_packet_frames` frames while at least `at_least` frames wait."""
+        waiting = sum(codes.shape[1] for codes in self._codes)
+        if waiting < at_least:
+            return []
+        codes, packets = np.concatenate(self._codes, axis=1), []
+        while codes.shape[1] >= at_least:
+            packets.append(self._packet(codes[:, : self._packet_frames]))
+            codes = codes[:, self._packet_frames :]
+        self._codes = [codes]
+        return packets
+
+    def _packet(self, codes: Codes) -> Packet:
+        coded = encode_codes(codes, self._tables)
+        data = seal(coded, symbol_crc(codes), self.header.symbol_crc_size)
+        duration = codes.shape[1] * self._settings.frame_size
+        packet = Packet(self.header.stream_id, self._next_pts, data, duration)
+        self._next_pts += duration
+        return packet
+
+
+def best_path(entries: Any, parents: Any, num_codebooks: int) -> Codes:
+    """The codes of the best candidate after `num_codebooks` stages of a beam search.
+
+    entries, parents: integers [frames, stages, width]: the entry that candidate w of a stage chose, and which candidate of the
+    stage before it extends; candidates are sorted, best first. Returns [num_codebooks, frames] uint16.
+    """
+    frames = np.arange(len(entries))
+    chosen = np.zeros(len(entries), dtype=np.int64)
+    codes = np.empty((num_codebooks, len(entries)), dtype=np.uint16)
+    for stage in range(num_codebooks - 1, -1, -1):
+        codes[stage] = entries[frames, stage, chosen]
+        chosen = parents[frames, stage, chosen]
+    return codes
+
+
+class RvqCodeReader:
+    """Codes of packets, without a network; see `mediacodec.codecs.base.CodeReader`."""
+
+    def __init__(self, model: Manifest, header: StreamHeader) -> None:
+        settings = RvqSettings(model)
+        self._header, self._tables = header, CodeTables.of(model)
+        self._frame_size = settings.frame_size
+        self._max_frames = int(MAX_PACKET_SECONDS * settings.frame_rate)
+        self.frame_rate = settings.frame_rate
+        extradata = header.fields.get("extradata")
+        if not isinstance(extradata, bytes) or len(extradata) != 1 or not 1 <= extradata[0] <= settings.num_codebooks:
+            raise CorruptError(f"stream {header.stream_id}: extradata must state 1..{settings.num_codebooks} codebooks")
+        self.num_codebooks = extradata[0]
+        expected = AudioParameters(settings.sample_rate, 1, settings.pre_skip, settings.frame_size)
+        if header.parameters != expected or header.time_base != Fraction(1, settings.sample_rate) or header.coder != RC24:
+            raise CorruptError(f"stream {header.stream_id}: its parameters are not those of model {model.name}")
+
+    def read(self, packet: Packet) -> Codes:
+        """[codebooks, frames] uint16. Raises CorruptError, TruncatedError or DesyncError."""
+        frames, rest = divmod(packet.duration, self._frame_size)
+        if rest or not 1 <= frames <= self._max_frames:
+            raise CorruptError(f"a packet of {packet.duration} samples is not whole frames of {self._frame_size}")
+        size = self._header.symbol_crc_size
+        coded, crc = unseal(packet.data, size)
+        codes = decode_codes(coded, self.num_codebooks, frames, self._tables)
+        check_symbols(codes, crc, size)
+        return codes
+
+
+class RvqDecoder:
+    """Decodes packets to mono samples; see `mediacodec.codecs.base.AudioDecoder`."""
+
+    def __init__(self, model: Manifest, header: StreamHeader, *, device: str = "auto", threads: int = 1) -> None:
+        self.header = header
+        self._settings = RvqSettings(model)
+        self._reader = RvqCodeReader(model, header)
+        self._graph = StepGraph(model.graph_path("decoder"), model.graphs["decoder"], device=device, threads=threads)
+        self._state: State = self._graph.initial_state()
+        self._next_pts: int | None = None  # where the next packet should begin, on the coded timeline
+        self._last: Codes | None = None  # the last frame received, [codebooks, 1]
+        self._lost = 0  # samples concealed since
+
+    @property
+    def preroll(self) -> int:
+        """Samples; the decoder's memory is finite, so after this many its output is that of a whole decode."""
+        return self._settings.preroll_frames * self._settings.frame_size
+
+    def push(self, packet: Packet | None) -> AudioChunk:
+        """Decode or conceal one packet."""
+        if packet is None:
+            return self._conceal()
+        codes = self._reader.read(packet)
+        samples = self._synthesise(codes)
+        if self._lost:
+            # come back over one frame: a hard switch from a faded gap would click
+            count = min(len(samples), self._settings.frame_size)
+            samples[:count] *= np.linspace(self._fade(self._lost), 1, count, dtype=np.float32)
+        self._last, self._lost = codes[:, -1:], 0
+        return self._chunk(samples, packet.pts)
+
+    def flush(self) -> AudioChunk:
+        """Nothing: every packet is decoded as it comes."""
+        return AudioChunk(np.zeros((1, 0), dtype=np.float32), self._settings.sample_rate, self._next_pts or 0)
+
+    def _synthesise(self, codes: Codes) -> Samples:
+        s = self._settings
+        padded = np.full((1, s.num_codebooks, codes.shape[1]), s.codebook_size, dtype=np.int64)  # "no code" where dropped
+        padded[0, : len(codes)] = codes
+        outputs, self._state = self._graph.step({"codes": padded}, self._state)
+        return np.array(outputs["samples"][0])
+
+    def _conceal(self) -> AudioChunk:
+        """The last frame goes on, then fades out; the network keeps running, so that it is warm when packets return."""
+        s = self._settings
+        frames = max(1, self.header.packet_duration // s.frame_size)
+        if self._last is None:
+            samples = np.zeros(frames * s.frame_size, dtype=np.float32)
+        else:
+            samples = self._synthesise(np.repeat(self._last, frames, axis=1))
+            samples *= self._fade(self._lost + np.arange(len(samples)))
+        self._lost += len(samples)
+        return self._chunk(samples, self._next_pts or 0)
+
+    def _fade(self, lost: Any) -> Any:
+        """Gain after so many samples without a packet."""
+        rate = self._settings.sample_rate
+        gain = 1 - (np.asarray(lost, dtype=np.float32) - HOLD_SECONDS * rate) / (FADE_SECONDS * rate)
+        return np.clip(gain, 0, 1)
+
+    def _chunk(self, samples: Samples, coded_pts: int) -> AudioChunk:
+        """Samples that begin at coded_pts, without those that pre-skip drops."""
+        self._next_pts = coded_pts + len(samples)
+        dropped = min(len(samples), max(0, self._settings.pre_skip - coded_pts))
+        pts = max(0, coded_pts - self._settings.pre_skip)
+        return AudioChunk(samples[None, dropped:], self._settings.sample_rate, pts)

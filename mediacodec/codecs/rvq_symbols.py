@@ -1,0 +1,100 @@
+"""The entropy coding of RVQ codes: static integer tables, chosen by a code decoded before.
+
+Codes are coded frame by frame and, within a frame, from the first codebook up. For each codebook the model names one context:
+a codebook of this frame (a lower one) or of the frame before, and a class for each of its codes. The table of a code is
+the row for the class of its context. The first frame of a packet has no frame before it and then takes the codebook's plain
+row, so packets decode alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediacodec.codecs.base import Codes
+from mediacodec.errors import ModelError
+from mediacodec.manifest import Manifest
+from mediacodec_bitstream import TableFamily, open_decoder, open_encoder
+from mediacodec_bitstream.tables import TableRow
+
+
+@dataclass(frozen=True)
+class CodeTables:
+    """The tables of a model.
+
+    frequencies: uint32 [codebooks * (1 + classes), codebook size], row k * (1 + classes) plain, the rest by class;
+    classes: uint8 [codebooks, codebook size], class of each code of the codebook that is the context of k;
+    source: uint8 [codebooks], the codebook that is the context of k;
+    lag: uint8 [codebooks], 1 where the context lies in the frame before, 0 in this one (then source < k).
+    """
+
+    frequencies: NDArray[np.uint32]
+    classes: NDArray[np.uint8]
+    source: NDArray[np.uint8]
+    lag: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        books, size = self.classes.shape
+        rows = self.frequencies.shape[0]
+        ok = rows % books == 0 and self.frequencies.shape[1] == size and rows // books > int(self.classes.max()) + 1
+        contexts = zip(self.source.tolist(), self.lag.tolist(), strict=True)
+        # a context must be there however many codebooks a stream keeps: never one above k
+        if not ok or not all((g == 1 and s <= k) or (g == 0 and s < k) for k, (s, g) in enumerate(contexts)):
+            raise ModelError("the model's entropy tables contradict each other; reinstall it")
+
+    @classmethod
+    def of(cls, model: Manifest) -> CodeTables:
+        """The tables of a model. Raises ModelError."""
+        try:
+            names = ("frequencies", "classes", "source", "lag")
+            return cls(**{name: model.arrays[name] for name in names})
+        except (KeyError, ValueError, AttributeError) as error:
+            raise ModelError(f"model {model.name}: its entropy tables are not for an RVQ codec: {error}") from error
+
+    @cached_property
+    def rows(self) -> list[list[TableRow]]:
+        """Rows by codebook and context: 0 is the plain one, 1 + c that of class c."""
+        family = TableFamily(self.frequencies)
+        step = len(family) // len(self.classes)
+        return [[family[k * step + i] for i in range(step)] for k in range(len(self.classes))]
+
+    @cached_property
+    def contexts(self) -> list[tuple[int, int, list[int]]]:
+        """(source, lag, 1 + class of each code) by codebook."""
+        classes = (self.classes.astype(int) + 1).tolist()
+        return list(zip(self.source.tolist(), self.lag.tolist(), classes, strict=True))
+
+
+def encode_codes(codes: Codes, tables: CodeTables) -> bytes:
+    """[codebooks, frames] to an RC24 payload."""
+    encoder = open_encoder()
+    rows, contexts = tables.rows, tables.contexts
+    before: list[int] | None = None
+    for frame in codes.T.tolist():
+        for k, code in enumerate(frame):
+            source, lag, classes = contexts[k]
+            known = before if lag else frame
+            encoder.encode_one(code, rows[k][classes[known[source]] if known else 0])
+        before = frame
+    return encoder.finish()
+
+
+def decode_codes(payload: bytes, num_codebooks: int, num_frames: int, tables: CodeTables) -> Codes:
+    """An RC24 payload to [num_codebooks, num_frames] uint16. Raises CorruptError."""
+    decoder = open_decoder(payload)
+    rows, contexts = tables.rows[:num_codebooks], tables.contexts
+    frames: list[list[int]] = []
+    before: list[int] | None = None
+    for _ in range(num_frames):
+        frame: list[int] = []
+        for k, table in enumerate(rows):
+            source, lag, classes = contexts[k]
+            known = before if lag else frame
+            frame.append(decoder.decode_one(table[classes[known[source]] if known else 0]))
+        frames.append(frame)
+        before = frame
+    decoder.finish()
+    return np.array(frames, dtype=np.uint16).reshape(num_frames, num_codebooks).T

@@ -1,0 +1,365 @@
+"""Files as streams, after PyAV: `open` a file, `add_stream`, `encode`, `mux`; or read its streams block by block."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, cast, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediacodec.codecs import Decoder, Encoder, code_reader
+from mediacodec.codecs.base import AudioDecoder, AudioEncoder
+from mediacodec.errors import InputError, ParameterError
+from mediacodec.frames import AudioChunk
+from mediacodec.probe import Source, opened
+from mediacodec_bitstream import (
+    AudioParameters,
+    BitstreamError,
+    FileHeader,
+    Gap,
+    Packet,
+    Reader,
+    StreamHeader,
+    Writer,
+)
+
+if TYPE_CHECKING:
+    from mediacodec.media.atomic import AtomicFile, LiveFile
+
+MAX_FILL = 3600  # seconds of silence that a gap may stand for; a longer one is closed up
+
+
+@overload
+def open(file: Source, mode: Literal["r"] = "r", **options: Any) -> FileReader: ...
+@overload
+def open(file: str | os.PathLike[str] | BinaryIO, mode: Literal["w"], **options: Any) -> FileWriter: ...
+def open(file: Any, mode: str = "r", **options: Any) -> FileReader | FileWriter:
+    """Open an .mcx file for reading ("r") or writing ("w"): a path, an open binary file, or (reading) bytes.
+
+    Options of both: `models` (a folder to look for models in first), `device`, `threads`; of writing also `overwrite`
+    (False) and `live`. Use it in a `with` block: a file being written appears under its name when the block ends, and not
+    at all when it raises.
+    """
+    if mode == "r":
+        return FileReader(file, **options)
+    if mode == "w":
+        return FileWriter(file, **options)
+    raise ParameterError(f"mode must be 'r' or 'w', not {mode!r}")
+
+
+class FileReader:
+    """An .mcx file being read. Streams are read one at a time, from the start or from a point in time."""
+
+    def __init__(
+        self, file: Source, *, models: Path | None = None, device: str = "auto", threads: int = 1, strict: bool = False
+    ) -> None:
+        self._stack = ExitStack()
+        self._file = self._stack.enter_context(opened(file))
+        try:
+            self.reader = Reader(self._file, strict=strict)
+        except BaseException:
+            self._stack.close()
+            raise
+        self._strict = strict
+        self._options: dict[str, Any] = {"device": device, "threads": threads}
+        self._models = models
+        self.header: FileHeader = self.reader.header
+        self.streams = tuple(
+            AudioReader(self, stream) for stream in self.header.streams if isinstance(stream.parameters, AudioParameters)
+        )
+
+    @property
+    def audio(self) -> AudioReader:
+        """The first audio stream. Raises InputError where there is none."""
+        if not self.streams:
+            raise InputError("the file has no audio stream")
+        return self.streams[0]
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """What was found missing or damaged so far."""
+        return self.reader.gaps
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the end of the file was reached without an end chunk."""
+        return self.reader.truncated
+
+    def decoder(self, stream: StreamHeader) -> AudioDecoder:
+        """A new decoder for a stream."""
+        return Decoder(stream, models=self._models, **self._options)
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AudioReader:
+    """One audio stream of a file."""
+
+    def __init__(self, file: FileReader, header: StreamHeader) -> None:
+        assert isinstance(header.parameters, AudioParameters)
+        self._file = file
+        self.header = header
+        self.sample_rate = header.parameters.sample_rate
+        self.channels = header.parameters.channels
+
+    @property
+    def num_samples(self) -> int | None:
+        """Samples per channel that the file states; None before the end of a pipe or of a file that was cut."""
+        end = self._file.reader.end or self._file.reader.load_end()
+        stream = end.streams.get(self.header.stream_id) if end else None
+        if stream is None or stream.length is None:
+            return None
+        return round(stream.length * self.header.time_base * self.sample_rate)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds; None where num_samples is."""
+        samples = self.num_samples
+        return None if samples is None else samples / self.sample_rate
+
+    def blocks(self, *, start: float = 0.0, stop: float | None = None) -> Iterator[AudioChunk]:
+        """The sound from `start` to `stop` seconds, about a packet at a time, in bounded memory.
+
+        Chunks follow each other without holes: what is missing is concealed, then silent. On a seekable file decoding starts
+        near `start`; on a pipe everything before is decoded too. Raises ParameterError on a negative time, ModelNotFoundError
+        or ModelMismatchError; damage to the file raises nothing unless the file was opened strict, and is listed in `gaps`.
+        """
+        if start < 0 or (stop is not None and stop < start):
+            raise ParameterError(f"times must satisfy 0 <= start <= stop, got {start}, {stop}")
+        first = round(start * self.sample_rate)
+        last = None if stop is None else round(stop * self.sample_rate)
+        for chunk in self._timeline(first):
+            if last is not None and chunk.pts >= last:
+                return
+            begin = max(0, first - chunk.pts)
+            end = chunk.num_samples if last is None else min(chunk.num_samples, last - chunk.pts)
+            if begin < end:
+                yield replace(chunk, samples=chunk.samples[:, begin:end], pts=chunk.pts + begin)
+
+    def read(self) -> AudioChunk:
+        """The whole stream."""
+        return self.get_samples_played_in_range()
+
+    def get_samples_played_in_range(self, start: float = 0.0, stop: float | None = None) -> AudioChunk:
+        """The sound between two times in seconds, as one chunk [channels, n]."""
+        chunks = list(self.blocks(start=start, stop=stop))
+        pts = chunks[0].pts if chunks else round(start * self.sample_rate)
+        parts = [chunk.samples for chunk in chunks] or [np.zeros((self.channels, 0), dtype=np.float32)]
+        return AudioChunk(np.concatenate(parts, axis=1), self.sample_rate, pts)
+
+    def codes(self, start: float = 0.0, stop: float | None = None) -> NDArray[np.uint16]:
+        """The integer codes of the packets that overlap a time range, [1, codebooks, frames], without decoding.
+
+        Packets are whole: the first frame is that of the packet that contains `start`. Raises BitstreamError kinds.
+        """
+        reader = code_reader(self.header, models=self._file._models)
+        skip = self.header.pre_skip
+        first = round(Fraction(start) / self.header.time_base) + skip
+        last = None if stop is None else round(Fraction(stop) / self.header.time_base) + skip
+        parts = [np.zeros((reader.num_codebooks, 0), dtype=np.uint16)]
+        for packet in self._packets(first if start else 0):
+            if packet.pts + packet.duration > first and (last is None or packet.pts < last):
+                parts.append(reader.read(packet))
+        return np.concatenate(parts, axis=1)[None]
+
+    def _packets(self, pts: int) -> Iterator[Packet]:
+        """This stream's packets from near pts (coded timeline) on, in a pass of its own over the file."""
+        reader = self._file.reader
+        if self._file._file.seekable():
+            reader.seek(self.header.stream_id, max(0, pts))
+        for packet in reader:
+            if packet.stream_id == self.header.stream_id:
+                yield packet
+
+    def _timeline(self, first: int) -> Iterator[AudioChunk]:
+        """Decoded chunks that follow each other exactly, from at or before sample `first`, up to the stated length."""
+        decoder = self._file.decoder(self.header)
+        coded = first + self.header.pre_skip - decoder.preroll if first else 0
+        length = self.num_samples
+        position: int | None = None
+        for packet in self._packets(coded):
+            if position is not None:
+                yield from self._fill(decoder, position, packet.pts)
+            chunk = self._decoded(decoder, packet)
+            position = packet.pts + packet.duration
+            length = length if length is not None else self.num_samples
+            if length is not None:
+                chunk = replace(chunk, samples=chunk.samples[:, : max(0, length - chunk.pts)])
+            yield chunk
+        if length is not None and position is not None:
+            yield from self._fill(decoder, position, length + self.header.pre_skip)
+
+    def _decoded(self, decoder: AudioDecoder, packet: Packet) -> AudioChunk:
+        """A packet decoded, or concealed and noted where its bytes are whole but its symbols wrong."""
+        try:
+            return decoder.push(packet)
+        except BitstreamError as error:
+            if self._file._strict:
+                raise
+            gap = Gap(packet.stream_id, packet.pts, packet.pts + packet.duration, -1, f"undecodable packet: {error}")
+            self._file.reader.gaps.append(gap)
+            return replace(decoder.push(None), pts=max(0, packet.pts - self.header.pre_skip))
+
+    def _fill(self, decoder: AudioDecoder, position: int, until: int) -> Iterator[AudioChunk]:
+        """Concealment for the stretch of the coded timeline that no packet covers."""
+        missing = until - position
+        if missing > MAX_FILL * self.sample_rate:
+            return
+        while missing > 0:
+            chunk = decoder.push(None)
+            count = min(missing, chunk.num_samples)
+            yield replace(chunk, samples=chunk.samples[:, :count], pts=position - self.header.pre_skip)
+            position, missing = position + count, missing - count
+
+
+class FileWriter:
+    """An .mcx file being written; streams are added before the first `mux`."""
+
+    def __init__(
+        self,
+        file: str | os.PathLike[str] | BinaryIO,
+        *,
+        overwrite: bool = False,
+        live: bool = False,
+        models: Path | None = None,
+        device: str = "auto",
+        threads: int = 1,
+    ) -> None:
+        self._owned: AtomicFile | LiveFile | None = None
+        if isinstance(file, (str, os.PathLike)):
+            from mediacodec.media.atomic import open_output
+
+            self._owned = open_output(file, overwrite=overwrite)
+        self._file = cast("BinaryIO", file if self._owned is None else self._owned)
+        self._live = live
+        self._options: dict[str, Any] = {"models": models, "device": device, "threads": threads}
+        self._streams: list[AudioWriter] = []
+        self._writer: Writer | None = None
+
+    def add_stream(
+        self,
+        codec: str = "speech",
+        *,
+        sample_rate: int,
+        channels: int = 1,
+        bit_rate: float | None = None,
+        packet_duration: float = 1.0,
+    ) -> AudioWriter:
+        """A stream for sound at `sample_rate` with `channels`; it is converted to what the codec takes.
+
+        Raises ModelNotFoundError, ParameterError, DeviceError.
+        """
+        if self._writer is not None:
+            raise ParameterError("streams are added before the first mux: the header is written by then")
+        encoder = Encoder(
+            codec,
+            bit_rate=bit_rate,
+            packet_duration=packet_duration,
+            stream_id=len(self._streams),
+            **self._options,
+        )
+        stream = AudioWriter(encoder, sample_rate, channels)
+        self._streams.append(stream)
+        return stream
+
+    def mux(self, packets: Iterable[Packet]) -> None:
+        """Write packets that a stream's `encode` returned."""
+        writer = self._start()
+        for packet in packets:
+            writer.write(packet)
+
+    def _start(self) -> Writer:
+        if self._writer is None:
+            header = FileHeader(tuple(stream.header for stream in self._streams), live=self._live)
+            self._writer = Writer(self._file, header)
+        return self._writer
+
+    def close(self) -> None:
+        """Flush every stream and write the end. Raises ParameterError where no stream was added."""
+        if not self._streams:
+            self.abort()
+            raise ParameterError("a file needs a stream: call add_stream before closing it")
+        for stream in self._streams:
+            self.mux(stream.flush())
+        self._start().close({stream.header.stream_id: stream.length for stream in self._streams})
+        if self._owned is not None:
+            self._owned.commit()
+
+    def abort(self) -> None:
+        """Leave nothing behind under the file's name."""
+        if self._owned is not None:
+            self._owned.abort()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.abort()
+            return
+        try:
+            self.close()
+        except BaseException:
+            self.abort()
+            raise
+
+
+class AudioWriter:
+    """One audio stream of a file being written."""
+
+    def __init__(self, encoder: AudioEncoder, sample_rate: int, channels: int) -> None:
+        from mediacodec.media.convert import Converter
+
+        self._encoder = encoder
+        parameters = encoder.header.parameters
+        assert isinstance(parameters, AudioParameters)
+        self._converter = Converter(sample_rate, channels, parameters.sample_rate, parameters.channels)
+        self._source_rate = sample_rate
+        self.payload_bytes = 0  # of all packets returned so far, symbol CRCs included
+        fields = dict(encoder.header.fields)
+        fields |= {"source_sample_rate": sample_rate, "source_channels": channels}
+        self.header: StreamHeader = replace(encoder.header, fields=fields)
+
+    @property
+    def length(self) -> int:
+        """Ticks of sound given so far, as the end of the file states it."""
+        return int(self._encoder.num_samples)
+
+    @property
+    def notes(self) -> list[str]:
+        """One line for each thing the conversion did; loud ones begin with WARNING."""
+        return self._converter.notes()
+
+    def encode(self, samples: AudioChunk | NDArray[np.floating]) -> list[Packet]:
+        """Packets for samples, an AudioChunk or [n] or [channels, n] at the stream's rate, in pieces of any size."""
+        if not isinstance(samples, AudioChunk):
+            samples = AudioChunk(np.atleast_2d(np.asarray(samples, dtype=np.float32)), self._source_rate)
+        return self._push(self._converter.push(samples))
+
+    def flush(self) -> list[Packet]:
+        """The rest of the packets; `close` of the file calls it."""
+        rest = self._push(self._converter.flush())
+        return rest + self._counted(self._encoder.flush())
+
+    def _push(self, chunk: AudioChunk) -> list[Packet]:
+        return self._counted(self._encoder.push(chunk)) if chunk.num_samples else []
+
+    def _counted(self, packets: list[Packet]) -> list[Packet]:
+        self.payload_bytes += sum(len(packet.data) for packet in packets)
+        return packets

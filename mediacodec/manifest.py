@@ -1,0 +1,192 @@
+"""What a model is and where models lie.
+
+A model is a folder `NAME/` with `model.json`, its ONNX graphs and its integer tables. Folders are looked for in the search
+path: a given folder, MEDIACODEC_CACHE, the user's data folder, the zoo inside the package; the first that has the name wins.
+A stream names its model by hash, so a file decodes with that model or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediacodec.errors import ModelError, ModelMismatchError, ModelNotFoundError
+from mediacodec_bitstream import canonical_hash
+
+SCHEMA = 1
+ZOO = Path(__file__).parent / "zoo"
+MAX_MANIFEST = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A state of a step graph: its name (also the stem of the graph's input and output) and fixed shape."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One ONNX file of a model."""
+
+    file: str
+    sha256: str
+    states: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """The contents of `model.json`; `settings` holds what only the codec family reads."""
+
+    name: str
+    alias: str
+    generation: int
+    family: str
+    licence: str
+    description: str
+    weights_sha256: str
+    tables_sha256: str
+    tables: Graph
+    graphs: dict[str, Graph]
+    settings: dict[str, Any]
+    folder: Path = field(repr=False)
+
+    @property
+    def weights_hash(self) -> bytes:
+        """The canonical hash of the weights, 32 bytes, as streams carry it."""
+        return bytes.fromhex(self.weights_sha256)
+
+    @property
+    def tables_hash(self) -> bytes:
+        return bytes.fromhex(self.tables_sha256)
+
+    def graph_path(self, name: str) -> Path:
+        return self.folder / self.graphs[name].file
+
+    @cached_property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The integer tables by name. Raises ModelMismatchError where they are not what the manifest promises."""
+        try:
+            with np.load(self.folder / self.tables.file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        except (OSError, ValueError) as error:
+            raise ModelError(f"model {self.name}: cannot read {self.tables.file}: {error}") from error
+        if canonical_hash(arrays) != self.tables_hash:
+            raise ModelMismatchError(f"model {self.name}: {self.tables.file} does not match its manifest; reinstall it")
+        return arrays
+
+    def verify(self) -> list[str]:
+        """Problems with the files of this model; empty where every byte is as the manifest says."""
+        problems = []
+        for graph in (*self.graphs.values(), self.tables):
+            path = self.folder / graph.file
+            if not path.is_file():
+                problems.append(f"{path} is missing")
+            elif hashlib.sha256(path.read_bytes()).hexdigest() != graph.sha256:
+                problems.append(f"{path} has another SHA-256 than the manifest")
+        return problems
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The model in `folder`. Raises ModelError where there is none or it makes no sense."""
+    path = folder / "model.json"
+    try:
+        if path.stat().st_size > MAX_MANIFEST:
+            raise ModelError(f"{path} is larger than {MAX_MANIFEST} bytes: not a manifest")
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw["schema"] != SCHEMA:
+            raise ModelError(f"{path} has schema {raw['schema']}; this version reads {SCHEMA}: upgrade mediacodec")
+        graphs = {name: _graph(value) for name, value in raw["graphs"].items()}
+        plain = ("name", "alias", "generation", "family", "licence", "description", "weights_sha256", "tables_sha256")
+        return Manifest(
+            **{key: raw[key] for key in plain},
+            tables=_graph(raw["tables"]),
+            graphs=graphs,
+            settings=raw["settings"],
+            folder=folder,
+        )
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{path} is not a model manifest: {error!r}") from error
+
+
+def _graph(raw: dict[str, Any]) -> Graph:
+    name = str(raw["file"])
+    if Path(name).name != name:
+        raise ValueError(f"file name {name!r} points outside the model's folder")
+    states = tuple(Tensor(s["name"], tuple(int(n) for n in s["shape"])) for s in raw.get("states", ()))
+    return Graph(name, str(raw["sha256"]), states)
+
+
+def search_path(folder: Path | None = None) -> list[Path]:
+    """Folders that hold models, in the order they are searched."""
+    places = [folder] if folder else []
+    if cache := os.environ.get("MEDIACODEC_CACHE"):
+        places.append(Path(cache))
+    return [*places, _user_folder(), ZOO]
+
+
+def _user_folder() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", "~")).expanduser() / "mediacodec" / "models"
+    if sys.platform == "darwin":
+        return Path("~/Library/Application Support/mediacodec/models").expanduser()
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "mediacodec" / "models"
+
+
+def available(folder: Path | None = None) -> Iterator[Manifest]:
+    """Every model in the search path, nearest first; a name seen once hides later ones."""
+    seen: set[str] = set()
+    for place in search_path(folder):
+        for path in sorted(place.glob("*/model.json")):
+            if path.parent.name not in seen:
+                seen.add(path.parent.name)
+                yield read_manifest(path.parent)
+
+
+def find_by_name(name: str, folder: Path | None = None) -> Manifest:
+    """The model called `name`, or the newest generation of those whose alias it is.
+
+    Raises ModelNotFoundError.
+    """
+    aliased = None
+    for manifest in available(folder):
+        if manifest.name == name:
+            return manifest
+        if manifest.alias == name and (aliased is None or manifest.generation > aliased.generation):
+            aliased = manifest
+    if aliased is None:
+        known = sorted({m.alias for m in available(folder)} | {m.name for m in available(folder)})
+        raise ModelNotFoundError(f"no model {name!r}; there are: {', '.join(known) or 'none'}")
+    return aliased
+
+
+def find_by_hash(
+    weights: bytes | None, tables: bytes | None, name: str | None, folder: Path | None = None
+) -> Manifest:
+    """The model that a stream was encoded with; `name` only makes the message useful.
+
+    Raises ModelNotFoundError, or ModelMismatchError where the name is known but stands for other weights.
+    """
+    namesake = None
+    for manifest in available(folder):
+        if manifest.weights_hash == weights and manifest.tables_hash == tables:
+            return manifest
+        if manifest.name == name:
+            namesake = manifest
+    wanted = f"{name or 'unnamed'} ({weights.hex()[:12] if weights else 'no hash'})"
+    if namesake:
+        raise ModelMismatchError(f"the stream needs model {wanted}, but {namesake.folder} holds other weights or tables")
+    raise ModelNotFoundError(f"the stream needs model {wanted}, which is not installed; see `mediacodec models list`")

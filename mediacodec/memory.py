@@ -1,0 +1,53 @@
+"""One call each way: samples to bytes and bytes to samples."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mediacodec import files
+from mediacodec.frames import AudioChunk
+from mediacodec.probe import Source
+
+
+def encode(
+    samples: ArrayLike,
+    *,
+    sample_rate: int,
+    codec: str = "speech",
+    bit_rate: float | None = None,
+    packet_duration: float = 1.0,
+    device: str = "auto",
+    threads: int = 1,
+    models: Path | None = None,
+) -> bytes:
+    """Samples, [n] or [channels, n] float in -1..1 at any rate, as the bytes of an .mcx file.
+
+    They are resampled and mixed to what the codec takes. bit_rate: bits a second, the highest rate of the codec that does not
+    exceed it; None for its best. Raises ParameterError, ModelNotFoundError, DeviceError.
+    """
+    chunk = AudioChunk(np.atleast_2d(np.asarray(samples, dtype=np.float32)), sample_rate)
+    buffer = BytesIO()
+    with files.FileWriter(buffer, models=models, device=device, threads=threads) as writer:
+        stream = writer.add_stream(
+            codec,
+            sample_rate=sample_rate,
+            channels=chunk.channels,
+            bit_rate=bit_rate,
+            packet_duration=packet_duration,
+        )
+        writer.mux(stream.encode(chunk))
+    return buffer.getvalue()
+
+
+def decode(data: Source, *, device: str = "auto", threads: int = 1, models: Path | None = None) -> AudioChunk:
+    """The first audio stream of an .mcx file (bytes, a path, or an open file), whole, at the codec's rate.
+
+    What is damaged is concealed; use `open` to learn where. Raises BitstreamError kinds, ModelNotFoundError,
+    ModelMismatchError, DeviceError.
+    """
+    with files.FileReader(data, models=models, device=device, threads=threads) as reader:
+        return reader.audio.read()

@@ -1,0 +1,137 @@
+"""What a file holds, read from its heads alone: no model, no network, no media library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from mediacodec.errors import InputError
+from mediacodec_bitstream import AudioParameters, Gap, ScanResult, StreamHeader, scan
+
+Source = str | os.PathLike[str] | bytes | BinaryIO
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """One stream. Durations in seconds, rates in bits a second, sizes in bytes."""
+
+    header: StreamHeader
+    duration: float
+    packets: int
+    payload_bytes: int
+
+    @property
+    def codec(self) -> str:
+        return self.header.codec
+
+    @property
+    def kind(self) -> str:
+        return self.header.kind
+
+    @property
+    def model(self) -> str | None:
+        """Name of the model when the stream was written; its hash in the header is what counts."""
+        name = self.header.fields.get("model_name")
+        return str(name) if name else None
+
+    @property
+    def bit_rate(self) -> float:
+        """Payload bits (packets with their symbol CRC) over the duration; 0 for an empty stream."""
+        return self.payload_bytes * 8 / self.duration if self.duration else 0.0
+
+    @property
+    def sample_rate(self) -> int | None:
+        return self.header.parameters.sample_rate if isinstance(self.header.parameters, AudioParameters) else None
+
+    @property
+    def channels(self) -> int | None:
+        return self.header.parameters.channels if isinstance(self.header.parameters, AudioParameters) else None
+
+    @property
+    def algorithmic_delay(self) -> float:
+        """Seconds that the codec alone delays the sound."""
+        return float(self.header.algorithmic_delay * self.header.time_base)
+
+    @property
+    def packet_duration(self) -> float:
+        """Seconds a packet waits to be filled; delay of a live stream = algorithmic_delay + packet_duration."""
+        return float(self.header.packet_duration * self.header.time_base)
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """A whole file."""
+
+    version: str
+    streams: tuple[StreamInfo, ...]
+    file_bytes: int
+    live: bool
+    truncated: bool
+    gaps: tuple[Gap, ...]
+
+    @property
+    def duration(self) -> float:
+        """Seconds, of the longest stream."""
+        return max((stream.duration for stream in self.streams), default=0.0)
+
+    @property
+    def payload_bytes(self) -> int:
+        return sum(stream.payload_bytes for stream in self.streams)
+
+    @property
+    def bit_rate(self) -> float:
+        """Bits a second of the file with all its framing."""
+        return self.file_bytes * 8 / self.duration if self.duration else 0.0
+
+
+def info(file: Source) -> FileInfo:
+    """What an .mcx file, its bytes, or an open binary file holds.
+
+    Raises InputError where it cannot be read, NotAnMcxError and other BitstreamError kinds where it is none.
+    """
+    with opened(file) as handle:
+        return _info(scan(handle))
+
+
+def _info(result: ScanResult) -> FileInfo:
+    streams = []
+    for header in result.header.streams:
+        totals = result.streams[header.stream_id]
+        duration = float(totals.duration * header.time_base)
+        streams.append(StreamInfo(header, duration, totals.packets, totals.payload_bytes))
+    version = f"1.{result.header.minor}"
+    return FileInfo(
+        version, tuple(streams), result.file_bytes, result.header.live, result.truncated, tuple(result.gaps)
+    )
+
+
+@contextmanager
+def opened(file: Source) -> Iterator[BinaryIO]:
+    """A binary file object for a path, bytes or an open file; closed again if it was opened here."""
+    if isinstance(file, (bytes, bytearray, memoryview)):
+        yield BytesIO(file)
+    elif hasattr(file, "read"):
+        yield file  # type: ignore[misc]  # a file object: the union leaves nothing else
+    else:
+        handle = open_path(file)
+        try:
+            yield handle
+        finally:
+            handle.close()
+
+
+def open_path(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file for reading. Raises InputError with one clear line."""
+    try:
+        if Path(path).is_dir():
+            raise InputError(f"{os.fspath(path)} is a directory, not a file")
+        return Path(path).open("rb")
+    except OSError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"cannot open {os.fspath(path)}: {error.strerror}") from error

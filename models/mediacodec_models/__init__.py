@@ -1,0 +1,1 @@
+"""Networks, training and export of mediacodec's models: everything that needs torch."""

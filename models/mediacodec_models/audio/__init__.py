@@ -1,0 +1,1 @@
+"""Audio codecs: a network and its config dataclass a file."""

@@ -1,0 +1,1 @@
+"""Probability models of codes; all of them end as integer tables."""

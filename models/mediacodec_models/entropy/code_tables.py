@@ -1,0 +1,100 @@
+"""Fit the static tables of an RVQ codec's codes (read by `mediacodec.codecs.rvq_symbols`).
+
+For each codebook every candidate context (the same codebook one frame before, a lower codebook of this frame) is tried: its
+codes are clustered by what follows them, tables are counted on training speakers, and the context that codes the development
+speakers in the fewest bits is kept.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediacodec.codecs.rvq_symbols import CodeTables
+from mediacodec_bitstream import TableFamily
+
+CLASSES = 16
+PRIOR = 400.0  # weight of the plain table in a class's table, in observations: chosen on development speakers
+RESOLUTION = 64  # counts are multiplied by this before they become integers
+
+Codes = Sequence[NDArray[np.integer]]  # clips, each [codebooks, frames]
+
+
+def fit_tables(train: Codes, dev: Codes, codebooks: NDArray[np.float32]) -> CodeTables:
+    """Tables for codes of codebooks [books, size, dim]."""
+    books, size, _ = codebooks.shape
+    rows = np.zeros((books, 1 + CLASSES, size), dtype=np.int64)
+    classes = np.zeros((books, size), dtype=np.uint8)
+    source, lag = np.zeros(books, dtype=np.uint8), np.ones(books, dtype=np.uint8)
+    for k in range(books):
+        best = np.inf
+        for candidate in candidates(k):
+            context, code = pairs(train, k, *candidate)
+            groups = cluster(context, code, codebooks[k], size)
+            counts = class_counts(groups[context], code, size)
+            context_dev, code_dev = pairs(dev, k, *candidate)
+            bits = cross_entropy(counts[1:][groups[context_dev], code_dev], counts[1:].sum(1)[groups[context_dev]])
+            if bits < best:
+                best, rows[k], classes[k], (source[k], lag[k]) = bits, counts, groups, candidate
+    frequencies = TableFamily.from_counts(rows.reshape(-1, size)).to_array()
+    return CodeTables(frequencies, classes, source, lag)
+
+
+def candidates(k: int) -> list[tuple[int, int]]:
+    """(source, lag) that may be the context of codebook k."""
+    return [(k, 1)] + ([(k - 1, 0)] if k else []) + ([(0, 0), (0, 1)] if k > 1 else [])
+
+
+def pairs(clips: Codes, k: int, source: int, lag: int) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """(context, code) over all frames that have the context."""
+    context = np.concatenate([clip[source, : clip.shape[1] - lag] for clip in clips])
+    return context, np.concatenate([clip[k, lag:] for clip in clips])
+
+
+def cluster(
+    context: NDArray[np.integer], code: NDArray[np.integer], book: NDArray[np.float32], size: int
+) -> NDArray[np.uint8]:
+    """Class of each context code: k-means over the mean of the entries that follow it."""
+    random = np.random.default_rng(0)
+    count = np.bincount(context, minlength=size).astype(np.float64)
+    mean = np.stack([np.bincount(context, book[code, d], minlength=size) for d in range(book.shape[1])], 1)
+    mean /= np.maximum(count, 1)[:, None]
+    centre = mean[random.choice(size, CLASSES, replace=False, p=count / count.sum())]
+    for _ in range(30):
+        group = ((mean[:, None] - centre[None]) ** 2).sum(-1).argmin(1)
+        weight = np.bincount(group, count, minlength=CLASSES)
+        total = np.stack([np.bincount(group, count * mean[:, d], minlength=CLASSES) for d in range(mean.shape[1])], 1)
+        centre = np.where(weight[:, None] > 0, total / np.maximum(weight, 1)[:, None], centre)
+    return group.astype(np.uint8)
+
+
+def class_counts(group: NDArray[np.integer], code: NDArray[np.integer], size: int) -> NDArray[np.int64]:
+    """[1 + CLASSES, size] integer counts: the plain row, then each class's, drawn towards the plain one."""
+    plain = np.bincount(code, minlength=size) + 0.5
+    plain /= plain.sum()
+    seen = np.bincount(group.astype(np.int64) * size + code, minlength=CLASSES * size).reshape(CLASSES, size)
+    table = np.concatenate([plain[None] * len(code), seen + PRIOR * plain])
+    return np.rint(table * RESOLUTION).astype(np.int64)
+
+
+def cross_entropy(counts: NDArray[np.integer], totals: NDArray[np.integer]) -> float:
+    """Mean bits a code, from the count of each code in its table and that table's sum."""
+    return float(np.mean(np.log2(totals / np.maximum(counts, 0.5))))
+
+
+def mean_bits(clips: Codes, tables: CodeTables) -> list[float]:
+    """Average bits a frame for the first 1, 2, … codebooks, packets of a second (whose first frame has no context)."""
+    step = len(tables.frequencies) // len(tables.classes)
+    per_book = np.zeros(len(tables.classes))
+    frames = 0
+    for clip in clips:
+        previous = np.concatenate([clip[:, :1], clip[:, :-1]], axis=1)
+        for k in range(len(per_book)):
+            context = (previous if tables.lag[k] else clip)[tables.source[k]]
+            row = 1 + tables.classes[k][context].astype(np.int64)
+            if tables.lag[k]:
+                row[::50] = 0
+            used = tables.frequencies[k * step + row, clip[k]]
+            per_book[k] += (24 - np.log2(used)).sum()
+        frames += clip.shape[1]
+    return (np.cumsum(per_book) / frames).tolist()

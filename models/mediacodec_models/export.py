@@ -1,0 +1,218 @@
+"""Turn a trained codec into a zoo folder: step graphs, integer tables, manifest.
+
+`python -m mediacodec_models.export RECIPE --run RUN --data PACK --out ZOO/NAME`
+
+Weights are stored in half precision and cast back when the graph loads; arithmetic is float32. Fixed transforms stay float32.
+"""
+
+import argparse
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from mediacodec_bitstream import canonical_hash
+from mediacodec_models.audio.spectral import SpectralCodec, SpectralConfig
+from mediacodec_models.data import Segments
+from mediacodec_models.entropy.code_tables import fit_tables, mean_bits
+from mediacodec_models.train import read_recipe
+
+OPSET = 18
+EXACT = ("stft", "istft")  # parts that stay float32: half precision would break perfect reconstruction
+
+
+class EncoderStep(nn.Module):
+    """Samples to the beam search of the codebooks, as one step graph."""
+
+    def __init__(self, codec: SpectralCodec, width: int) -> None:
+        super().__init__()
+        self.encoder, self.width = codec.encoder, width
+        self.codebooks = codec.quantizer.codebooks
+
+    def forward(self, samples: Tensor, state: list[Tensor]) -> tuple[Tensor, ...]:
+        latent, after = self.encoder.step(samples, state)
+        entries, parents = beam_search(latent, self.codebooks, self.width)
+        return entries, parents, *after
+
+
+class DecoderStep(nn.Module):
+    """Codes to samples; the code `codebook_size` stands for a codebook that was dropped."""
+
+    def __init__(self, codec: SpectralCodec) -> None:
+        super().__init__()
+        self.decoder = codec.decoder
+        books, size, dim = codec.quantizer.codebooks.shape
+        entries = torch.cat([codec.quantizer.codebooks, torch.zeros(books, 1, dim)], dim=1)
+        self.entries = nn.Parameter(entries.flatten(0, 1), requires_grad=False)
+        self.register_buffer("first", torch.arange(books)[None, :, None] * (size + 1))
+
+    def forward(self, codes: Tensor, state: list[Tensor]) -> tuple[Tensor, ...]:
+        latent = self.entries[codes + self.first].sum(1)  # [B, books, T, dim] -> [B, T, dim]
+        samples, after = self.decoder.step(latent, state)
+        return samples, *after
+
+
+def beam_search(latent: Tensor, codebooks: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Multi-path search of a residual quantizer: the `width` best partial sums survive each stage.
+
+    latent: [1, T, dim]. Returns entries and parents, int32 [1, T, stages, width], for `mediacodec.codecs.rvq.best_path`; the
+    candidates of every stage are sorted by distance, so each prefix of stages has its own best path.
+    """
+    residual = latent.unsqueeze(2)  # [1, T, 1, dim]
+    error = residual.square().sum(-1)  # [1, T, 1]
+    entries, parents = [], []
+    for book in codebooks.unbind(0):
+        size = book.shape[0]
+        distance = error.unsqueeze(-1) - 2 * residual @ book.T + book.square().sum(-1)  # [1, T, W, size]
+        error, flat = distance.flatten(2).topk(width, largest=False)  # [1, T, width]
+        parent, entry = flat // size, flat % size
+        index = parent.unsqueeze(-1).expand(-1, -1, -1, residual.shape[-1])
+        residual = residual.gather(2, index) - book[entry]
+        entries.append(entry)
+        parents.append(parent)
+    return torch.stack(entries, 2).int(), torch.stack(parents, 2).int()
+
+
+def export_step(
+    module: nn.Module, name: str, example: tuple[Tensor, list[Tensor]], outputs: list[str], *, folder: Path
+) -> dict[str, Any]:
+    """Write folder/NAME.onnx with a free number of frames; returns the graph's entry in the manifest.
+
+    example: the input (its frames are the last axis, or the samples of whole frames) and the initial state.
+    """
+    value, state = example
+    states = [f"state{i}" for i in range(len(state))]
+    frames = torch.export.Dim("frames", min=1, max=4096)
+    free = frames * (value.shape[-1] // 2)  # the example has two frames
+    program = torch.onnx.export(
+        module.eval(),
+        example,
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=["samples" if name == "encoder" else "codes", *states],
+        output_names=[*outputs, *(f"{s}_out" for s in states)],
+        dynamic_shapes=({value.ndim - 1: free}, [{} for _ in state]),
+        optimize=True,
+        verbose=False,
+    )
+    model = half_weights(program.model_proto)
+    onnx.checker.check_model(model)
+    path = folder / f"{name}.onnx"
+    path.write_bytes(model.SerializeToString())
+    entries = [{"name": n, "shape": list(s.shape)} for n, s in zip(states, state, strict=True)]
+    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "states": entries}
+
+
+def half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Store large float32 initialisers as float16 with a cast behind; ONNX Runtime folds the cast when it loads the graph."""
+    graph, casts = model.graph, []
+    for tensor in graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < 1024 or any(e in tensor.name for e in EXACT):
+            continue
+        name = tensor.name
+        half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), name + ".half")
+        tensor.CopyFrom(half)
+        casts.append(helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    del graph.metadata_props[:]
+    for node in graph.node:
+        del node.metadata_props[:]  # the exporter's stack traces: they would name files of the machine that exported
+        node.doc_string = ""
+    return model
+
+
+def shipped_weights(codec: SpectralCodec) -> dict[str, np.ndarray]:
+    """The weights as stored, by name: what the canonical hash of the model is taken of."""
+    named = {**dict(codec.encoder.named_parameters("encoder")), **dict(codec.decoder.named_parameters("decoder"))}
+    named["quantizer.codebooks"] = codec.quantizer.codebooks
+    small = {k: v.detach().numpy() for k, v in named.items()}
+    return {k: v.astype(np.float16) if v.size >= 1024 else v for k, v in small.items()}
+
+
+def all_codes(codec: SpectralCodec, data: Path, width: int, *, dev: bool) -> list[np.ndarray]:
+    """Codes of every clip of a split, [codebooks, frames] each."""
+    from mediacodec.codecs.rvq import best_path
+
+    step = EncoderStep(codec, width).eval()
+    size, result = codec.config.frame_size, []
+    for clip in Segments(data, length=1, dev=dev, seed=0).clips:
+        samples = np.pad(clip.astype(np.float32) / 32768, (0, -len(clip) % size))
+        with torch.no_grad():
+            entries, parents, *_ = step(torch.from_numpy(samples)[None], codec.encoder.initial_state(1))
+        result.append(best_path(entries[0].numpy(), parents[0].numpy(), codec.config.num_codebooks))
+    return result
+
+
+def export(codec: SpectralCodec, recipe: dict[str, Any], data: Path, out: Path) -> dict[str, Any]:
+    """Write the zoo folder `out`; returns its manifest."""
+    out.mkdir(parents=True, exist_ok=True)
+    config, about = codec.config, recipe["model"]
+    width = int(about["search_width"])
+    weights = shipped_weights(codec)
+    with torch.no_grad():  # what is measured from here on is what ships
+        for name, parameter in codec.named_parameters():
+            parameter.copy_(torch.from_numpy(weights[name].astype(np.float32)))
+    dev = all_codes(codec, data, width, dev=True)
+    tables = fit_tables(all_codes(codec, data, width, dev=False), dev, codec.quantizer.codebooks.detach().numpy())
+    arrays = {name: getattr(tables, name) for name in ("frequencies", "classes", "source", "lag")}
+    np.savez_compressed(out / "tables.npz", **arrays)
+    samples = torch.zeros(1, 2 * config.frame_size), codec.encoder.initial_state(1)
+    codes = torch.zeros(1, config.num_codebooks, 2, dtype=torch.int64), codec.decoder.initial_state(1)
+    graphs = {
+        "encoder": export_step(EncoderStep(codec, width), "encoder", samples, ["entries", "parents"], folder=out),
+        "decoder": export_step(DecoderStep(codec), "decoder", codes, ["samples"], folder=out),
+    }
+    manifest = {
+        "schema": 1,
+        **{key: about[key] for key in ("name", "alias", "generation", "family", "licence", "description")},
+        "weights_sha256": canonical_hash(weights).hex(),
+        "tables_sha256": canonical_hash(arrays).hex(),
+        "opset": OPSET,
+        "graphs": graphs,
+        "tables": {"file": "tables.npz", "sha256": hashlib.sha256((out / "tables.npz").read_bytes()).hexdigest()},
+        "settings": settings(config, mean_bits(dev, tables)),
+    }
+    (out / "model.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    return manifest
+
+
+def settings(config: SpectralConfig, bits: list[float]) -> dict[str, Any]:
+    blocks = sum(count for _, _, count in config.decoder)
+    return {
+        "sample_rate": config.sample_rate,
+        "frame_size": config.frame_size,
+        "pre_skip": config.delay,
+        "algorithmic_delay": config.frame_size + config.delay,
+        # every block remembers six frames, the overlap-add one more
+        "preroll_frames": 6 * blocks + 1,
+        "num_codebooks": config.num_codebooks,
+        "codebook_size": config.codebook_size,
+        "bits_per_frame": [round(b, 3) for b in bits],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--run", type=Path, required=True, help="folder with checkpoint.pt")
+    parser.add_argument("--data", type=Path, required=True, help="folder made by mediacodec_models.data.pack")
+    parser.add_argument("--out", type=Path, required=True, help="the zoo folder to write")
+    args = parser.parse_args()
+    codec = SpectralCodec(read_recipe(args.recipe)[0]).eval()
+    state = torch.load(args.run / "checkpoint.pt", weights_only=True, map_location="cpu")
+    codec.load_state_dict(state["average"])
+    manifest = export(codec, tomllib.loads(args.recipe.read_text()), args.data, args.out)
+    print(json.dumps({k: manifest[k] for k in ("name", "weights_sha256", "settings")}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
