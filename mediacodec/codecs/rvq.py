@@ -31,6 +31,7 @@ from mediacodec_bitstream import (
 
 LIVE_BELOW = 0.2  # seconds: packets shorter than this are coded frame by frame, longer ones in one step
 MAX_PACKET_SECONDS = 10
+BYTE_ALIGNMENT_BITS = 4  # the mean cost of ending a payload on a whole byte
 HOLD_SECONDS, FADE_SECONDS = 0.06, 0.10  # concealment: go on for so long, then fade over so long
 
 
@@ -47,29 +48,37 @@ class RvqSettings:
             self.preroll_frames = int(raw["preroll_frames"])
             self.num_codebooks = int(raw["num_codebooks"])
             self.codebook_size = int(raw["codebook_size"])
+            self.bits_first_frame = [float(bits) for bits in raw["bits_first_frame"]]
             self.bits_per_frame = [float(bits) for bits in raw["bits_per_frame"]]
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"model {model.name}: settings of an RVQ codec are missing or wrong: {error!r}") from error
-        if len(self.bits_per_frame) != self.num_codebooks:
-            raise ModelError(f"model {model.name}: bits_per_frame must have {self.num_codebooks} entries")
+        if not len(self.bits_per_frame) == len(self.bits_first_frame) == self.num_codebooks:
+            raise ModelError(f"model {model.name}: there must be bits for each of {self.num_codebooks} codebooks")
 
     @property
     def frame_rate(self) -> float:
         return self.sample_rate / self.frame_size
 
-    def bit_rate(self, num_codebooks: int) -> float:
-        """Bits a second that so many codebooks take on average, measured when the tables were fitted."""
-        return self.bits_per_frame[num_codebooks - 1] * self.frame_rate
+    def bit_rate(self, num_codebooks: int, packet_frames: int, crc_size: int) -> float:
+        """Payload bits a second that so many codebooks take on average in packets of so many frames.
 
-    def codebooks_for(self, bit_rate: float | None) -> int:
+        From entropies measured when the tables were fitted. A packet's first frame has no context and costs more, and a
+        packet is whole bytes.
+        """
+        first, later = self.bits_first_frame[num_codebooks - 1], self.bits_per_frame[num_codebooks - 1]
+        bits = first + (packet_frames - 1) * later + BYTE_ALIGNMENT_BITS + 8 * crc_size
+        return bits * self.frame_rate / packet_frames
+
+    def codebooks_for(self, bit_rate: float | None, packet_frames: int, crc_size: int) -> int:
         """The most codebooks whose average rate is at most bit_rate; None means all.
 
         Raises ParameterError where even one codebook takes more.
         """
-        fitting = [n for n in range(1, self.num_codebooks + 1) if bit_rate is None or self.bit_rate(n) <= bit_rate]
+        rates = [self.bit_rate(n, packet_frames, crc_size) for n in range(1, self.num_codebooks + 1)]
+        fitting = sum(bit_rate is None or rate <= bit_rate for rate in rates)
         if not fitting:
-            raise ParameterError(f"bit rate {bit_rate:g} is too low: one codebook takes {self.bit_rate(1):.0f} bits a second")
-        return fitting[-1]
+            raise ParameterError(f"bit_rate {bit_rate:g} is too low: packets like these take {rates[0]:.0f} at least")
+        return fitting
 
 
 class RvqEncoder:
@@ -90,8 +99,10 @@ class RvqEncoder:
         if not 1 <= frames <= MAX_PACKET_SECONDS * settings.frame_rate:
             low = 1 / settings.frame_rate
             raise ParameterError(f"packet_duration {packet_duration} s is not in {low:g}..{MAX_PACKET_SECONDS} s")
-        self._num_codebooks = settings.codebooks_for(bit_rate)
         self._packet_frames = frames
+        # a short packet cannot carry four bytes of check, a long one can
+        crc_size = 4 if frames >= LIVE_BELOW * settings.frame_rate else 1
+        self._num_codebooks = settings.codebooks_for(bit_rate, frames, crc_size)
         # The step is fixed here: a network run over another number of frames differs in the last bit.
         self._step_frames = frames if frames >= LIVE_BELOW * settings.frame_rate else 1
         self._tables = CodeTables.of(model)
@@ -103,9 +114,9 @@ class RvqEncoder:
         self._next_pts = 0
         self._flushed = False
         self.num_samples = 0
-        self.header = self._make_header(model, stream_id, packet_duration)
+        self.header = self._make_header(model, stream_id, crc_size)
 
-    def _make_header(self, model: Manifest, stream_id: int, packet_duration: float) -> StreamHeader:
+    def _make_header(self, model: Manifest, stream_id: int, crc_size: int) -> StreamHeader:
         s = self._settings
         return StreamHeader(
             stream_id,
@@ -115,8 +126,7 @@ class RvqEncoder:
             packet_duration=self._packet_frames * s.frame_size,
             algorithmic_delay=s.algorithmic_delay,
             coder=RC24,
-            # a short packet cannot carry four bytes of check, a long one can
-            symbol_crc_size=4 if packet_duration >= LIVE_BELOW else 1,
+            symbol_crc_size=crc_size,
             model_hash=model.weights_hash,
             tables_hash=model.tables_hash,
             fields={"model_name": model.name, "extradata": bytes([self._num_codebooks])},

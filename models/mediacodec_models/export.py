@@ -179,13 +179,14 @@ def export(codec: SpectralCodec, recipe: dict[str, Any], data: Path, out: Path) 
         "opset": OPSET,
         "graphs": graphs,
         "tables": {"file": "tables.npz", "sha256": hashlib.sha256((out / "tables.npz").read_bytes()).hexdigest()},
-        "settings": settings(config, mean_bits(dev, tables)),
+        "settings": settings(config, *mean_bits(dev, tables)),
     }
     (out / "model.json").write_text(json.dumps(manifest, indent=1) + "\n")
     return manifest
 
 
-def settings(config: SpectralConfig, bits: list[float]) -> dict[str, Any]:
+def settings(config: SpectralConfig, first: list[float], later: list[float]) -> dict[str, Any]:
+    """What the runtime must know beyond the graphs; bits are means over development speakers."""
     blocks = sum(count for _, _, count in config.decoder)
     return {
         "sample_rate": config.sample_rate,
@@ -196,7 +197,8 @@ def settings(config: SpectralConfig, bits: list[float]) -> dict[str, Any]:
         "preroll_frames": 6 * blocks + 1,
         "num_codebooks": config.num_codebooks,
         "codebook_size": config.codebook_size,
-        "bits_per_frame": [round(b, 3) for b in bits],
+        "bits_first_frame": [round(b, 3) for b in first],
+        "bits_per_frame": [round(b, 3) for b in later],
     }
 
 

@@ -82,19 +82,19 @@ def cross_entropy(counts: NDArray[np.integer], totals: NDArray[np.integer]) -> f
     return float(np.mean(np.log2(totals / np.maximum(counts, 0.5))))
 
 
-def mean_bits(clips: Codes, tables: CodeTables) -> list[float]:
-    """Average bits a frame for the first 1, 2, … codebooks, packets of a second (whose first frame has no context)."""
+def mean_bits(clips: Codes, tables: CodeTables) -> tuple[list[float], list[float]]:
+    """Average bits a frame for the first 1, 2, … codebooks: of a packet's first frame (no context), and of the others."""
     step = len(tables.frequencies) // len(tables.classes)
-    per_book = np.zeros(len(tables.classes))
+    first, later = np.zeros(len(tables.classes)), np.zeros(len(tables.classes))
     frames = 0
     for clip in clips:
-        previous = np.concatenate([clip[:, :1], clip[:, :-1]], axis=1)
-        for k in range(len(per_book)):
-            context = (previous if tables.lag[k] else clip)[tables.source[k]]
+        previous, now = clip[:, :-1], clip[:, 1:]
+        for k in range(len(first)):
+            context = (previous if tables.lag[k] else now)[tables.source[k]]
             row = 1 + tables.classes[k][context].astype(np.int64)
+            later[k] += (24 - np.log2(tables.frequencies[k * step + row, now[k]])).sum()
             if tables.lag[k]:
-                row[::50] = 0
-            used = tables.frequencies[k * step + row, clip[k]]
-            per_book[k] += (24 - np.log2(used)).sum()
-        frames += clip.shape[1]
-    return (np.cumsum(per_book) / frames).tolist()
+                row[:] = 0
+            first[k] += (24 - np.log2(tables.frequencies[k * step + row, now[k]])).sum()
+        frames += now.shape[1]
+    return (np.cumsum(first) / frames).tolist(), (np.cumsum(later) / frames).tolist()
