@@ -81,8 +81,8 @@ def mel_distance(reference: ArrayLike, distorted: ArrayLike, sample_rate: int) -
     its training loss: the sum over windows of 32, 64, 128, 256, 512, 1024 and 2048 samples (Hann, hop a
     quarter, frames centred with reflected ends) of the mean |log10 a - log10 b| over 5, 10, 20, 40, 80, 160
     and 320 bands, where a and b are magnitude spectra through Slaney's mel filters from 0 to half the rate,
-    of unit area, floored at 1e-5. Compare figures
-    at one sample rate only: windows are counted in samples. `sample_rate` in Hz.
+    of unit area, floored at 1e-5. Compare figures at one sample rate only: windows are counted in samples.
+    `sample_rate` in Hz.
 
     Raises ParameterError for lengths that differ, empty signals or a rate that is not positive.
     """
@@ -96,12 +96,9 @@ def mel_distance(reference: ArrayLike, distorted: ArrayLike, sample_rate: int) -
         for a, b in zip(
             _magnitudes(ref, window, window // 4), _magnitudes(dist, window, window // 4), strict=True
         ):
-            log_a, log_b = (
-                np.log10(np.maximum(a @ filters, MEL_FLOOR)),
-                np.log10(np.maximum(b @ filters, MEL_FLOOR)),
-            )
-            difference += float(np.abs(log_a - log_b).sum())
-            count += log_a.size
+            ratio = np.maximum(a @ filters, MEL_FLOOR) / np.maximum(b @ filters, MEL_FLOOR)
+            difference += float(np.abs(np.log10(ratio)).sum())
+            count += ratio.size
         total += difference / count
     return total
 

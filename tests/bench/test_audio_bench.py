@@ -16,6 +16,7 @@ from mediacodec.bench.report import ClipRow, statistic, summarise, summary_csv, 
 from mediacodec.errors import InputError, MissingExtraError, OutputError, ParameterError
 
 RATE = 16_000
+BENCH_PACKAGES = ("pesq", "pystoi", "visqol", "matplotlib")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def folder(tmp_path_factory, babble):
 
 @pytest.fixture
 def bench_extra():
-    for package in ("pesq", "pystoi", "visqol", "matplotlib"):
+    for package in BENCH_PACKAGES:
         pytest.importorskip(package, reason="needs the extra bench")
 
 
@@ -61,14 +62,20 @@ def read_csv(path):
         return list(csv.DictReader(file))
 
 
-def test_end_to_end(folder, tmp_path, bench_extra):
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    """One whole run with every metric: the report, its folder and what progress was told."""
+    for package in BENCH_PACKAGES:
+        pytest.importorskip(package, reason="needs the extra bench")
     seen = []
+    out = tmp_path_factory.mktemp("bench") / "new"
     entries = [OpusEntry(12_000), OpusEntry(6_000), CoarseEntry()]
-    report = run_audio_bench(
-        folder, out=tmp_path / "new", entries=entries, progress=lambda *a: seen.append(a)
-    )
+    report = run_audio_bench(folder, out=out, entries=entries, progress=lambda *a: seen.append(a))
+    return report, out, seen
 
-    rows = read_csv(tmp_path / "new" / "clips.csv")
+
+def test_every_clip_and_codec_has_its_line_sorted_by_rate(run):
+    rows = read_csv(run[1] / "clips.csv")
     assert ",".join(rows[0]) == (
         "clip,language,codec,seconds,payload_kbps,file_kbps,"
         "pesq,stoi,mel,si_sdr,visqol,encode_speed,decode_speed"
@@ -86,7 +93,10 @@ def test_end_to_end(folder, tmp_path, bench_extra):
         assert 1 <= float(row["visqol"]) <= 5
         assert 0 <= float(row["stoi"]) <= 1
 
-    summary = read_csv(tmp_path / "new" / "summary.csv")
+
+def test_the_summary_says_what_the_lines_say(run):
+    report, out, _ = run
+    rows, summary = read_csv(out / "clips.csv"), read_csv(out / "summary.csv")
     assert [r["group"] for r in summary] == ["all"] * 3 + ["English"] * 3 + ["not English"] * 3
     rates = [float(r["payload_kbps"]) for r in summary[:3]]
     assert rates == sorted(rates)
@@ -94,16 +104,19 @@ def test_end_to_end(folder, tmp_path, bench_extra):
     assert float(summary[0]["pesq_mean"]) == pytest.approx(np.mean(pesq), rel=1e-3)
     worst = min(rows[:2], key=lambda r: float(r["pesq"]))["clip"]
     assert summary[0]["pesq_worst_clip"] == worst
-
-    assert (tmp_path / "new" / "quality.png").read_bytes().startswith(b"\x89PNG")
-    assert "worst clip by PESQ" in report.table
     assert worst in report.table
+    assert [row.codec for row in report.summary[:3]] == ["opus@6k", "opus@12k", "coarse@4"]
+
+
+def test_the_report_holds_the_table_and_names_the_files(run):
+    report, out, seen = run
+    assert "worst clip by PESQ" in report.table
     assert "2 clips, all: means" in report.table
     assert "1 clip, not English: means" in report.table
-    assert [path.name for path in report.files] == ["clips.csv", "summary.csv", "quality.png"]
+    assert report.files == tuple(out / name for name in ("clips.csv", "summary.csv", "quality.png"))
+    assert (out / "quality.png").read_bytes().startswith(b"\x89PNG")
     assert seen[-1] == (6, 6, "more/b.flac coarse@4")
     assert len(report.clips) == 6
-    assert [row.codec for row in report.summary[:3]] == ["opus@6k", "opus@12k", "coarse@4"]
 
 
 def test_start_up_is_run_once_and_kept_out_of_the_clips(folder, tmp_path, bench_extra):
