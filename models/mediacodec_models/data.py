@@ -4,6 +4,7 @@ A pack is a folder of `NNN.npy` (int16, at most 30 MB each, so that it travels i
 where each clip lies, who speaks, and whether the clip belongs to the development split.
 """
 
+import argparse
 import csv
 import hashlib
 import json
@@ -94,3 +95,20 @@ class Segments:
         gain = 10 ** (self.random.uniform(-8, 8) / 20) * self.random.choice((-1.0, 1.0))
         peak = np.abs(x).max() + 1e-6
         return (x * np.copysign(min(abs(gain), 0.99 / peak), gain)).astype(np.float32)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Pack training clips into shards.")
+    parser.add_argument("root", type=Path, help="folder with MANIFEST.csv and the clips it lists")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--category", default="speech")
+    parser.add_argument("--sample-rate", type=int, default=16_000)
+    args = parser.parse_args()
+    clips = pack(args.root, args.out, category=args.category, sample_rate=args.sample_rate)
+    minutes = sum(clip.samples for clip in clips) / args.sample_rate / 60
+    held = sum(clip.samples for clip in clips if clip.dev) / args.sample_rate / 60
+    print(f"{len(clips)} clips, {minutes:.1f} minutes, of which {held:.1f} by speakers set aside")
+
+
+if __name__ == "__main__":
+    main()
