@@ -66,15 +66,19 @@ def beam_search(latent: Tensor, codebooks: Tensor, width: int) -> tuple[Tensor, 
     candidates of every stage are sorted by distance, so each prefix of stages has its own best path.
     """
     residual = latent.unsqueeze(2)  # [1, T, 1, dim]
-    error = residual.square().sum(-1)  # [1, T, 1]
+    error = residual.square().sum(-1, keepdim=True)  # [1, T, 1, 1]
     entries, parents = [], []
     for book in codebooks.unbind(0):
-        size = book.shape[0]
-        distance = error.unsqueeze(-1) - 2 * residual @ book.T + book.square().sum(-1)  # [1, T, W, size]
-        error, flat = distance.flatten(2).topk(width, largest=False)  # [1, T, width]
+        size, dim = book.shape
+        # minus the squared distance, |e|^2 - 2 r·b + |b|^2, as one product with a constant matrix
+        table = torch.cat([2 * book.T, -book.square().sum(1)[None], -torch.ones(1, size)])
+        one = torch.ones_like(error)
+        nearness = torch.cat([residual, one, error], -1) @ table  # [1, T, W, size]
+        best, flat = nearness.flatten(2).topk(width)  # [1, T, width]
         parent, entry = flat // size, flat % size
-        index = parent.unsqueeze(-1).expand(-1, -1, -1, residual.shape[-1])
+        index = parent.unsqueeze(-1).expand(-1, -1, -1, dim)
         residual = residual.gather(2, index) - book[entry]
+        error = -best.unsqueeze(-1)
         entries.append(entry)
         parents.append(parent)
     return torch.stack(entries, 2).int(), torch.stack(parents, 2).int()

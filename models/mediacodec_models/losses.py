@@ -24,35 +24,36 @@ def mel_filters(window: int, bands: int, sample_rate: int) -> Tensor:
 
 
 class ReconstructionLoss(nn.Module):
-    """Multi-scale log-mel distance plus `complex_weight` times the relative distance of compressed complex spectra.
+    """Multi-scale log-mel distance plus a weight times the relative distance of compressed complex spectra.
 
     The mel term (Yamamoto et al. 2020; Kumar et al. 2023) hears timbre and ignores phase; the complex term, on spectra
     whose magnitudes are raised to the power 0.5, pulls the waveform itself, quiet partials included.
     """
 
-    def __init__(self, sample_rate: int, *, complex_weight: float) -> None:
+    def __init__(self, sample_rate: int) -> None:
         super().__init__()
-        self.complex_weight = complex_weight
         for window, bands in MEL_SCALES:
             self.register_buffer(f"mel{window}", mel_filters(window, bands, sample_rate), persistent=False)
             self.register_buffer(f"hann{window}", torch.hann_window(window), persistent=False)
 
-    def forward(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Both [batch, samples]; returns the terms and their weighted sum as `total`."""
-        mel, complex_ = output.new_zeros(()), output.new_zeros(())
+    def forward(self, output: Tensor, target: Tensor, complex_weight: Tensor) -> dict[str, Tensor]:
+        """Both signals [batch, samples], the weight [batch]; returns the terms and their weighted sum as `total`."""
+        mel, complex_ = output.new_zeros(len(output)), output.new_zeros(len(output))
         for window, _ in MEL_SCALES:
             real, imag, magnitude = self._spectrum(output, window)
             with torch.no_grad():
                 real_t, imag_t, magnitude_t = self._spectrum(target, window)
                 log_mel_t = self._log_mel(magnitude_t, window)
-            mel = mel + (self._log_mel(magnitude, window) - log_mel_t).abs().mean()
+            mel = mel + (self._log_mel(magnitude, window) - log_mel_t).abs().mean((1, 2))
             if window in COMPLEX_WINDOWS:
                 gain, gain_t = magnitude.rsqrt(), magnitude_t.rsqrt()  # X |X|^-0.5: compressed, phase kept
                 distance = (real * gain - real_t * gain_t).abs() + (imag * gain - imag_t * gain_t).abs()
                 size = (real_t * gain_t).abs() + (imag_t * gain_t).abs()
-                complex_ = complex_ + distance.mean() / size.mean()
+                # relative to the batch, not to each segment: a quiet one must not count as much as a loud one
+                complex_ = complex_ + distance.mean((1, 2)) / size.mean()
         mel, complex_ = mel / len(MEL_SCALES), complex_ / len(COMPLEX_WINDOWS)
-        return {"mel": mel, "complex": complex_, "total": mel + self.complex_weight * complex_}
+        total = (mel + complex_weight * complex_).mean()
+        return {"mel": mel.mean(), "complex": complex_.mean(), "total": total}
 
     def _spectrum(self, x: Tensor, window: int) -> tuple[Tensor, Tensor, Tensor]:
         """[batch, samples] -> real part, imaginary part, magnitude, each [batch, frames, bins].

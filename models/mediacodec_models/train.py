@@ -24,7 +24,12 @@ from mediacodec_models.losses import ReconstructionLoss
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How to train; rates are sampled per segment from `kept`, the numbers of codebooks that stay."""
+    """How to train; rates are sampled per segment from `kept`, the numbers of codebooks that stay.
+
+    complex_weight: of the complex term with one codebook and with all, linear between. Where few bits are left phase is
+    beyond reach, and pulling at the waveform only muffles; where there are many it is what separates good from fair
+    (development speakers, 250 steps each: 3 instead of 9 gave 0.02 more STOI at 3 codebooks, 9 gave 0.10 more PESQ at 13).
+    """
 
     batch: int = 8
     segment: int = 16_000
@@ -32,7 +37,7 @@ class TrainConfig:
     warmup_steps: int = 200
     decay: float = 0.4
     free_steps: int = 400
-    complex_weight: float = 3.0
+    complex_weight: tuple[float, float] = (3.0, 8.0)
     commitment_weight: float = 0.25
     ema: float = 0.999
     restart_every: int = 50
@@ -102,16 +107,18 @@ def train_step(run: Run, config: TrainConfig, batch: Tensor, loss: Reconstructio
     free = run.step < config.free_steps
     kept = torch.tensor(config.kept)[torch.randint(len(config.kept), (len(batch),))].to(batch.device)
     output, commitment = run.model(batch, None if free else kept)
-    terms = loss(output.float(), batch[:, : output.shape[1]])
+    low, high = config.complex_weight
+    weight = low + (high - low) * (kept - 1) / (run.model.config.num_codebooks - 1)
+    terms = loss(output.float(), batch[:, : output.shape[1]], weight)
     total = terms["total"] + config.commitment_weight * commitment
     run.optimiser.zero_grad(set_to_none=True)
     total.backward()
     terms["gradient"] = torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
     run.optimiser.step()
     with torch.no_grad():
-        weight = min(config.ema, (run.step + 1) / (run.step + 10))
+        share = min(config.ema, (run.step + 1) / (run.step + 10))
         learnt = [p for p in run.model.parameters() if p.requires_grad]
-        torch._foreach_lerp_([p for p in run.average.parameters() if p.requires_grad], learnt, 1 - weight)
+        torch._foreach_lerp_([p for p in run.average.parameters() if p.requires_grad], learnt, 1 - share)
         run.average.quantizer.load_state_dict(run.model.quantizer.state_dict())
     run.step += 1
     return {k: float(v.detach()) for k, v in (terms | {"commitment": commitment}).items()}
@@ -124,7 +131,7 @@ def evaluate(model: SpectralCodec, batch: Tensor, loss: ReconstructionLoss) -> d
     model.eval()
     for kept in (3, 6, 13):
         output, _ = model(batch, torch.full((len(batch),), kept, device=batch.device))
-        terms = loss(output, batch[:, : output.shape[1]])
+        terms = loss(output, batch[:, : output.shape[1]], torch.ones(len(batch), device=batch.device))
         result |= {f"mel@{kept}": float(terms["mel"]), f"complex@{kept}": float(terms["complex"])}
     return result
 
@@ -158,7 +165,7 @@ def run_training(network: SpectralConfig, config: TrainConfig, args: argparse.Na
     segments = Segments(args.data, length=config.segment, dev=False, seed=config.seed + run.step)
     torch.manual_seed(config.seed + run.step)
     dev = Segments(args.data, length=2 * config.segment, dev=True, seed=1).batch(24).to(device)
-    loss = ReconstructionLoss(network.sample_rate, complex_weight=config.complex_weight).to(device)
+    loss = ReconstructionLoss(network.sample_rate).to(device)
     budget, sums, count = args.minutes * 60, {}, 0
     mark = reported = saved = time.monotonic()
     while run.seconds < budget:
