@@ -1,0 +1,31 @@
+"""May the output be written, and where does it go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mediacodec.cli.console import Console
+from mediacodec.errors import OutputExistsError, UsageError
+
+
+def may_overwrite(console: Console, source: str, target: str, *, yes: bool, no: bool) -> bool:
+    """Whether an existing output is to be replaced; raises where it must not be touched.
+
+    Without -y or -n a person at a terminal is asked.
+
+    Raises:
+        UsageError: -y and -n together, or the output is the input.
+        OutputExistsError: it exists, and nobody said yes.
+    """
+    if yes and no:
+        raise UsageError("-y and -n exclude each other")
+    if target == "-" or not Path(target).is_file():
+        return yes
+    if source != "-" and Path(source).exists() and Path(source).samefile(target):
+        raise UsageError(f"'{target}' is the input; name another output")
+    if yes:
+        return True
+    answer = None if no else console.ask(f"'{target}' exists. Overwrite it?")
+    if answer:
+        return True
+    raise OutputExistsError(f"'{target}' exists" + ("" if answer is False else "; -y overwrites it"))

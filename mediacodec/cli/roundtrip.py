@@ -1,0 +1,127 @@
+"""mediacodec roundtrip: what a codec does to a sound, in one go"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mediacodec.cli import options
+from mediacodec.cli.command import Verb
+from mediacodec.cli.console import Console, printable
+
+if TYPE_CHECKING:
+    from mediacodec.pipeline import DecodeReport, EncodeReport
+
+EXAMPLE = """
+mediacodec roundtrip -b:a 3k talk.wav talk-3k.wav
+"""
+SCORED_SECONDS = 60.0  # PESQ takes its time
+
+
+@click.command(cls=Verb, usage="[options] IN OUT", example=EXAMPLE, short_help="Encode, decode and measure.")
+@options.files
+@options.coding
+@options.sound
+@options.time_range
+@options.overwriting
+@options.json_or_text
+@options.machine
+@options.progress_url
+@options.quietness
+@click.pass_obj
+def roundtrip(console: Console, /, **given: Any) -> int:
+    """Encode IN, decode it again into OUT, and print rates, speed and quality.
+
+    Quality is that of the first minute: SI-SDR and mel distance, with the extra `bench` PESQ and STOI too.
+    """
+    from mediacodec.cli.monitor import check_progress_url
+    from mediacodec.cli.outputs import may_overwrite
+    from mediacodec.errors import UsageError
+    from mediacodec.media import format_of
+
+    source, target = options.endpoints(given)
+    format_of(target, given["format"])
+    check_progress_url(given["progress"], target)
+    if target == "-" and given["output_format"] == "json":
+        raise UsageError("media and JSON cannot share standard output; name a file")
+    overwrite = may_overwrite(console, source, target, yes=given["yes"], no=given["no"])
+    with tempfile.TemporaryDirectory(prefix="mediacodec-") as folder:
+        if source == "-":  # it is read twice
+            source = _spooled(Path(folder) / "in")
+        result = _run(console, source, target, given, Path(folder) / "coded.mcx", overwrite=overwrite)
+    if given["output_format"] == "json":
+        click.echo(json.dumps(result, indent=2))
+    else:
+        for line in _lines(result):
+            click.echo(printable(line), err=target == "-")
+    return 0
+
+
+def _spooled(path: Path) -> str:
+    from mediacodec.errors import UsageError
+
+    if sys.stdin.isatty():
+        raise UsageError("standard input is a terminal; pipe the sound in or name a file")
+    with path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    return str(path)
+
+
+def _run(
+    console: Console, source: str, target: str, given: dict[str, Any], coded: Path, *, overwrite: bool
+) -> dict[str, Any]:
+    from mediacodec.cli.jobs import decoded, encoded
+
+    there = encoded(console, source, str(coded), {**given, "progress": None}, overwrite=True)
+    console.notes(there.notes)
+    whole = {**given, "ss": 0.0, "t": None, "to": None}  # the stretch was chosen on the way in
+    back, _ = decoded(console, str(coded), target, whole, overwrite=overwrite)
+    console.notes(back.notes)
+    return {**_measured(there, back), "quality": _quality(console, source, given, coded)}
+
+
+def _measured(there: EncodeReport, back: DecodeReport) -> dict[str, Any]:
+    return {
+        "duration": round(there.seconds, 6),
+        "payload_kbps": round(there.payload_kbps, 4),
+        "file_kbps": round(there.file_kbps, 4),
+        "file_bytes": there.file_bytes,
+        "encode_speed": round(there.speed, 2),
+        "decode_speed": round(back.speed, 2),
+    }
+
+
+def _quality(console: Console, source: str, given: dict[str, Any], coded: Path) -> dict[str, float | None]:
+    from mediacodec.bench.quality import score
+    from mediacodec.cli.scores import RATE, default_metrics, read_mono
+    from mediacodec.files import FileReader
+    from mediacodec.media import resample_audio
+
+    start, duration = options.span(given)
+    reference = read_mono(source, start=start, duration=min(SCORED_SECONDS, duration or SCORED_SECONDS))
+    machine = {name: given[name] for name in ("device", "threads", "models")}
+    with FileReader(coded, **machine) as reader:
+        chunk = reader.audio.get_samples_played_in_range(0.0, SCORED_SECONDS)
+    distorted = resample_audio(chunk.samples.mean(axis=0), chunk.sample_rate, RATE)
+    return score(reference, distorted, RATE, metrics=default_metrics(console))
+
+
+def _lines(result: dict[str, Any]) -> list[str]:
+    from mediacodec.bench.report import TITLES
+    from mediacodec.cli.monitor import amount
+    from mediacodec.cli.scores import written
+
+    quality = ", ".join(f"{TITLES[name]} {written(name, value)}" for name, value in result["quality"].items())
+    cut = f" (first {SCORED_SECONDS:.0f} s)" if result["duration"] > SCORED_SECONDS else ""
+    return [
+        f"rate     {result['payload_kbps']:.2f} kbps payload, {result['file_kbps']:.2f} kbps file "
+        f"({amount(result['file_bytes'])} for {result['duration']:.2f} s)",
+        f"speed    encode {result['encode_speed']:.1f}x, decode {result['decode_speed']:.1f}x real time, with start-up",
+        f"quality  {quality}{cut}",
+    ]

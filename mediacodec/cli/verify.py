@@ -1,0 +1,71 @@
+"""mediacodec verify: is every byte of an .mcx as it was written"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mediacodec.cli import options
+from mediacodec.cli.command import Verb
+from mediacodec.cli.console import Console, printable
+
+if TYPE_CHECKING:
+    from mediacodec.errors import ModelError
+    from mediacodec.files import FileReader
+
+EXAMPLE = """
+mediacodec verify talk.mcx && rm talk.wav
+"""
+
+
+@click.command(cls=Verb, usage="FILE [options]", example=EXAMPLE, short_help="Check every CRC and decode all.")
+@options.one_file
+@options.machine
+@options.quietness
+@click.pass_obj
+def verify(console: Console, /, **given: Any) -> int:
+    """Check every CRC of FILE and decode all of it.
+
+    Exit code 0: sound. 4: damaged or cut, with the gaps listed. 5: the model is missing, so that only the bytes could
+    be checked.
+    """
+    from mediacodec.cli.damage import complain
+    from mediacodec.cli.inputs import opened_mcx
+    from mediacodec.files import FileReader
+
+    source = options.only_name(given)
+    machine = {name: given[name] for name in ("device", "threads", "models")}
+    with opened_mcx(source) as (file, _):
+        reader = FileReader(file, **machine)
+        seconds, missing = _checked(console, reader)
+    gaps = list(dict.fromkeys(reader.gaps))
+    code = complain(console, source, gaps, reader.header, truncated=reader.truncated)
+    if code == 0 and missing is not None:
+        console.info(f"{printable(source)}: the bytes are sound, but nothing could be decoded")
+        raise missing
+    if code == 0:
+        click.echo(f"{printable(source)}: sound, {seconds:.2f} s decoded, every check passed")
+    return code
+
+
+def _checked(console: Console, reader: FileReader) -> tuple[float, ModelError | None]:
+    """Decode every stream; seconds decoded, and why not where the model is missing: then only CRCs were checked."""
+    from mediacodec.cli.monitor import Monitor
+    from mediacodec.errors import ModelError
+    from mediacodec.pipeline import Progress
+
+    seconds, began, missing = 0.0, time.perf_counter(), None
+    with Monitor(console) as monitor:
+        try:
+            for stream in reader.streams:
+                for chunk in stream.blocks():
+                    seconds += chunk.duration_seconds
+                    monitor(Progress(seconds, stream.duration, 0, time.perf_counter() - began))
+        except ModelError as error:
+            missing = error
+        if missing or not reader.streams:
+            for _ in reader.reader:
+                monitor(Progress(seconds, None, 0, time.perf_counter() - began))
+    return seconds, missing
