@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,16 +72,23 @@ class Manifest:
     def tables_hash(self) -> bytes:
         return bytes.fromhex(self.tables_sha256)
 
+    def graph(self, name: str) -> Graph:
+        """The graph that a codec family calls `name`. Raises ModelError where the model has none."""
+        if name not in self.graphs:
+            raise ModelError(f"model {self.name} has no graph {name!r}; there are: {', '.join(self.graphs) or 'none'}")
+        return self.graphs[name]
+
     def graph_path(self, name: str) -> Path:
-        return self.folder / self.graphs[name].file
+        return self.folder / self.graph(name).file
 
     @cached_property
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The integer tables by name. Raises ModelMismatchError where they are not what the manifest promises."""
         try:
-            with np.load(self.folder / self.tables.file, allow_pickle=False) as archive:
+            path = self.folder / self.tables.file
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
             raise ModelError(f"model {self.name}: cannot read {self.tables.file}: {error}") from error
         if canonical_hash(arrays) != self.tables_hash:
             raise ModelMismatchError(f"model {self.name}: {self.tables.file} does not match its manifest; reinstall it")
@@ -108,9 +116,10 @@ def read_manifest(folder: Path) -> Manifest:
         if raw["schema"] != SCHEMA:
             raise ModelError(f"{path} has schema {raw['schema']}; this version reads {SCHEMA}: upgrade mediacodec")
         graphs = {name: _graph(value) for name, value in raw["graphs"].items()}
-        plain = ("name", "alias", "generation", "family", "licence", "description", "weights_sha256", "tables_sha256")
+        plain = ("name", "alias", "family", "licence", "description", "weights_sha256", "tables_sha256")
         return Manifest(
-            **{key: raw[key] for key in plain},
+            **{key: _text(raw, key) for key in plain},
+            generation=int(raw["generation"]),
             tables=_graph(raw["tables"]),
             graphs=graphs,
             settings=raw["settings"],
@@ -118,13 +127,22 @@ def read_manifest(folder: Path) -> Manifest:
         )
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path} is not a model manifest: {error!r}") from error
+
+
+def _text(raw: dict[str, Any], key: str) -> str:
+    value = raw[key]
+    if not isinstance(value, str):
+        raise TypeError(f"{key} must be text, not {value!r}")
+    if key.endswith("sha256") and len(bytes.fromhex(value)) != 32:
+        raise ValueError(f"{key} must be 64 hexadecimal digits")
+    return value
 
 
 def _graph(raw: dict[str, Any]) -> Graph:
     name = str(raw["file"])
-    if Path(name).name != name:
+    if Path(name).name != name or name in ("", ".."):
         raise ValueError(f"file name {name!r} points outside the model's folder")
     states = tuple(Tensor(s["name"], tuple(int(n) for n in s["shape"])) for s in raw.get("states", ()))
     return Graph(name, str(raw["sha256"]), states)
@@ -149,11 +167,16 @@ def _user_folder() -> Path:
 def available(folder: Path | None = None) -> Iterator[Manifest]:
     """Every model in the search path, nearest first; a name seen once hides later ones."""
     seen: set[str] = set()
+    for place in _folders(folder):
+        if place.name not in seen:
+            seen.add(place.name)
+            yield read_manifest(place)
+
+
+def _folders(folder: Path | None) -> Iterator[Path]:
+    """Every model folder in the search path, nearest first, hidden ones too."""
     for place in search_path(folder):
-        for path in sorted(place.glob("*/model.json")):
-            if path.parent.name not in seen:
-                seen.add(path.parent.name)
-                yield read_manifest(path.parent)
+        yield from sorted(path.parent for path in place.glob("*/model.json"))
 
 
 def find_by_name(name: str, folder: Path | None = None) -> Manifest:
@@ -181,10 +204,11 @@ def find_by_hash(
     Raises ModelNotFoundError, or ModelMismatchError where the name is known but stands for other weights.
     """
     namesake = None
-    for manifest in available(folder):
+    for place in _folders(folder):  # a namesake nearer by must not hide the model that fits
+        manifest = read_manifest(place)
         if manifest.weights_hash == weights and manifest.tables_hash == tables:
             return manifest
-        if manifest.name == name:
+        if manifest.name == name and namesake is None:
             namesake = manifest
     wanted = f"{name or 'unnamed'} ({weights.hex()[:12] if weights else 'no hash'})"
     if namesake:

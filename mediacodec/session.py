@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.errors import DeviceError, ModelError
+from mediacodec.errors import DeviceError, ModelError, ParameterError
 from mediacodec.manifest import Graph
 
 Array = NDArray[Any]
@@ -38,6 +38,11 @@ class StepGraph:
         names = [output.name for output in self._session.get_outputs()]
         if not set(state_outputs) <= set(names):
             raise ModelError(f"{path} lacks state outputs that its manifest names")
+        inputs = {value.name: value.shape for value in self._session.get_inputs()}
+        for state in graph.states:
+            if inputs.get(state.name) != list(state.shape):
+                found = inputs.get(state.name, "missing")
+                raise ModelError(f"{path}: state {state.name} is {found}, its manifest says {list(state.shape)}")
         self.outputs = [name for name in names if name not in state_outputs]
         self._fetch = self.outputs + state_outputs
 
@@ -56,12 +61,15 @@ class StepGraph:
 def open_session(path: Path, *, device: str, threads: int) -> Any:
     """An InferenceSession on `device`: "cpu", "cuda", or "auto" (CUDA where this ONNX Runtime offers it).
 
-    Raises DeviceError where the device asked for is not the one that runs, ModelError where the file is no graph.
+    Raises DeviceError where the device asked for is not the one that runs, ModelError where the file is no graph,
+    ParameterError where threads is no positive integer.
     """
     import onnxruntime  # here, so that `probe` and `--help` never wait for it
 
     if device not in DEVICES:
         raise DeviceError(f"unknown device {device!r}; choose one of {', '.join(DEVICES)}")
+    if not isinstance(threads, int) or threads < 1:
+        raise ParameterError(f"threads must be a positive integer, not {threads!r}")
     offered = onnxruntime.get_available_providers()
     if device == "auto":
         device = "cuda" if PROVIDERS["cuda"] in offered else "cpu"

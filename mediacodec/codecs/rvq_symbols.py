@@ -37,22 +37,32 @@ class CodeTables:
     lag: NDArray[np.uint8]
 
     def __post_init__(self) -> None:
+        if not self._agree():
+            raise ModelError("the model's entropy tables contradict each other; reinstall it")
+
+    def _agree(self) -> bool:
+        if self.classes.ndim != 2 or not self.classes.size or self.frequencies.ndim != 2:
+            return False
         books, size = self.classes.shape
         rows = self.frequencies.shape[0]
-        ok = rows % books == 0 and self.frequencies.shape[1] == size and rows // books > int(self.classes.max()) + 1
-        contexts = zip(self.source.tolist(), self.lag.tolist(), strict=True)
+        if rows % books or self.frequencies.shape[1] != size or rows // books <= int(self.classes.max()) + 1:
+            return False
+        if not self.source.shape == self.lag.shape == (books,):
+            return False
         # a context must be there however many codebooks a stream keeps: never one above k
-        if not ok or not all((g == 1 and s <= k) or (g == 0 and s < k) for k, (s, g) in enumerate(contexts)):
-            raise ModelError("the model's entropy tables contradict each other; reinstall it")
+        contexts = enumerate(zip(self.source.tolist(), self.lag.tolist(), strict=True))
+        return all((g == 1 and 0 <= s <= k) or (g == 0 and 0 <= s < k) for k, (s, g) in contexts)
 
     @classmethod
     def of(cls, model: Manifest) -> CodeTables:
         """The tables of a model. Raises ModelError."""
         try:
             names = ("frequencies", "classes", "source", "lag")
-            return cls(**{name: model.arrays[name] for name in names})
-        except (KeyError, ValueError, AttributeError) as error:
+            tables = cls(**{name: model.arrays[name] for name in names})
+            tables.rows  # noqa: B018 - builds and checks them
+        except (KeyError, ValueError, TypeError) as error:
             raise ModelError(f"model {model.name}: its entropy tables are not for an RVQ codec: {error}") from error
+        return tables
 
     @cached_property
     def rows(self) -> list[list[TableRow]]:
