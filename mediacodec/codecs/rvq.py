@@ -81,6 +81,21 @@ class RvqSettings:
         return fitting
 
 
+    def packet_frames(self, packet_duration: float) -> int:
+        """Frames in a packet of so many seconds. Raises ParameterError."""
+        shortest = 1 / self.frame_rate
+        if not shortest / 2 < packet_duration <= MAX_PACKET_SECONDS:  # also refuses NaN
+            raise ParameterError(f"packet_duration {packet_duration} s is not in {shortest:g}..{MAX_PACKET_SECONDS} s")
+        return round(packet_duration * self.frame_rate)
+
+    def tables(self, model: Manifest) -> CodeTables:
+        """The entropy tables of the model. Raises ModelError where they are not for such codebooks."""
+        tables = CodeTables.of(model)
+        if tables.classes.shape != (self.num_codebooks, self.codebook_size):
+            raise ModelError(f"model {model.name}: its entropy tables are for codebooks {tables.classes.shape}")
+        return tables
+
+
 class RvqEncoder:
     """Encodes mono samples; see `mediacodec.codecs.base.AudioEncoder`."""
 
@@ -95,18 +110,14 @@ class RvqEncoder:
         threads: int = 1,
     ) -> None:
         self._settings = settings = RvqSettings(model)
-        frames = round(packet_duration * settings.frame_rate)
-        if not 1 <= frames <= MAX_PACKET_SECONDS * settings.frame_rate:
-            low = 1 / settings.frame_rate
-            raise ParameterError(f"packet_duration {packet_duration} s is not in {low:g}..{MAX_PACKET_SECONDS} s")
-        self._packet_frames = frames
+        self._packet_frames = frames = settings.packet_frames(packet_duration)
         # a short packet cannot carry four bytes of check, a long one can
         crc_size = 4 if frames >= LIVE_BELOW * settings.frame_rate else 1
         self._num_codebooks = settings.codebooks_for(bit_rate, frames, crc_size)
         # The step is fixed here: a network run over another number of frames differs in the last bit.
         self._step_frames = frames if frames >= LIVE_BELOW * settings.frame_rate else 1
-        self._tables = CodeTables.of(model)
-        self._graph = StepGraph(model.graph_path("encoder"), model.graphs["encoder"], device=device, threads=threads)
+        self._tables = settings.tables(model)
+        self._graph = StepGraph(model.graph_path("encoder"), model.graph("encoder"), device=device, threads=threads)
         self._state = self._graph.initial_state()
         self._waiting: list[Samples] = []  # samples that do not fill a step yet
         self._num_waiting = 0
@@ -161,6 +172,7 @@ class RvqEncoder:
         self._num_waiting += len(mono)
         step = self._step_frames * self._settings.frame_size
         if self._num_waiting < step:
+            self._waiting[-1] = mono.copy()  # the caller may fill its buffer anew
             return
         joined = np.concatenate(self._waiting)
         whole = len(joined) // step * step
@@ -210,7 +222,7 @@ class RvqCodeReader:
 
     def __init__(self, model: Manifest, header: StreamHeader) -> None:
         settings = RvqSettings(model)
-        self._header, self._tables = header, CodeTables.of(model)
+        self._header, self._tables = header, settings.tables(model)
         self._frame_size = settings.frame_size
         self._max_frames = int(MAX_PACKET_SECONDS * settings.frame_rate)
         self.frame_rate = settings.frame_rate
@@ -221,6 +233,8 @@ class RvqCodeReader:
         expected = AudioParameters(settings.sample_rate, 1, settings.pre_skip, settings.frame_size)
         if header.parameters != expected or header.time_base != Fraction(1, settings.sample_rate) or header.coder != RC24:
             raise CorruptError(f"stream {header.stream_id}: its parameters are not those of model {model.name}")
+        if header.packet_duration > self._max_frames * self._frame_size:  # concealment makes as much at once
+            raise CorruptError(f"stream {header.stream_id}: packets of {header.packet_duration} samples are too long")
 
     def read(self, packet: Packet) -> Codes:
         """[codebooks, frames] uint16. Raises CorruptError, TruncatedError or DesyncError."""
@@ -241,7 +255,7 @@ class RvqDecoder:
         self.header = header
         self._settings = RvqSettings(model)
         self._reader = RvqCodeReader(model, header)
-        self._graph = StepGraph(model.graph_path("decoder"), model.graphs["decoder"], device=device, threads=threads)
+        self._graph = StepGraph(model.graph_path("decoder"), model.graph("decoder"), device=device, threads=threads)
         self._state: State = self._graph.initial_state()
         self._next_pts: int | None = None  # where the next packet should begin, on the coded timeline
         self._last: Codes | None = None  # the last frame received, [codebooks, 1]
@@ -277,10 +291,14 @@ class RvqDecoder:
         return np.array(outputs["samples"][0])
 
     def _conceal(self) -> AudioChunk:
-        """The last frame goes on, then fades out; the network keeps running, so that it is warm when packets return."""
+        """The last frame goes on, then fades out.
+
+        The network keeps running, so that it is warm when packets return, until it has settled on that frame.
+        """
         s = self._settings
         frames = max(1, self.header.packet_duration // s.frame_size)
-        if self._last is None:
+        faded = (HOLD_SECONDS + FADE_SECONDS) * s.sample_rate
+        if self._last is None or self._lost > max(faded, self.preroll):
             samples = np.zeros(frames * s.frame_size, dtype=np.float32)
         else:
             samples = self._synthesise(np.repeat(self._last, frames, axis=1))
