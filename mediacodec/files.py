@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, cast, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mediacodec.codecs import Decoder, Encoder, code_reader
 from mediacodec.codecs.base import AudioDecoder, AudioEncoder
-from mediacodec.errors import InputError, ParameterError
+from mediacodec.errors import InputError, ParameterError, ParameterTypeError
 from mediacodec.frames import AudioChunk
 from mediacodec.probe import Source, opened
 from mediacodec_bitstream import (
@@ -27,8 +27,10 @@ from mediacodec_bitstream import (
     Packet,
     Reader,
     StreamHeader,
+    TruncatedError,
     Writer,
 )
+from mediacodec_bitstream.reader import MAX_GAPS
 
 if TYPE_CHECKING:
     from mediacodec.media.atomic import AtomicFile, LiveFile
@@ -67,7 +69,8 @@ class FileReader:
         except BaseException:
             self._stack.close()
             raise
-        self._strict = strict
+        self.strict = strict
+        self._passes = 0  # over the file, begun so far
         self._options: dict[str, Any] = {"device": device, "threads": threads}
         self._models = models
         self.header: FileHeader = self.reader.header
@@ -85,7 +88,25 @@ class FileReader:
     @property
     def gaps(self) -> list[Gap]:
         """What was found missing or damaged so far."""
-        return self.reader.gaps
+        return list(dict.fromkeys(self.reader.gaps))  # a file read twice is not damaged twice
+
+    def note(self, gap: Gap) -> None:
+        """Add to `gaps` what only decoding shows."""
+        if len(self.reader.gaps) < MAX_GAPS:
+            self.reader.gaps.append(gap)
+
+    def packets(self, stream_id: int, pts: int) -> Iterator[Packet]:
+        """Packets of a stream from near pts (coded timeline) on, in a pass of its own over the file.
+
+        Raises ParameterError where the file is a pipe that was read before.
+        """
+        self._passes += 1
+        seekable = bool(getattr(self._file, "seekable", bool)())
+        if seekable and (pts > 0 or self._passes > 1):  # read from its first byte on, a file proves its first chunk too
+            self.reader.seek(stream_id, max(0, pts))
+        elif self._passes > 1:
+            raise ParameterError("this input is a pipe: it can be read only once")
+        return (packet for packet in self.reader if packet.stream_id == stream_id)
 
     @property
     def truncated(self) -> bool:
@@ -171,51 +192,58 @@ class AudioReader:
         first = round(Fraction(start) / self.header.time_base) + skip
         last = None if stop is None else round(Fraction(stop) / self.header.time_base) + skip
         parts = [np.zeros((reader.num_codebooks, 0), dtype=np.uint16)]
-        for packet in self._packets(first if start else 0):
+        for packet in self._file.packets(self.header.stream_id, first if start else 0):
             if packet.pts + packet.duration > first and (last is None or packet.pts < last):
                 parts.append(reader.read(packet))
         return np.concatenate(parts, axis=1)[None]
-
-    def _packets(self, pts: int) -> Iterator[Packet]:
-        """This stream's packets from near pts (coded timeline) on, in a pass of its own over the file."""
-        reader = self._file.reader
-        if self._file._file.seekable():
-            reader.seek(self.header.stream_id, max(0, pts))
-        for packet in reader:
-            if packet.stream_id == self.header.stream_id:
-                yield packet
 
     def _timeline(self, first: int) -> Iterator[AudioChunk]:
         """Decoded chunks that follow each other exactly, from at or before sample `first`, up to the stated length."""
         decoder = self._file.decoder(self.header)
         coded = first + self.header.pre_skip - decoder.preroll if first else 0
         length = self.num_samples
-        position: int | None = None
-        for packet in self._packets(coded):
+        # who joins a stream on its way misses nothing before
+        position = None if self._file.reader.joined else max(0, coded)
+        for packet in self._file.packets(self.header.stream_id, coded):
             if position is not None:
                 yield from self._fill(decoder, position, packet.pts)
-            chunk = self._decoded(decoder, packet)
             position = packet.pts + packet.duration
             length = length if length is not None else self.num_samples
-            if length is not None:
-                chunk = replace(chunk, samples=chunk.samples[:, : max(0, length - chunk.pts)])
-            yield chunk
+            for chunk in self._decoded(decoder, packet):
+                kept = chunk.num_samples if length is None else max(0, length - chunk.pts)
+                yield replace(chunk, samples=chunk.samples[:, :kept])
+        length = length if length is not None else self.num_samples
         if length is not None and position is not None:
-            yield from self._fill(decoder, position, length + self.header.pre_skip)
+            end = length + self.header.pre_skip
+            self._check_end(position, end)
+            yield from self._fill(decoder, position, end)
 
-    def _decoded(self, decoder: AudioDecoder, packet: Packet) -> AudioChunk:
+    def _decoded(self, decoder: AudioDecoder, packet: Packet) -> Iterator[AudioChunk]:
         """A packet decoded, or concealed and noted where its bytes are whole but its symbols wrong."""
         try:
-            return decoder.push(packet)
+            chunk = decoder.push(packet)
         except BitstreamError as error:
-            if self._file._strict:
+            if self._file.strict:
                 raise
-            gap = Gap(packet.stream_id, packet.pts, packet.pts + packet.duration, -1, f"undecodable packet: {error}")
-            self._file.reader.gaps.append(gap)
-            return replace(decoder.push(None), pts=max(0, packet.pts - self.header.pre_skip))
+            end = packet.pts + packet.duration
+            self._file.note(Gap(packet.stream_id, packet.pts, end, -1, f"undecodable packet: {error}"))
+            yield from self._fill(decoder, packet.pts, end)
+        else:
+            yield chunk
+
+    def _check_end(self, position: int, end: int) -> None:
+        """Note where packets end before the stated length and no gap says so: who seeks never counts the packets."""
+        stream_id = self.header.stream_id
+        known = any(g.stream_id == stream_id and (g.pts_start or 0) >= position for g in self._file.reader.gaps)
+        if position < end and not known:
+            reason = "packets are missing before the stated end"
+            if self._file.strict:
+                raise TruncatedError(reason)
+            self._file.note(Gap(stream_id, position, end, -1, reason))
 
     def _fill(self, decoder: AudioDecoder, position: int, until: int) -> Iterator[AudioChunk]:
         """Concealment for the stretch of the coded timeline that no packet covers."""
+        position = max(position, self.header.pre_skip)
         missing = until - position
         if missing > MAX_FILL * self.sample_rate:
             return
@@ -249,6 +277,7 @@ class FileWriter:
         self._options: dict[str, Any] = {"models": models, "device": device, "threads": threads}
         self._streams: list[AudioWriter] = []
         self._writer: Writer | None = None
+        self._closed = False
 
     def add_stream(
         self,
@@ -289,7 +318,13 @@ class FileWriter:
         return self._writer
 
     def close(self) -> None:
-        """Flush every stream and write the end. Raises ParameterError where no stream was added."""
+        """Flush every stream and write the end; once closed this does nothing.
+
+        Raises ParameterError where no stream was added.
+        """
+        if self._closed:
+            return
+        self._closed = True
         if not self._streams:
             self.abort()
             raise ParameterError("a file needs a stream: call add_stream before closing it")
@@ -301,6 +336,7 @@ class FileWriter:
 
     def abort(self) -> None:
         """Leave nothing behind under the file's name."""
+        self._closed = True
         if self._owned is not None:
             self._owned.abort()
 
@@ -318,6 +354,14 @@ class FileWriter:
         except BaseException:
             self.abort()
             raise
+
+
+def as_chunk(samples: ArrayLike, sample_rate: int) -> AudioChunk:
+    """Samples [n] or [channels, n] as a chunk. Raises ParameterTypeError on integers: their full scale is not known."""
+    array = np.asarray(samples)
+    if array.dtype.kind != "f":
+        raise ParameterTypeError(f"samples must be floating point in -1..1, got {array.dtype}; scale and convert them")
+    return AudioChunk(np.atleast_2d(array.astype(np.float32, copy=False)), sample_rate)
 
 
 class AudioWriter:
@@ -346,11 +390,10 @@ class AudioWriter:
         """One line for each thing the conversion did; loud ones begin with WARNING."""
         return self._converter.notes()
 
-    def encode(self, samples: AudioChunk | NDArray[np.floating]) -> list[Packet]:
+    def encode(self, samples: AudioChunk | ArrayLike) -> list[Packet]:
         """Packets for samples, an AudioChunk or [n] or [channels, n] at the stream's rate, in pieces of any size."""
-        if not isinstance(samples, AudioChunk):
-            samples = AudioChunk(np.atleast_2d(np.asarray(samples, dtype=np.float32)), self._source_rate)
-        return self._push(self._converter.push(samples))
+        chunk = samples if isinstance(samples, AudioChunk) else as_chunk(samples, self._source_rate)
+        return self._push(self._converter.push(chunk))
 
     def flush(self) -> list[Packet]:
         """The rest of the packets; `close` of the file calls it."""

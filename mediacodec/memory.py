@@ -5,7 +5,6 @@ from __future__ import annotations
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from mediacodec import files
@@ -27,9 +26,9 @@ def encode(
     """Samples, [n] or [channels, n] float in -1..1 at any rate, as the bytes of an .mcx file.
 
     They are resampled and mixed to what the codec takes. bit_rate: bits a second, the highest rate of the codec that does not
-    exceed it; None for its best. Raises ParameterError, ModelNotFoundError, DeviceError.
+    exceed it; None for its best. Raises ParameterError, ParameterTypeError, ModelNotFoundError, DeviceError.
     """
-    chunk = AudioChunk(np.atleast_2d(np.asarray(samples, dtype=np.float32)), sample_rate)
+    chunk = files.as_chunk(samples, sample_rate)
     buffer = BytesIO()
     with files.FileWriter(buffer, models=models, device=device, threads=threads) as writer:
         stream = writer.add_stream(
