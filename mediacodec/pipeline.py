@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from mediacodec import files
-from mediacodec.errors import OutputError
+from mediacodec.errors import MediaCodecError, OutputError
 from mediacodec.frames import AudioChunk
 from mediacodec.media import AudioSink, AudioSource, Converter
 from mediacodec.probe import Source
@@ -113,17 +114,26 @@ class _Counted:
         self.count = 0
 
     def write(self, data: bytes) -> int:
-        try:
-            self._file.write(data)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OutputError(f"cannot write: {error.strerror or error}") from error
-        self.count += len(data)
-        return len(data)
+        with _as_output_error():
+            written = self._file.write(data)
+        count = len(data) if written is None else written  # an unbuffered pipe may take less
+        self.count += count
+        return count
 
     def flush(self) -> None:
-        self._file.flush()
+        with _as_output_error():
+            self._file.flush()
+
+
+@contextmanager
+def _as_output_error() -> Iterator[None]:
+    """Name the system's errors; ours, and a closed pipe, pass as they are."""
+    try:
+        yield
+    except (BrokenPipeError, MediaCodecError):
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write: {error.strerror or error}") from error
 
 
 def encode_file(
