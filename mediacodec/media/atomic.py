@@ -218,7 +218,10 @@ def open_output(target: str | os.PathLike[str], *, overwrite: bool = False) -> A
         if sys.stdout.isatty():
             raise UsageError("will not write binary data to a terminal; use a pipe or a file name")
         sys.stdout.flush()
-        descriptor = os.dup(sys.stdout.fileno())  # ours to close, while print() keeps its own
+        try:
+            descriptor = os.dup(sys.stdout.fileno())  # ours to close, while print() keeps its own
+        except io.UnsupportedOperation as error:  # a notebook, a test
+            raise OutputError("standard output is no file here; name one") from error
         return LiveFile(io.FileIO(descriptor, "wb"), "standard output")
     with contextlib.suppress(OSError):
         mode = Path(target).stat().st_mode

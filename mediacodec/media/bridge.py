@@ -49,6 +49,8 @@ class Bridge:
         self.num_read = 0
         self.head = b""
         self._file = file
+        self._unread = b""
+        self._left = sys.maxsize
         self._failure: BaseException | None = None
         self._can_seek = bool(file.seekable()) if hasattr(file, "seekable") else hasattr(file, "seek")
         # From a pipe take what has arrived: read(n) would wait for n bytes, and live sound would lag.
@@ -61,11 +63,24 @@ class Bridge:
 
     def read(self, size: int) -> bytes:
         """Up to size bytes; b"" at the end."""
-        data = self._call(lambda: bytes(self._read(size) or b""))
+        if self._unread:
+            data, self._unread = self._unread[:size], self._unread[size:]
+            return data
+        size = min(size, self._left)
+        data = self._call(lambda: bytes(self._read(size) or b"")) if size > 0 else b""
         self.num_read += len(data)
+        self._left -= len(data)
         if not self._can_seek and len(self.head) < _HEAD_SIZE:
             self.head += data
         return data
+
+    def unread(self, data: bytes) -> None:
+        """Put bytes back in front, to be read again."""
+        self._unread = data + self._unread
+
+    def limit(self, size: int) -> None:
+        """Let the file end after so many bytes more."""
+        self._left = size
 
     def write(self, data: bytes) -> int:
         """Write all of data; returns its length."""

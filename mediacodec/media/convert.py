@@ -127,9 +127,8 @@ class _BandMeter:
     _SIZE = 1024
 
     def __init__(self, rate: int, above: float) -> None:
-        # A margin of two bins, or a tone just below the limit would leak across it.
-        self._first = math.ceil(above / rate * self._SIZE) + 2
-        self._window = np.hanning(self._SIZE + 1)[:-1].astype(np.float32)
+        # A margin of six bins, or a tone just below the limit would leak across it.
+        self._first = math.ceil(above / rate * self._SIZE) + 6
         self._rest: Samples | None = None
         self._high = 0.0
         self._all = 0.0
@@ -143,13 +142,18 @@ class _BandMeter:
         self._rest = data[:, whole:].copy()
 
     def flush(self) -> None:
-        """Count the last, incomplete window too, filled up with zeros."""
-        if self._rest is not None and self._rest.shape[1]:
-            self._measure(np.pad(self._rest, ((0, 0), (0, self._SIZE - self._rest.shape[1]))))
-            self._rest = None
+        """In a stream shorter than a window measure what there is; otherwise leave the last, incomplete one out.
+
+        A short window tells near frequencies apart badly, so it only counts for want of a better.
+        """
+        if self._all == 0 and self._rest is not None and self._rest.shape[1] >= self._SIZE // 8:
+            self._measure(self._rest)
+        self._rest = None
 
     def _measure(self, samples: Samples) -> None:
-        spectrum = np.fft.rfft(samples.reshape(-1, self._SIZE) * self._window)
+        length = min(samples.shape[1], self._SIZE)
+        window = np.hanning(length + 1)[:-1].astype(np.float32)
+        spectrum = np.fft.rfft(samples.reshape(-1, length) * window, self._SIZE)
         power = (spectrum.real**2 + spectrum.imag**2).sum(axis=0, dtype=np.float64)
         self._high += float(power[self._first :].sum())
         self._all += float(power.sum())

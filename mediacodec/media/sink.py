@@ -199,7 +199,7 @@ class AudioSink:
         except (MediaCodecError, BrokenPipeError):
             self.abort()
             raise
-        except av.error.FFmpegError as error:
+        except (av.error.FFmpegError, OSError) as error:
             self.abort()
             raise OutputError(f"cannot write {self.format}: {error.strerror or error}") from error
 

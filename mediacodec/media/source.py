@@ -18,6 +18,7 @@ from mediacodec.errors import InputError, MediaCodecError, UsageError
 from mediacodec.frames import AudioChunk, Samples
 from mediacodec.media.bridge import Bridge, open_input, planar_float32
 from mediacodec.media.gapless import itunes_length, mp3_length
+from mediacodec.media.wavpipe import open_wav
 
 _MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 _STATES_LENGTH = frozenset({"aiff", "flac", "wav", _MP4})  # exactly, not estimated from the size of the file
@@ -135,9 +136,11 @@ class AudioSource:
         """Open the container and decode the first frame: only a decoded frame tells rate and channels for sure."""
         self._bridge = Bridge(self._file)
         with self._translated():
-            # A playlist given as input must not make FFmpeg open other files or the network.
-            options = {"protocol_whitelist": "none"}
-            self._container = av.open(self._bridge, "r", options=options, metadata_errors="replace")
+            raw, options = None, {}
+            if not self._bridge.seekable():
+                raw, options = open_wav(self._bridge) or (None, {})
+            options["protocol_whitelist"] = "none"  # a playlist must not make FFmpeg open other files or the network
+            self._container = av.open(self._bridge, "r", format=raw, options=options, metadata_errors="replace")
             self._cleanup.callback(self._container.close)
             stream = self._container.streams.best("audio")
             if not isinstance(stream, av.AudioStream):
@@ -272,7 +275,7 @@ class AudioSource:
         except MediaCodecError:
             raise
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            if self._bridge.num_read == 0:
+            if self._bridge.num_read == 0 and isinstance(error, av.error.FFmpegError):
                 raise InputError(f"{self._label} is empty") from error
             reason = getattr(error, "strerror", None) or str(error)
             if isinstance(error, (av.error.InvalidDataError, av.error.ArgumentError, av.error.EOFError)):
