@@ -32,4 +32,5 @@ for start in range(0, len(speech), 320):
     slowest = max(slowest, time.perf_counter() - began)
 
 heard = np.concatenate(received, axis=1)
-print(f"{heard.shape[1] / 16_000:.2f} s heard, {bits / len(speech) * 16:.2f} kbit/s, slowest step {slowest * 1e3:.1f} ms")
+seconds = heard.shape[1] / 16_000
+print(f"{seconds:.2f} s heard, {bits / len(speech) * 16:.2f} kbit/s, slowest step {slowest * 1e3:.1f} ms")

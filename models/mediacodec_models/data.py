@@ -38,7 +38,7 @@ def is_dev_speaker(speaker: str) -> bool:
 
 
 def pack(root: Path, out: Path, *, category: str, sample_rate: int) -> list[Clip]:
-    """Pack train clips of `category` listed in root/MANIFEST.csv, resampled to `sample_rate` mono, into the folder out."""
+    """Pack the train clips of `category` in root/MANIFEST.csv, as mono at `sample_rate`, into the folder out."""
     out.mkdir(parents=True, exist_ok=True)
     clips: list[Clip] = []
     parts: list[np.ndarray] = []

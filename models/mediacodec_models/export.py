@@ -2,13 +2,15 @@
 
 `python -m mediacodec_models.export RECIPE --run RUN --data PACK --out ZOO/NAME`
 
-Weights are stored in half precision and cast back when the graph loads; arithmetic is float32. Fixed transforms stay float32.
+Weights are stored in half precision and cast back when the graph loads; arithmetic is float32. Fixed transforms stay
+float32.
 """
 
 import argparse
 import hashlib
 import json
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,12 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from mediacodec.codecs.rvq import best_path
 from mediacodec_bitstream import canonical_hash
 from mediacodec_models.audio.spectral import SpectralCodec, SpectralConfig
 from mediacodec_models.data import Segments
 from mediacodec_models.entropy.code_tables import fit_tables, mean_bits
+from mediacodec_models.entropy.search import beam_search, rate_penalties
 from mediacodec_models.train import read_recipe
 
 OPSET = 18
@@ -31,14 +35,15 @@ EXACT = ("stft", "istft")  # parts that stay float32: half precision would break
 class EncoderStep(nn.Module):
     """Samples to the beam search of the codebooks, as one step graph."""
 
-    def __init__(self, codec: SpectralCodec, width: int) -> None:
+    def __init__(self, codec: SpectralCodec, penalty: Tensor, width: int) -> None:
         super().__init__()
         self.encoder, self.width = codec.encoder, width
         self.codebooks = codec.quantizer.codebooks
+        self.register_buffer("penalty", penalty)
 
     def forward(self, samples: Tensor, state: list[Tensor]) -> tuple[Tensor, ...]:
         latent, after = self.encoder.step(samples, state)
-        entries, parents = beam_search(latent, self.codebooks, self.width)
+        entries, parents = beam_search(latent, self.codebooks, self.penalty, self.width)
         return entries, parents, *after
 
 
@@ -57,31 +62,6 @@ class DecoderStep(nn.Module):
         latent = self.entries[codes + self.first].sum(1)  # [B, books, T, dim] -> [B, T, dim]
         samples, after = self.decoder.step(latent, state)
         return samples, *after
-
-
-def beam_search(latent: Tensor, codebooks: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Multi-path search of a residual quantizer: the `width` best partial sums survive each stage.
-
-    latent: [1, T, dim]. Returns entries and parents, int32 [1, T, stages, width], for `mediacodec.codecs.rvq.best_path`; the
-    candidates of every stage are sorted by distance, so each prefix of stages has its own best path.
-    """
-    residual = latent.unsqueeze(2)  # [1, T, 1, dim]
-    error = residual.square().sum(-1, keepdim=True)  # [1, T, 1, 1]
-    entries, parents = [], []
-    for book in codebooks.unbind(0):
-        size, dim = book.shape
-        # minus the squared distance, |e|^2 - 2 r·b + |b|^2, as one product with a constant matrix
-        table = torch.cat([2 * book.T, -book.square().sum(1)[None], -torch.ones(1, size)])
-        one = torch.ones_like(error)
-        nearness = torch.cat([residual, one, error], -1) @ table  # [1, T, W, size]
-        best, flat = nearness.flatten(2).topk(width)  # [1, T, width]
-        parent, entry = flat // size, flat % size
-        index = parent.unsqueeze(-1).expand(-1, -1, -1, dim)
-        residual = residual.gather(2, index) - book[entry]
-        error = -best.unsqueeze(-1)
-        entries.append(entry)
-        parents.append(parent)
-    return torch.stack(entries, 2).int(), torch.stack(parents, 2).int()
 
 
 def export_step(
@@ -115,7 +95,7 @@ def export_step(
 
 
 def half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store large float32 initialisers as float16 with a cast behind; ONNX Runtime folds the cast when it loads the graph."""
+    """Store large float32 initialisers as float16 with a cast behind, which ONNX Runtime folds on loading."""
     graph, casts = model.graph, []
     for tensor in graph.initializer:
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < 1024 or any(e in tensor.name for e in EXACT):
@@ -142,16 +122,24 @@ def shipped_weights(codec: SpectralCodec) -> dict[str, np.ndarray]:
     return {k: v.astype(np.float16) if v.size >= 1024 else v for k, v in small.items()}
 
 
-def all_codes(codec: SpectralCodec, data: Path, width: int, *, dev: bool) -> list[np.ndarray]:
-    """Codes of every clip of a split, [codebooks, frames] each."""
-    from mediacodec.codecs.rvq import best_path
-
-    step = EncoderStep(codec, width).eval()
-    size, result = codec.config.frame_size, []
+def padded_clips(codec: SpectralCodec, data: Path, *, dev: bool) -> Iterator[Tensor]:
+    """Every clip of a split, [1, samples], zeros behind it up to a whole frame."""
+    size = codec.config.frame_size
     for clip in Segments(data, length=1, dev=dev, seed=0).clips:
-        samples = np.pad(clip.astype(np.float32) / 32768, (0, -len(clip) % size))
-        with torch.no_grad():
-            entries, parents, *_ = step(torch.from_numpy(samples)[None], codec.encoder.initial_state(1))
+        yield torch.from_numpy(np.pad(clip.astype(np.float32) / 32768, (0, -len(clip) % size)))[None]
+
+
+def sampled_latents(codec: SpectralCodec, data: Path) -> Tensor:
+    """[n, dim] of every fourth training clip."""
+    clips = list(padded_clips(codec, data, dev=False))[::4]
+    return torch.cat([codec.encoder.step(clip, codec.encoder.initial_state(1))[0][0] for clip in clips])
+
+
+def all_codes(step: EncoderStep, codec: SpectralCodec, data: Path, *, dev: bool) -> list[np.ndarray]:
+    """Codes of every clip of a split, [codebooks, frames] each."""
+    result = []
+    for samples in padded_clips(codec, data, dev=dev):
+        entries, parents, *_ = step(samples, codec.encoder.initial_state(1))
         result.append(best_path(entries[0].numpy(), parents[0].numpy(), codec.config.num_codebooks))
     return result
 
@@ -159,20 +147,22 @@ def all_codes(codec: SpectralCodec, data: Path, width: int, *, dev: bool) -> lis
 def export(codec: SpectralCodec, recipe: dict[str, Any], data: Path, out: Path) -> dict[str, Any]:
     """Write the zoo folder `out`; returns its manifest."""
     out.mkdir(parents=True, exist_ok=True)
-    config, about = codec.config, recipe["model"]
-    width = int(about["search_width"])
+    config, about, width = codec.config, recipe["model"], int(recipe["model"]["search_width"])
     weights = shipped_weights(codec)
     with torch.no_grad():  # what is measured from here on is what ships
         for name, parameter in codec.named_parameters():
             parameter.copy_(torch.from_numpy(weights[name].astype(np.float32)))
-    dev = all_codes(codec, data, width, dev=True)
-    tables = fit_tables(all_codes(codec, data, width, dev=False), dev, codec.quantizer.codebooks.detach().numpy())
+    with torch.no_grad():
+        books = codec.quantizer.codebooks
+        step = EncoderStep(codec, rate_penalties(sampled_latents(codec, data), books, about["rate_weight"]), width)
+        dev = all_codes(step, codec, data, dev=True)
+        tables = fit_tables(all_codes(step, codec, data, dev=False), dev, books.numpy())
     arrays = {name: getattr(tables, name) for name in ("frequencies", "classes", "source", "lag")}
     np.savez_compressed(out / "tables.npz", **arrays)
     samples = torch.zeros(1, 2 * config.frame_size), codec.encoder.initial_state(1)
     codes = torch.zeros(1, config.num_codebooks, 2, dtype=torch.int64), codec.decoder.initial_state(1)
     graphs = {
-        "encoder": export_step(EncoderStep(codec, width), "encoder", samples, ["entries", "parents"], folder=out),
+        "encoder": export_step(step, "encoder", samples, ["entries", "parents"], folder=out),
         "decoder": export_step(DecoderStep(codec), "decoder", codes, ["samples"], folder=out),
     }
     manifest = {

@@ -1,7 +1,7 @@
 """A causal spectral codec: compressed complex STFT in, ConvNeXt, RVQ, ConvNeXt, compressed complex STFT out.
 
-After Vocos (Siuzdak 2023) and the streaming ConvNeXt codecs that follow it. Two things decide whether it learns phase at
-all: both ends work in a power-law compressed complex spectrum, and no layer norm stands before the head.
+After Vocos (Siuzdak 2023) and the streaming ConvNeXt codecs that follow it. Two things decide whether it learns phase
+at all: both ends work in a power-law compressed complex spectrum, and no layer norm stands before the head.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class SpectralConfig:
     decoder: tuple[tuple[int, int, int], ...] = ((320, 960, 8),)
     latent: int = 64
     quantizer: str = "rvq"
-    num_codebooks: int = 14
+    num_codebooks: int = 17
     codebook_size: int = 1024
 
     def __post_init__(self) -> None:

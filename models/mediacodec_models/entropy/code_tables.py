@@ -1,8 +1,8 @@
 """Fit the static tables of an RVQ codec's codes (read by `mediacodec.codecs.rvq_symbols`).
 
-For each codebook every candidate context (the same codebook one frame before, a lower codebook of this frame) is tried: its
-codes are clustered by what follows them, tables are counted on training speakers, and the context that codes the development
-speakers in the fewest bits is kept.
+For each codebook every candidate context (the same codebook one frame before, a lower codebook of this frame) is
+tried: its codes are clustered by what follows them, tables are counted on training speakers, and the context that
+codes the development speakers in the fewest bits is kept.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from mediacodec.codecs.rvq_symbols import CodeTables
 from mediacodec_bitstream import TableFamily
 
-CLASSES = 16
-PRIOR = 400.0  # weight of the plain table in a class's table, in observations: chosen on development speakers
+CLASSES = 32
+PRIOR = 800.0  # weight of the plain table in a class's table, in observations: chosen on development speakers
 RESOLUTION = 64  # counts are multiplied by this before they become integers
 
 Codes = Sequence[NDArray[np.integer]]  # clips, each [codebooks, frames]
@@ -83,7 +83,7 @@ def cross_entropy(counts: NDArray[np.integer], totals: NDArray[np.integer]) -> f
 
 
 def mean_bits(clips: Codes, tables: CodeTables) -> tuple[list[float], list[float]]:
-    """Average bits a frame for the first 1, 2, … codebooks: of a packet's first frame (no context), and of the others."""
+    """Average bits a frame for the first 1, 2, … codebooks: of a packet's first frame, and of the others."""
     step = len(tables.frequencies) // len(tables.classes)
     first, later = np.zeros(len(tables.classes)), np.zeros(len(tables.classes))
     frames = 0

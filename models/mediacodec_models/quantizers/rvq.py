@@ -1,7 +1,7 @@
 """Residual vector quantization with codebooks learnt by exponential moving averages.
 
-Zeghidour et al., SoundStream, 2021 (residual VQ, dropout of codebooks, restart of dead entries); van den Oord et al., 2017
-(moving averages instead of a codebook loss).
+Zeghidour et al., SoundStream, 2021 (residual VQ, dropout of codebooks, restart of dead entries); van den Oord et al.,
+2017 (moving averages instead of a codebook loss).
 """
 
 import torch
