@@ -3,8 +3,8 @@
 >>> data = mediacodec.encode(samples, sample_rate=16000, codec="speech", bit_rate=3000)
 >>> chunk = mediacodec.decode(data)  # AudioChunk: samples [channels, n], sample_rate
 
-`open` reads and writes files as streams, `Encoder` and `Decoder` work live, packet by packet. Importing the package loads
-neither ONNX Runtime nor FFmpeg; what needs them is loaded on first use.
+`open` reads and writes files as streams, `Encoder` and `Decoder` work live, packet by packet. Importing the package
+loads neither ONNX Runtime nor FFmpeg; what needs them is loaded on first use.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mediacodec.codecs import Decoder, Encoder
     from mediacodec.errors import BitstreamError, MediaCodecError
-    from mediacodec.files import FileReader, FileWriter, open
+    from mediacodec.file_writer import FileWriter
+    from mediacodec.files import FileReader, open
     from mediacodec.frames import AudioChunk
     from mediacodec.memory import decode, encode
     from mediacodec.probe import FileInfo, StreamInfo, info
@@ -31,7 +32,7 @@ _HOMES = {
     "Encoder": "mediacodec.codecs",
     "FileInfo": "mediacodec.probe",
     "FileReader": "mediacodec.files",
-    "FileWriter": "mediacodec.files",
+    "FileWriter": "mediacodec.file_writer",
     "MediaCodecError": "mediacodec.errors",
     "Packet": "mediacodec_bitstream",
     "StreamHeader": "mediacodec_bitstream",

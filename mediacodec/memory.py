@@ -8,6 +8,7 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from mediacodec import files
+from mediacodec.file_writer import FileWriter, as_chunk
 from mediacodec.frames import AudioChunk
 from mediacodec.probe import Source
 
@@ -25,12 +26,12 @@ def encode(
 ) -> bytes:
     """Samples, [n] or [channels, n] float in -1..1 at any rate, as the bytes of an .mcx file.
 
-    They are resampled and mixed to what the codec takes. bit_rate: bits a second, the highest rate of the codec that does not
-    exceed it; None for its best. Raises ParameterError, ParameterTypeError, ModelNotFoundError, DeviceError.
+    They are resampled and mixed to what the codec takes. bit_rate: bits a second, the highest rate of the codec that
+    does not exceed it; None for its best. Raises ParameterError, ParameterTypeError, ModelNotFoundError, DeviceError.
     """
-    chunk = files.as_chunk(samples, sample_rate)
+    chunk = as_chunk(samples, sample_rate)
     buffer = BytesIO()
-    with files.FileWriter(buffer, models=models, device=device, threads=threads) as writer:
+    with FileWriter(buffer, models=models, device=device, threads=threads) as writer:
         stream = writer.add_stream(
             codec,
             sample_rate=sample_rate,

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from mediacodec import files
 from mediacodec.errors import MediaCodecError, OutputError
+from mediacodec.file_writer import FileWriter
 from mediacodec.frames import AudioChunk
 from mediacodec.media import AudioSink, AudioSource, Converter
 from mediacodec.probe import Source
@@ -33,8 +34,8 @@ ProgressCallback = Callable[[Progress], None]
 
 @dataclass(frozen=True, kw_only=True)
 class EncodeOptions:
-    """start, duration: seconds of the source; bit_rate: bits a second, None for the codec's best; packet_duration: seconds;
-    models: a folder to look for models in first."""
+    """start, duration: seconds of the source; bit_rate: bits a second, None for the codec's best; packet_duration:
+    seconds; models: a folder to look for models in first."""
 
     codec: str = "speech"
     bit_rate: float | None = None
@@ -48,8 +49,8 @@ class EncodeOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeOptions:
-    """start, duration: seconds; sample_rate, channels: of the output, None for the codec's own; format: of the output, None
-    to take it from the file's suffix."""
+    """start, duration: seconds; sample_rate, channels: of the output, None for the codec's own; format: of the
+    output, None to take it from the file's suffix."""
 
     start: float = 0.0
     duration: float | None = None
@@ -152,7 +153,7 @@ def encode_file(
     began, seconds = time.perf_counter(), 0.0
     counted = _Counted(target)
     with AudioSource(source, start=options.start, duration=options.duration) as audio:
-        writer = files.FileWriter(
+        writer = FileWriter(
             counted,  # type: ignore[arg-type]  # all that a writer asks of a file: write and flush
             models=options.models,
             device=options.device,
@@ -190,8 +191,8 @@ def decode_file(
 ) -> DecodeReport:
     """Decode the first audio stream of an .mcx file into a classic one ("-" for standard output).
 
-    Damage is concealed and reported, not raised. Raises BitstreamError kinds where nothing can be read, ModelNotFoundError,
-    ModelMismatchError, InputError, OutputError, OutputExistsError, UsageError.
+    Damage is concealed and reported, not raised. Raises BitstreamError kinds where nothing can be read,
+    ModelNotFoundError, ModelMismatchError, InputError, OutputError, OutputExistsError, UsageError.
     """
     options = options or DecodeOptions()
     began, seconds = time.perf_counter(), 0.0
