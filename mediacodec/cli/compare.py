@@ -70,10 +70,13 @@ def compare(console: Console, /, **given: Any) -> int:
 
 def _measured(given: dict[str, Any], wanted: list[str]) -> dict[str, Any]:
     from mediacodec.bench.quality import score
+    from mediacodec.cli.outputs import refuse_coded
     from mediacodec.cli.scores import RATE, read_mono
     from mediacodec.metrics import align
 
     reference, distorted = given["names"]
+    refuse_coded(reference)
+    refuse_coded(distorted)
     start, duration = options.span(given)
     ref = read_mono(reference, start=start, duration=duration)
     dist = read_mono(distorted, start=start, duration=duration)

@@ -12,7 +12,15 @@ SHOWN = 20
 CORRUPT = 4  # exit code
 
 
-def complain(console: Console, source: str, gaps: Sequence[Gap], header: FileHeader | None, *, truncated: bool) -> int:
+def complain(
+    console: Console,
+    source: str,
+    gaps: Sequence[Gap],
+    header: FileHeader | None,
+    *,
+    truncated: bool,
+    outcome: str = "",
+) -> int:
     """List the gaps on stderr and say what it comes to; the exit code is 0 where nothing is lost."""
     lost = losses(gaps)
     for gap in gaps[:SHOWN]:
@@ -24,7 +32,7 @@ def complain(console: Console, source: str, gaps: Sequence[Gap], header: FileHea
         return 0
     what = "is cut short" if truncated else "is damaged"
     label = "standard input" if source == "-" else repr(source)
-    console.error(f"{label} {what}: {counted(len(lost))}; all that is whole was decoded")
+    console.error(f"{label} {what}: {counted(len(lost))}{outcome}")
     return CORRUPT
 
 

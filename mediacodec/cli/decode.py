@@ -41,5 +41,8 @@ def decode(console: Console, /, **given: Any) -> int:
     overwrite = may_overwrite(console, source, target, yes=given["yes"], no=given["no"])
     report, header = decoded(console, source, target, given, overwrite=overwrite)
     console.notes(report.notes)
+    if not report.seconds:
+        console.warning(f"there is no sound in that stretch of {source!r}: the output is empty")
     console.info(f"decoded {report.seconds:.2f} s in {report.wall_seconds:.2f} s ({report.speed:.1f}x real time)")
-    return complain(console, source, report.gaps, header, truncated=report.truncated)
+    rest = "; all that is whole was decoded"
+    return complain(console, source, report.gaps, header, truncated=report.truncated, outcome=rest)

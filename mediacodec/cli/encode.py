@@ -34,18 +34,19 @@ def encode(console: Console, /, **given: Any) -> int:
     """
     from mediacodec.cli.jobs import encoded
     from mediacodec.cli.monitor import check_progress_url
-    from mediacodec.cli.outputs import may_overwrite
-    from mediacodec.errors import InputError, UsageError
+    from mediacodec.cli.outputs import may_overwrite, refuse_coded
+    from mediacodec.errors import UsageError
 
     source, target = options.endpoints(given)
     if Path(target).suffix.lower() in SOUND_SUFFIXES:
         raise UsageError(f"encode writes .mcx, and {target!r} names sound; for sound again use roundtrip")
-    if source.lower().endswith(".mcx"):
-        raise InputError(f"{source!r} is .mcx already; decode gives the sound, a cheaper .mcx needs the original")
+    refuse_coded(source)
     check_progress_url(given["progress"], target)
     overwrite = may_overwrite(console, source, target, yes=given["yes"], no=given["no"])
     report = encoded(console, source, target, given, overwrite=overwrite)
     console.notes(report.notes)
+    if not report.seconds:
+        console.warning(f"there is no sound in that stretch of {source!r}: the output is empty")
     console.info(
         f"encoded {report.seconds:.2f} s in {report.wall_seconds:.2f} s ({report.speed:.1f}x real time): "
         f"{report.payload_kbps:.2f} kbps payload, {report.file_kbps:.2f} kbps file"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LINE_SECONDS = 0.1
 BLOCK_SECONDS = 0.5
+STDOUT = ("-", "pipe:", "pipe:1")
 
 
 class Monitor:
@@ -133,12 +134,12 @@ def amount(size: float) -> str:
 
 def check_progress_url(url: str | None, target: str) -> None:
     """Raise UsageError where progress and media would share standard output."""
-    if url in ("-", "pipe:1", "pipe:") and target == "-":
+    if url in STDOUT and target == "-":
         raise UsageError("media and -progress cannot share standard output; use -progress pipe:2 or a file")
 
 
 def _open(url: str) -> BinaryIO:
-    number = {"-": "1", "pipe:": "1"}.get(url, url.removeprefix("pipe:") if url.startswith("pipe:") else "")
+    number = "1" if url in STDOUT else url.removeprefix("pipe:") if url.startswith("pipe:") else ""
     try:
         if not number:
             return Path(url.removeprefix("file:")).open("wb")

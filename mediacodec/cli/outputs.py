@@ -1,11 +1,12 @@
-"""May the output be written, and where does it go."""
+"""May the output be written, and is the input what it should be."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from mediacodec.cli.console import Console
-from mediacodec.errors import OutputExistsError, UsageError
+from mediacodec.errors import InputError, OutputError, OutputExistsError, UsageError
 
 
 def may_overwrite(console: Console, source: str, target: str, *, yes: bool, no: bool) -> bool:
@@ -16,9 +17,14 @@ def may_overwrite(console: Console, source: str, target: str, *, yes: bool, no: 
     Raises:
         UsageError: -y and -n together, or the output is the input.
         OutputExistsError: it exists, and nobody said yes.
+        InputError, OutputError: a standard stream is meant that is closed.
     """
     if yes and no:
         raise UsageError("-y and -n exclude each other")
+    if source == "-" and sys.stdin is None:
+        raise InputError("standard input is closed")
+    if target == "-" and sys.stdout is None:
+        raise OutputError("standard output is closed")
     if target == "-" or not Path(target).is_file():
         return yes
     if source != "-" and Path(source).exists() and Path(source).samefile(target):
@@ -29,3 +35,9 @@ def may_overwrite(console: Console, source: str, target: str, *, yes: bool, no: 
     if answer:
         return True
     raise OutputExistsError(f"'{target}' exists" + ("" if answer is False else "; -y overwrites it"))
+
+
+def refuse_coded(source: str) -> None:
+    """Raise InputError where sound is wanted and the name says .mcx."""
+    if source.lower().endswith(".mcx"):
+        raise InputError(f"'{source}' is .mcx already; `mediacodec decode` makes sound of it")

@@ -40,16 +40,18 @@ def roundtrip(console: Console, /, **given: Any) -> int:
 
     Quality is that of the first minute: SI-SDR and mel distance, with the extra `bench` PESQ and STOI too.
     """
-    from mediacodec.cli.monitor import check_progress_url
-    from mediacodec.cli.outputs import may_overwrite
+    from mediacodec.cli.monitor import STDOUT, check_progress_url
+    from mediacodec.cli.outputs import may_overwrite, refuse_coded
     from mediacodec.errors import UsageError
     from mediacodec.media import format_of
 
     source, target = options.endpoints(given)
+    refuse_coded(source)
     format_of(target, given["format"])
     check_progress_url(given["progress"], target)
-    if target == "-" and given["output_format"] == "json":
-        raise UsageError("media and JSON cannot share standard output; name a file")
+    taken = target == "-" or given["progress"] in STDOUT
+    if taken and given["output_format"] == "json":
+        raise UsageError("JSON cannot share standard output with media or -progress; send those to a file")
     overwrite = may_overwrite(console, source, target, yes=given["yes"], no=given["no"])
     with tempfile.TemporaryDirectory(prefix="mediacodec-") as folder:
         if source == "-":  # it is read twice
@@ -59,7 +61,7 @@ def roundtrip(console: Console, /, **given: Any) -> int:
         click.echo(json.dumps(result, indent=2))
     else:
         for line in _lines(result):
-            click.echo(printable(line), err=target == "-")
+            click.echo(printable(line), err=taken)
     return 0
 
 

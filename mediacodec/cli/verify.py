@@ -12,7 +12,7 @@ from mediacodec.cli.command import Verb
 from mediacodec.cli.console import Console, printable
 
 if TYPE_CHECKING:
-    from mediacodec.errors import ModelError
+    from mediacodec.errors import MediaCodecError
     from mediacodec.files import FileReader
 
 EXAMPLE = """
@@ -50,20 +50,21 @@ def verify(console: Console, /, **given: Any) -> int:
     return code
 
 
-def _checked(console: Console, reader: FileReader) -> tuple[float, ModelError | None]:
-    """Decode every stream; seconds decoded, and why not where the model is missing: then only CRCs were checked."""
+def _checked(console: Console, reader: FileReader) -> tuple[float, MediaCodecError | None]:
+    """Decode every stream; seconds decoded, and why not all: without model or codec only CRCs were checked."""
     from mediacodec.cli.monitor import Monitor
-    from mediacodec.errors import ModelError
+    from mediacodec.errors import ModelError, UnsupportedFeatureError
     from mediacodec.pipeline import Progress
 
-    seconds, began, missing = 0.0, time.perf_counter(), None
+    seconds, began = 0.0, time.perf_counter()
+    missing: MediaCodecError | None = None
     with Monitor(console) as monitor:
         try:
             for stream in reader.streams:
                 for chunk in stream.blocks():
                     seconds += chunk.duration_seconds
                     monitor(Progress(seconds, stream.duration, 0, time.perf_counter() - began))
-        except ModelError as error:
+        except (ModelError, UnsupportedFeatureError) as error:
             missing = error
         if missing or not reader.streams:
             for _ in reader.reader:

@@ -47,6 +47,12 @@ def test_what_is_lost_is_said(run, tmp_path):
     assert quiet.err == ""
 
 
+def test_a_stretch_without_sound_is_empty_and_said(run, wav, tmp_path):
+    assert "no sound" in run("encode", "-i", wav, "-ss", "100", tmp_path / "a.mcx").works().err
+    assert "no sound" in run("decode", "-i", tmp_path / "a.mcx", tmp_path / "a.wav").works().err
+    assert frames(tmp_path / "a.wav") == 0
+
+
 @pytest.mark.parametrize("name", ["a.flac", "a.ogg", "a.mp3", "a.m4a", "a.s16le", "a.f32le"])
 def test_every_format_comes_out(run, mcx, tmp_path, name):
     run("decode", "-i", mcx, tmp_path / name).works()

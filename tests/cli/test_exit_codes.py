@@ -1,6 +1,7 @@
 """How it fails: one clear line, the right exit code, nothing left behind."""
 
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from io import BytesIO
@@ -82,6 +83,17 @@ def test_damage_ends_with_4_and_leaves_what_is_whole(run, bad, tmp_path, name):
 
 def test_verify_of_a_sound_file(run, mcx):
     assert "sound, 2.51 s decoded" in run("verify", mcx).works().out
+
+
+def test_verify_checks_bytes_that_it_cannot_decode(run):
+    assert "bytes are sound" in run("verify", VECTORS / "good/tags.mcx").fails(3, "codec 'test'").err
+    assert "warning: gap" in run("verify", VECTORS / "faulty/payload-bit.mcx").fails(4, "1 gap").err
+
+
+def test_damage_in_a_pipe(process, bad):
+    outcome, sound = process("decode", "-i", "-", "-f", "s16le", "-", stdin=bad("cut").read_bytes())
+    outcome.fails(4, "standard input")
+    assert len(sound) > 10_000
 
 
 def test_another_model_ends_with_5(run, bad, tmp_path):
@@ -181,6 +193,18 @@ def test_a_disk_that_fills_leaves_nothing(process, wav, tmp_path):
 
     process("encode", "-i", wav, tmp_path / "a.mcx", preexec_fn=limited)[0].fails(1, "a.mcx")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closes streams through a shell")
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 1), ("<&-", 3)])
+def test_a_closed_stream_is_said(command, wav, closed, code):
+    source = "-" if code == 3 else wav
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *command, "encode", "-i", source, "-"],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == code
+    assert b"is closed" in done.stderr
 
 
 def test_an_output_that_cannot_be_made_ends_with_1(run, wav, tmp_path):

@@ -23,9 +23,11 @@ def started(command, **options):
             program.kill()
 
 
-def wait_until(condition):
+def wait_until(condition, program):
+    """Wait while the program is at work."""
     deadline = time.monotonic() + 30
     while not condition():
+        assert program.poll() is None, program.stderr.read().decode()
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -37,7 +39,7 @@ def encoding(command, long_wav, tmp_path):
     progress = tmp_path / "progress"
     words = ["encode", "-i", long_wav, "-y", "-progress", progress, tmp_path / "a.mcx"]
     with started([*command, *map(str, words)]) as program:
-        wait_until(lambda: progress.exists() and progress.stat().st_size > 0)
+        wait_until(lambda: progress.exists() and progress.stat().st_size > 0, program)
         progress.unlink()
         yield program
 
@@ -59,7 +61,7 @@ def test_kill_leaves_the_final_name_alone(encoding, tmp_path):
 def test_a_signal_ends_the_wait_for_a_silent_pipe(command, tmp_path):
     words = ["encode", "-i", "-", str(tmp_path / "a.mcx")]
     with started([*command, *words], stdin=subprocess.PIPE) as program:
-        wait_until(lambda: list(tmp_path.iterdir()))
+        wait_until(lambda: list(tmp_path.iterdir()), program)
         program.terminate()
         assert program.wait(10) == 143
     assert list(tmp_path.iterdir()) == []
@@ -68,7 +70,7 @@ def test_a_signal_ends_the_wait_for_a_silent_pipe(command, tmp_path):
 def test_the_second_signal_does_not_wait(command, tmp_path):
     words = ["encode", "-i", "-", str(tmp_path / "a.mcx")]
     with started([*command, *words], stdin=subprocess.PIPE) as program:
-        wait_until(lambda: list(tmp_path.iterdir()))
+        wait_until(lambda: list(tmp_path.iterdir()), program)
         time.sleep(0.3)
         program.send_signal(signal.SIGINT)
         time.sleep(0.1)
