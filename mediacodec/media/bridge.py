@@ -40,14 +40,15 @@ class Bridge:
     Attributes:
         name: the file's name, "" if it has none; FFmpeg knows some formats only by their suffix.
         num_read: bytes read so far.
-        head: what was read first, up to 1 MiB, if the file cannot seek (and so cannot be read again).
+        head: what was read first, up to 1 MiB, if the file cannot seek (and so cannot be read again); None once
+            it is not wanted any more.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         name = getattr(file, "name", "")
         self.name = name if isinstance(name, str) else ""
         self.num_read = 0
-        self.head = b""
+        self.head: bytes | None = b""
         self._file = file
         self._unread = b""
         self._left = sys.maxsize
@@ -70,7 +71,7 @@ class Bridge:
         data = self._call(lambda: bytes(self._read(size) or b"")) if size > 0 else b""
         self.num_read += len(data)
         self._left -= len(data)
-        if not self._can_seek and len(self.head) < _HEAD_SIZE:
+        if not self._can_seek and self.head is not None and len(self.head) < _HEAD_SIZE:
             self.head += data
         return data
 

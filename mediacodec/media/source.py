@@ -170,9 +170,9 @@ class AudioSource:
             exact = itunes_length({**self._container.metadata, **self._stream.metadata})
             if exact is not None and abs(exact - (stated or 0)) > _MAX_PADDING:
                 exact = None
-        elif self._container.format.name == "mp3" and not self._bridge.seekable():
+        elif self._container.format.name == "mp3" and self._bridge.head:
             exact = mp3_length(self._bridge.head)
-        self._bridge.head = b""
+        self._bridge.head = None
         return (stated if exact is None else exact), (math.inf if exact is None else exact)
 
     def _seek(self) -> None:

@@ -88,6 +88,7 @@ def read_all(source: object, **options: float) -> Samples:
             assert (chunk.pts, chunk.sample_rate, chunk.channels) == (position, audio.sample_rate, audio.channels)
             assert chunk.samples.flags.c_contiguous
             position += chunk.num_samples
+        assert audio.notes() == []
         return np.concatenate([np.zeros((audio.channels, 0), np.float32), *(chunk.samples for chunk in chunks)], axis=1)
 
 
