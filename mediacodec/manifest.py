@@ -1,8 +1,8 @@
 """What a model is and where models lie.
 
-A model is a folder `NAME/` with `model.json`, its ONNX graphs and its integer tables. Folders are looked for in the search
-path: a given folder, MEDIACODEC_CACHE, the user's data folder, the zoo inside the package; the first that has the name wins.
-A stream names its model by hash, so a file decodes with that model or not at all.
+A model is a folder `NAME/` with `model.json`, its ONNX graphs and its integer tables. Folders are looked for in the
+search path: a given folder, MEDIACODEC_CACHE, the user's data folder, the zoo inside the package; the first that has
+the name wins. A stream names its model by hash, so a file decodes with that model or not at all.
 """
 
 from __future__ import annotations
@@ -212,5 +212,7 @@ def find_by_hash(
             namesake = manifest
     wanted = f"{name or 'unnamed'} ({weights.hex()[:12] if weights else 'no hash'})"
     if namesake:
-        raise ModelMismatchError(f"the stream needs model {wanted}, but {namesake.folder} holds other weights or tables")
+        raise ModelMismatchError(
+            f"the stream needs model {wanted}, but {namesake.folder} holds other weights or tables"
+        )
     raise ModelNotFoundError(f"the stream needs model {wanted}, which is not installed; see `mediacodec models list`")

@@ -26,8 +26,8 @@ DEVICES = ("auto", *PROVIDERS)
 class StepGraph:
     """A loaded step graph: `step(inputs, state) -> (outputs, new state)`.
 
-    The state is a value, a tuple of arrays: one StepGraph serves any number of streams. State inputs of the graph are called
-    as in the manifest, its state outputs likewise with `_out` behind.
+    The state is a value, a tuple of arrays: one StepGraph serves any number of streams. State inputs of the graph are
+    called as in the manifest, its state outputs likewise with `_out` behind.
     """
 
     def __init__(self, path: Path, graph: Graph, *, device: str = "auto", threads: int = 1) -> None:
@@ -91,5 +91,6 @@ def open_session(path: Path, *, device: str, threads: int) -> Any:
     except Exception as error:  # ONNX Runtime raises its own classes, which share no base but Exception
         raise ModelError(f"cannot load {path}: {str(error).splitlines()[0]}") from error
     if strict and session.get_providers()[0] != PROVIDERS[device]:
-        raise DeviceError(f"device {device!r} was asked for, but ONNX Runtime fell back to {session.get_providers()[0]}")
+        found = session.get_providers()[0]
+        raise DeviceError(f"device {device!r} was asked for, but ONNX Runtime fell back to {found}")
     return session

@@ -51,8 +51,8 @@ def Encoder(codec: str = "speech", *, models: Path | None = None, **options: Any
 def Decoder(header: StreamHeader, *, models: Path | None = None, **options: Any) -> AudioDecoder:  # noqa: N802
     """A decoder for the packets of the stream that `header` describes.
 
-    Raises UnsupportedFeatureError on a codec this version does not know, ModelNotFoundError or ModelMismatchError where the
-    model of the stream is not here.
+    Raises UnsupportedFeatureError on a codec this version does not know, ModelNotFoundError or ModelMismatchError
+    where the model of the stream is not here.
     """
     family = family_of(header)
     return family.decoder(model_of(header, models), header, **options)

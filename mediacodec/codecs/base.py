@@ -1,7 +1,7 @@
 """What every audio codec offers, whatever its family.
 
-Encoders take samples at the codec's own rate and channels (`mediacodec.media.Converter` gets them there) in pieces of any
-size, and return the same packets whatever the pieces were. Decoders take packets, or None for one that was lost.
+Encoders take samples at the codec's own rate and channels (`mediacodec.media.Converter` gets them there) in pieces of
+any size, and return the same packets whatever the pieces were. Decoders take packets, or None for one that was lost.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class AudioDecoder(Protocol):
     def push(self, packet: Packet | None) -> AudioChunk:
         """Decode a packet; None stands for a lost one of the stream's packet duration, which is concealed.
 
-        The chunk's pts counts presented samples: pre-skip is already dropped, so the first chunk of a stream is shorter.
-        Raises BitstreamError kinds only.
+        The chunk's pts counts presented samples: pre-skip is already dropped, so the first chunk of a stream is
+        shorter. Raises BitstreamError kinds only.
         """
         ...
 
@@ -79,10 +79,10 @@ class CodeReader(Protocol):
 
 
 def mono_samples(samples: AudioChunk | Samples, sample_rate: int) -> Samples:
-    """The argument of `push` as [n] float32. Raises ParameterError or ParameterTypeError on anything but mono at the rate."""
+    """The argument of `push` as [n] float32. Raises ParameterError or ParameterTypeError where it is not mono."""
     if isinstance(samples, AudioChunk):
         if samples.sample_rate != sample_rate:
-            raise ParameterError(f"got samples at {samples.sample_rate} Hz, the codec takes {sample_rate}; convert them first")
+            raise ParameterError(f"samples are at {samples.sample_rate} Hz, the codec takes {sample_rate}")
         samples = samples.samples
     array = np.asarray(samples)
     if array.dtype.kind != "f":

@@ -1,7 +1,8 @@
 """RVQ audio codecs: an encoder graph that searches the codebooks, a decoder graph that looks codes up (family `rvq`).
 
-A packet holds whole frames of codes for a fixed number of codebooks, which the stream header's extradata states (one byte);
-`bit_rate` chooses it. Encoder and decoder run step graphs with explicit state, so any number of streams share a model.
+A packet holds whole frames of codes for a fixed number of codebooks, which the stream header's extradata states (one
+byte); `bit_rate` chooses it. Encoder and decoder run step graphs with explicit state, so any number of streams share
+a model.
 """
 
 from __future__ import annotations
@@ -205,8 +206,8 @@ class RvqEncoder:
 def best_path(entries: Any, parents: Any, num_codebooks: int) -> Codes:
     """The codes of the best candidate after `num_codebooks` stages of a beam search.
 
-    entries, parents: integers [frames, stages, width]: the entry that candidate w of a stage chose, and which candidate of the
-    stage before it extends; candidates are sorted, best first. Returns [num_codebooks, frames] uint16.
+    entries, parents: integers [frames, stages, width]: the entry that candidate w of a stage chose, and which
+    candidate of the stage before it extends; candidates are sorted, best first. Returns [num_codebooks, frames] uint16.
     """
     frames = np.arange(len(entries))
     chosen = np.zeros(len(entries), dtype=np.int64)
@@ -231,7 +232,8 @@ class RvqCodeReader:
             raise CorruptError(f"stream {header.stream_id}: extradata must state 1..{settings.num_codebooks} codebooks")
         self.num_codebooks = extradata[0]
         expected = AudioParameters(settings.sample_rate, 1, settings.pre_skip, settings.frame_size)
-        if header.parameters != expected or header.time_base != Fraction(1, settings.sample_rate) or header.coder != RC24:
+        time_base = Fraction(1, settings.sample_rate)
+        if header.parameters != expected or header.time_base != time_base or header.coder != RC24:
             raise CorruptError(f"stream {header.stream_id}: its parameters are not those of model {model.name}")
         if header.packet_duration > self._max_frames * self._frame_size:  # concealment makes as much at once
             raise CorruptError(f"stream {header.stream_id}: packets of {header.packet_duration} samples are too long")
@@ -285,7 +287,8 @@ class RvqDecoder:
 
     def _synthesise(self, codes: Codes) -> Samples:
         s = self._settings
-        padded = np.full((1, s.num_codebooks, codes.shape[1]), s.codebook_size, dtype=np.int64)  # "no code" where dropped
+        # codebook_size is one past the last entry: "no code", for the codebooks that the stream drops
+        padded = np.full((1, s.num_codebooks, codes.shape[1]), s.codebook_size, dtype=np.int64)
         padded[0, : len(codes)] = codes
         outputs, self._state = self._graph.step({"codes": padded}, self._state)
         return np.array(outputs["samples"][0])

@@ -1,9 +1,9 @@
 """The entropy coding of RVQ codes: static integer tables, chosen by a code decoded before.
 
-Codes are coded frame by frame and, within a frame, from the first codebook up. For each codebook the model names one context:
-a codebook of this frame (a lower one) or of the frame before, and a class for each of its codes. The table of a code is
-the row for the class of its context. The first frame of a packet has no frame before it and then takes the codebook's plain
-row, so packets decode alone.
+Codes are coded frame by frame and, within a frame, from the first codebook up. For each codebook the model names one
+context: a codebook of this frame (a lower one) or of the frame before, and a class for each of its codes. The table
+of a code is the row for the class of its context. The first frame of a packet has no frame before it and then takes
+the codebook's plain row, so packets decode alone.
 """
 
 from __future__ import annotations

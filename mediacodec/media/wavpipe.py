@@ -72,4 +72,5 @@ def _raw_format(form: bytes) -> tuple[str, dict[str, str]] | None:
     name = _FORMATS.get((tag, bits))
     if name is None or channels == 0 or rate == 0 or align * 8 != channels * bits:
         return None
-    return name, {"sample_rate": str(rate), "ch_layout": f"{channels}c"}
+    # All is known: nothing needs to be read ahead (before FFmpeg 8.1 several seconds would be).
+    return name, {"sample_rate": str(rate), "ch_layout": f"{channels}c", "probesize": "32"}
