@@ -198,21 +198,30 @@ class AudioReader:
 
     def _timeline(self, first: int) -> Iterator[AudioChunk]:
         """Decoded chunks that follow each other exactly, from at or before sample `first`, up to the stated length."""
+        length, held = self.num_samples, None
+        for chunk in self._untrimmed(first):
+            if length is not None or self._file.header.live:
+                yield _cut(chunk, length)
+                continue
+            if held is not None:  # the length comes behind the last packet: only the chunk before the end can exceed it
+                yield held
+            held = chunk
+        if held is not None:
+            yield _cut(held, self.num_samples)
+
+    def _untrimmed(self, first: int) -> Iterator[AudioChunk]:
+        """As `_timeline`, but the last packet whole."""
         decoder = self._file.decoder(self.header)
         coded = first + self.header.pre_skip - decoder.preroll if first else 0
-        length = self.num_samples
         # who joins a stream on its way misses nothing before
         position = None if self._file.reader.joined else max(0, coded)
         for packet in self._file.packets(self.header.stream_id, coded):
             if position is not None:
                 yield from self._fill(decoder, position, packet.pts)
             position = packet.pts + packet.duration
-            length = length if length is not None else self.num_samples
-            for chunk in self._decoded(decoder, packet):
-                kept = chunk.num_samples if length is None else max(0, length - chunk.pts)
-                yield replace(chunk, samples=chunk.samples[:, :kept])
-        length = length if length is not None else self.num_samples
-        if length is not None and position is not None:
+            yield from self._decoded(decoder, packet)
+        length = self.num_samples
+        if length and position is not None:
             end = length + self.header.pre_skip
             self._check_end(position, end)
             yield from self._fill(decoder, position, end)
@@ -251,3 +260,10 @@ class AudioReader:
             count = min(missing, chunk.num_samples)
             yield replace(chunk, samples=chunk.samples[:, :count], pts=position - self.header.pre_skip)
             position, missing = position + count, missing - count
+
+
+def _cut(chunk: AudioChunk, length: int | None) -> AudioChunk:
+    """The part of a chunk that lies before sample `length`."""
+    if length is None or chunk.pts + chunk.num_samples <= length:
+        return chunk
+    return replace(chunk, samples=chunk.samples[:, : max(0, length - chunk.pts)])
