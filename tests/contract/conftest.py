@@ -1,0 +1,107 @@
+"""Every codec family with every model in the search path: what is said here of one is said of all."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mediacodec import manifest, session
+from mediacodec.codecs import CODECS
+from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader
+from mediacodec.manifest import Manifest
+from mediacodec_bitstream import AudioParameters, Packet, StreamHeader
+
+make_speech = runpy.run_path(str(Path(__file__).parents[1] / "mediacodec" / "conftest.py"))["make_speech"]
+
+Samples = NDArray[np.float32]
+MODES = {"live": 0.02, "file": 1.0}  # seconds a packet
+
+
+class Codec:
+    """A model and its family, with the few things that every contract test does."""
+
+    def __init__(self, model: Manifest) -> None:
+        self.model, self.family = model, CODECS[model.family]
+        header = self.encoder().header
+        assert isinstance(header.parameters, AudioParameters)
+        self.rate = header.parameters.sample_rate
+        self.pre_skip = header.parameters.pre_skip
+        self.frame_size = header.parameters.frame_size
+
+    def encoder(self, **options: Any) -> AudioEncoder:
+        return self.family.encoder(self.model, **options)
+
+    def decoder(self, header: StreamHeader, **options: Any) -> AudioDecoder:
+        return self.family.decoder(self.model, header, **options)
+
+    def code_reader(self, header: StreamHeader) -> CodeReader:
+        return self.family.code_reader(self.model, header)
+
+    @cache  # noqa: B019 - a handful of objects that live as long as the tests
+    def speech(self, seconds: float, seed: int = 0) -> Samples:
+        samples: Samples = make_speech(seconds, self.rate, seed=seed)[0]
+        samples.setflags(write=False)
+        return samples
+
+    def encode(self, samples: Samples, pieces: Iterable[int] = (), **options: Any) -> tuple[StreamHeader, list[Packet]]:
+        """Header and packets of samples pushed in pieces of these sizes and then all the rest."""
+        encoder, packets, at = self.encoder(**options), [], 0
+        for size in pieces:
+            packets += encoder.push(samples[at : at + size])
+            at += size
+            if at >= len(samples):
+                break
+        packets += encoder.push(samples[at:])
+        packets += encoder.flush()
+        assert encoder.num_samples == len(samples)
+        return encoder.header, packets
+
+    @cache  # noqa: B019
+    def coded(self, mode: str, seconds: float, seed: int = 0) -> tuple[StreamHeader, tuple[Packet, ...]]:
+        """Speech of the generator, coded whole in a mode."""
+        header, packets = self.encode(self.speech(seconds, seed), packet_duration=MODES[mode])
+        return header, tuple(packets)
+
+    @cache  # noqa: B019
+    def sound(self, mode: str, seconds: float) -> Samples:
+        """What `coded` decodes to."""
+        return self.decode(*self.coded(mode, seconds))
+
+    def decode(self, header: StreamHeader, packets: Sequence[Packet | None], **options: Any) -> Samples:
+        """All samples that packets decode to, [n]."""
+        decoder = self.decoder(header, **options)
+        chunks = [decoder.push(packet) for packet in packets]
+        for chunk in (*chunks, last := decoder.flush()):
+            assert (chunk.sample_rate, chunk.channels) == (self.rate, 1)
+        return np.concatenate([chunk.samples[0] for chunk in (*chunks, last)])
+
+
+open_once = cache(session.open_session)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_session() -> Iterator[None]:
+    """All streams of these tests share one ONNX Runtime session a graph: faster, and a proof that states are values."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "open_session", open_once)
+        yield
+
+
+MODELS = [model for model in manifest.available() if model.family in CODECS]
+
+
+@pytest.fixture(scope="session", params=MODELS, ids=lambda model: model.name)
+def codec(request: pytest.FixtureRequest) -> Codec:
+    return Codec(request.param)
+
+
+@pytest.fixture(scope="session", params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
