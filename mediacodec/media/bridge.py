@@ -31,8 +31,8 @@ class Bridge:
 
     PyAV calls `read` and `write` from inside FFmpeg. A KeyboardInterrupt raised there is printed and *forgotten*
     (PyAV catches only Exception), and an error in the last write, while a container closes, surfaces as a
-    nameless PyAVCallbackError. So the first exception is kept here, every later call fails at once, and `guard`
-    raises what really happened.
+    nameless PyAVCallbackError. So the first exception is kept here, later calls do nothing and say so to nobody (PyAV
+    would print a traceback for each), and `guard` raises what really happened.
 
     Args:
         file: readable or writable; seekable or not. It is never closed here.
@@ -64,6 +64,8 @@ class Bridge:
 
     def read(self, size: int) -> bytes:
         """Up to size bytes; b"" at the end."""
+        if self._failure is not None:
+            return b""
         if self._unread:
             data, self._unread = self._unread[:size], self._unread[size:]
             return data
@@ -85,15 +87,21 @@ class Bridge:
 
     def write(self, data: bytes) -> int:
         """Write all of data; returns its length."""
+        if self._failure is not None:
+            return len(data)
         return self._call(lambda: self._write_all(data))
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Move; returns the new position in bytes."""
+        if self._failure is not None:
+            return 0
         self._call(lambda: self._file.seek(offset, whence))
         return self.tell()
 
     def tell(self) -> int:
         """Position in bytes."""
+        if self._failure is not None:
+            return 0
         return self._call(self._file.tell)
 
     def _write_all(self, data: bytes) -> int:
@@ -103,8 +111,6 @@ class Bridge:
         return len(data)
 
     def _call(self, function: Callable[[], T]) -> T:
-        if self._failure is not None:
-            raise OSError("an earlier call failed")
         try:
             return function()
         except BaseException as error:

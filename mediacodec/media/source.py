@@ -278,7 +278,7 @@ class AudioSource:
             if self._bridge.num_read == 0 and isinstance(error, av.error.FFmpegError):
                 raise InputError(f"{self._label} is empty") from error
             reason = getattr(error, "strerror", None) or str(error)
-            if isinstance(error, (av.error.InvalidDataError, av.error.ArgumentError, av.error.EOFError)):
+            if isinstance(error, av.error.FFmpegError) and not isinstance(error, OSError):
                 reason = "it is damaged, or no media file of a known kind"
                 if not self._bridge.seekable():
                     reason += "; an MP4 in a pipe needs its index in front (ffmpeg -movflags faststart)"

@@ -96,7 +96,6 @@ def test_damage_is_passed_over_and_told(tmp_path: Path, speech: Speech, encode: 
         data[20000:26000] = np.random.default_rng(0).bytes(6000)
         (tmp_path / f"a.{suffix}").write_bytes(data)
         with AudioSource(tmp_path / f"a.{suffix}") as audio:
-            assert audio.notes() == []
             received = sum(chunk.num_samples for chunk in audio.blocks())
             assert 0.7 * x.shape[1] < received <= x.shape[1]
             assert audio.notes()
