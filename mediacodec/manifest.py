@@ -165,12 +165,22 @@ def _user_folder() -> Path:
 
 
 def available(folder: Path | None = None) -> Iterator[Manifest]:
-    """Every model in the search path, nearest first; a name seen once hides later ones."""
+    """Every model in the search path, nearest first; a name seen once hides later ones.
+
+    A folder whose manifest cannot be read is passed over: it must not keep the others from working.
+    """
     seen: set[str] = set()
     for place in _folders(folder):
-        if place.name not in seen:
+        if place.name not in seen and (manifest := _readable(place)):
             seen.add(place.name)
-            yield read_manifest(place)
+            yield manifest
+
+
+def _readable(place: Path) -> Manifest | None:
+    try:
+        return read_manifest(place)
+    except ModelError:
+        return None
 
 
 def _folders(folder: Path | None) -> Iterator[Path]:
@@ -182,12 +192,13 @@ def _folders(folder: Path | None) -> Iterator[Path]:
 def find_by_name(name: str, folder: Path | None = None) -> Manifest:
     """The model called `name`, or the newest generation of those whose alias it is.
 
-    Raises ModelNotFoundError.
+    Raises ModelNotFoundError, or ModelError where the model of that name is damaged.
     """
+    for place in _folders(folder):
+        if place.name == name:
+            return read_manifest(place)
     aliased = None
     for manifest in available(folder):
-        if manifest.name == name:
-            return manifest
         if manifest.alias == name and (aliased is None or manifest.generation > aliased.generation):
             aliased = manifest
     if aliased is None:
@@ -205,7 +216,9 @@ def find_by_hash(
     """
     namesake = None
     for place in _folders(folder):  # a namesake nearer by must not hide the model that fits
-        manifest = read_manifest(place)
+        manifest = _readable(place)
+        if manifest is None:
+            continue
         if manifest.weights_hash == weights and manifest.tables_hash == tables:
             return manifest
         if manifest.name == name and namesake is None:
