@@ -59,7 +59,8 @@ def cluster(
     count = np.bincount(context, minlength=size).astype(np.float64)
     mean = np.stack([np.bincount(context, book[code, d], minlength=size) for d in range(book.shape[1])], 1)
     mean /= np.maximum(count, 1)[:, None]
-    centre = mean[random.choice(size, CLASSES, replace=False, p=count / count.sum())]
+    chance = count + 1e-9  # a codebook may use fewer codes than there are classes
+    centre = mean[random.choice(size, CLASSES, replace=False, p=chance / chance.sum())]
     for _ in range(30):
         group = ((mean[:, None] - centre[None]) ** 2).sum(-1).argmin(1)
         weight = np.bincount(group, count, minlength=CLASSES)
