@@ -27,8 +27,9 @@ def _fourier(size: int) -> Tensor:
 
 def compress(spectrum: Tensor) -> Tensor:
     """[..., 2 * bins] to the power COMPRESSION in magnitude, phase kept."""
-    real, imag = spectrum.chunk(2, dim=-1)
-    gain = (real * real + imag * imag + FLOOR**2).pow((COMPRESSION - 1) / 2)
+    # In units of FLOOR: the exporter takes an added 1e-10 for zero and drops it, and then silence is 0 * infinity.
+    real, imag = (spectrum / FLOOR).chunk(2, dim=-1)
+    gain = FLOOR**COMPRESSION * (real * real + imag * imag + 1).pow((COMPRESSION - 1) / 2)
     return torch.cat([real * gain, imag * gain], dim=-1)
 
 
