@@ -205,3 +205,15 @@ def test_fewer_bits_keep_the_lower_codebooks(codec: Any) -> None:
     assert low.frame_rate == best.frame_rate == codec.rate / codec.frame_size
     assert sum(len(p.data) for p in low_packets) < 0.5 * sum(len(p.data) for p in packets)
     assert low.read(low_packets[0]).shape == (low.num_codebooks, best.read(packets[0]).shape[1])
+
+
+def test_speech_after_digital_silence_is_speech(codec: Any, mode: str) -> None:
+    """As files begin and telephones pause. A hiss far below hearing in its place must make no great difference."""
+    voice, pause = codec.speech(0.8), codec.rate // 2
+    hiss = 1e-6 * np.random.default_rng(0).standard_normal(pause).astype(np.float32)
+    sounds = []
+    for quiet in (np.zeros(pause, np.float32), hiss):
+        header, packets = codec.encode(np.concatenate([quiet, voice]), packet_duration=MODES[mode])
+        sounds.append(codec.decode(header, packets))
+    digital, analogue = (sound[pause : pause + len(voice)] for sound in sounds)
+    assert np.mean((digital - analogue) ** 2) < 0.1 * np.mean(analogue**2)

@@ -14,6 +14,7 @@ from mediacodec.codecs import Decoder, Encoder, code_reader
 from mediacodec.codecs.rvq import RvqDecoder, RvqEncoder, RvqSettings, best_path
 from mediacodec.errors import ModelError, ParameterError, UnsupportedFeatureError
 from mediacodec.manifest import Manifest
+from mediacodec.session import StepGraph
 
 SETTINGS = {
     "sample_rate": 16000,
@@ -180,3 +181,17 @@ def test_a_long_loss_stops_the_network_when_it_has_settled(
     last[0, : len(decoder._last)] = decoder._last
     _, onwards = step({"codes": last}, settled)
     assert all(np.abs(a - b).max() < 1e-4 for a, b in zip(settled, onwards, strict=True)), "it had not settled"
+
+
+@pytest.mark.parametrize("graph", ["encoder", "decoder"])
+def test_digital_silence_is_a_sound_like_any_other(model: Manifest, graph: str) -> None:
+    """Zeros are not near zero: a power or a logarithm of them must not become NaN and stay in the state."""
+    step = StepGraph(model.graph_path(graph), model.graph(graph))
+    state = step.initial_state()
+    frames, size = 4, model.settings["frame_size"]
+    inputs = {
+        "encoder": {"samples": np.zeros((1, frames * size), np.float32)},
+        "decoder": {"codes": np.full((1, model.settings["num_codebooks"], frames), model.settings["codebook_size"])},
+    }[graph]
+    outputs, state = step.step(inputs, state)
+    assert all(np.isfinite(value).all() for value in (*outputs.values(), *state))
