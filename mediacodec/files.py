@@ -184,7 +184,8 @@ class AudioReader:
     def codes(self, start: float = 0.0, stop: float | None = None) -> NDArray[np.uint16]:
         """The integer codes of the packets that overlap a time range, [1, codebooks, frames], without decoding.
 
-        Packets are whole: the first frame is that of the packet that contains `start`. Raises BitstreamError kinds.
+        Packets are whole: the first frame is that of the packet that contains `start`. Where a packet has fewer
+        codebooks than the stream, the others hold the codebook size, which is no code. Raises BitstreamError kinds.
         """
         reader = code_reader(self.header, models=self._file._models)
         skip = self.header.pre_skip
@@ -193,7 +194,9 @@ class AudioReader:
         parts = [np.zeros((reader.num_codebooks, 0), dtype=np.uint16)]
         for packet in self._file.packets(self.header.stream_id, first if start else 0):
             if packet.pts + packet.duration > first and (last is None or packet.pts < last):
-                parts.append(reader.read(packet))
+                codes = reader.read(packet)
+                missing = ((0, reader.num_codebooks - len(codes)), (0, 0))
+                parts.append(np.pad(codes, missing, constant_values=reader.codebook_size))
         return np.concatenate(parts, axis=1)[None]
 
     def _timeline(self, first: int) -> Iterator[AudioChunk]:

@@ -71,10 +71,11 @@ class CodeReader(Protocol):
     """Packets to integer codes, without any network."""
 
     num_codebooks: int
+    codebook_size: int
     frame_rate: float
 
     def read(self, packet: Packet) -> Codes:
-        """[codebooks, frames] uint16. Raises BitstreamError kinds only."""
+        """[codebooks, frames] uint16, at most num_codebooks of them. Raises BitstreamError kinds only."""
         ...
 
 

@@ -1,8 +1,9 @@
 """RVQ audio codecs: an encoder graph that searches the codebooks, a decoder graph that looks codes up (family `rvq`).
 
-A packet holds whole frames of codes for a fixed number of codebooks, which the stream header's extradata states (one
-byte); `bit_rate` chooses it. Encoder and decoder run step graphs with explicit state, so any number of streams share
-a model.
+A packet holds whole frames of codes. The stream header's extradata says how many codebooks there are at most (one
+byte) and whether each packet begins with its own number (one byte, 0 or 1): long packets do where a bit rate was asked
+for, so that the rate is kept whatever is said. Encoder and decoder run step graphs with explicit state, so any number
+of streams share a model.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mediacodec.codecs.base import Codes, Samples, mono_samples
-from mediacodec.codecs.rvq_symbols import CodeTables, decode_codes, encode_codes
-from mediacodec.errors import ModelError, ParameterError
+from mediacodec.codecs.rvq_rate import RateCap
+from mediacodec.codecs.rvq_settings import MAX_PACKET_SECONDS, RvqSettings
+from mediacodec.codecs.rvq_symbols import code_lengths, decode_codes, encode_codes
+from mediacodec.errors import ParameterError
 from mediacodec.frames import AudioChunk
 from mediacodec.manifest import Manifest
 from mediacodec.session import State, StepGraph
@@ -30,71 +34,11 @@ from mediacodec_bitstream import (
     unseal,
 )
 
+Paths = NDArray[np.int32]  # what the encoder graph found, see best_path
+
+HEADROOM = 2  # codebooks above the average that an easy stretch may use
 LIVE_BELOW = 0.2  # seconds: packets shorter than this are coded frame by frame, longer ones in one step
-MAX_PACKET_SECONDS = 10
-BYTE_ALIGNMENT_BITS = 4  # the mean cost of ending a payload on a whole byte
 HOLD_SECONDS, FADE_SECONDS = 0.06, 0.10  # concealment: go on for so long, then fade over so long
-
-
-class RvqSettings:
-    """What `model.json` says of an RVQ model; checked once."""
-
-    def __init__(self, model: Manifest) -> None:
-        try:
-            raw = model.settings
-            self.sample_rate = int(raw["sample_rate"])
-            self.frame_size = int(raw["frame_size"])
-            self.pre_skip = int(raw["pre_skip"])
-            self.algorithmic_delay = int(raw["algorithmic_delay"])
-            self.preroll_frames = int(raw["preroll_frames"])
-            self.num_codebooks = int(raw["num_codebooks"])
-            self.codebook_size = int(raw["codebook_size"])
-            self.bits_first_frame = [float(bits) for bits in raw["bits_first_frame"]]
-            self.bits_per_frame = [float(bits) for bits in raw["bits_per_frame"]]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"model {model.name}: settings of an RVQ codec are missing or wrong: {error!r}") from error
-        if not len(self.bits_per_frame) == len(self.bits_first_frame) == self.num_codebooks:
-            raise ModelError(f"model {model.name}: there must be bits for each of {self.num_codebooks} codebooks")
-
-    @property
-    def frame_rate(self) -> float:
-        return self.sample_rate / self.frame_size
-
-    def bit_rate(self, num_codebooks: int, packet_frames: int, crc_size: int) -> float:
-        """Payload bits a second that so many codebooks take on average in packets of so many frames.
-
-        From entropies measured when the tables were fitted. A packet's first frame has no context and costs more, and a
-        packet is whole bytes.
-        """
-        first, later = self.bits_first_frame[num_codebooks - 1], self.bits_per_frame[num_codebooks - 1]
-        bits = first + (packet_frames - 1) * later + BYTE_ALIGNMENT_BITS + 8 * crc_size
-        return bits * self.frame_rate / packet_frames
-
-    def codebooks_for(self, bit_rate: float | None, packet_frames: int, crc_size: int) -> int:
-        """The most codebooks whose average rate is at most bit_rate; None means all.
-
-        Raises ParameterError where even one codebook takes more.
-        """
-        rates = [self.bit_rate(n, packet_frames, crc_size) for n in range(1, self.num_codebooks + 1)]
-        fitting = sum(bit_rate is None or rate <= bit_rate for rate in rates)
-        if not fitting:
-            raise ParameterError(f"bit_rate {bit_rate:g} is too low: packets like these take {rates[0]:.0f} at least")
-        return fitting
-
-
-    def packet_frames(self, packet_duration: float) -> int:
-        """Frames in a packet of so many seconds. Raises ParameterError."""
-        shortest = 1 / self.frame_rate
-        if not shortest / 2 < packet_duration <= MAX_PACKET_SECONDS:  # also refuses NaN
-            raise ParameterError(f"packet_duration {packet_duration} s is not in {shortest:g}..{MAX_PACKET_SECONDS} s")
-        return round(packet_duration * self.frame_rate)
-
-    def tables(self, model: Manifest) -> CodeTables:
-        """The entropy tables of the model. Raises ModelError where they are not for such codebooks."""
-        tables = CodeTables.of(model)
-        if tables.classes.shape != (self.num_codebooks, self.codebook_size):
-            raise ModelError(f"model {model.name}: its entropy tables are for codebooks {tables.classes.shape}")
-        return tables
 
 
 class RvqEncoder:
@@ -114,7 +58,11 @@ class RvqEncoder:
         self._packet_frames = frames = settings.packet_frames(packet_duration)
         # a short packet cannot carry four bytes of check, a long one can
         crc_size = 4 if frames >= LIVE_BELOW * settings.frame_rate else 1
+        self._cap = None
         self._num_codebooks = settings.codebooks_for(bit_rate, frames, crc_size)
+        if bit_rate is not None and frames >= LIVE_BELOW * settings.frame_rate:
+            self._cap = RateCap(bit_rate)
+            self._num_codebooks = min(self._num_codebooks + HEADROOM, settings.num_codebooks)
         # The step is fixed here: a network run over another number of frames differs in the last bit.
         self._step_frames = frames if frames >= LIVE_BELOW * settings.frame_rate else 1
         self._tables = settings.tables(model)
@@ -122,7 +70,7 @@ class RvqEncoder:
         self._state = self._graph.initial_state()
         self._waiting: list[Samples] = []  # samples that do not fill a step yet
         self._num_waiting = 0
-        self._codes: list[Codes] = []  # frames that do not fill a packet yet
+        self._found: list[Paths] = []  # frames that do not fill a packet yet
         self._next_pts = 0
         self._flushed = False
         self.num_samples = 0
@@ -141,7 +89,7 @@ class RvqEncoder:
             symbol_crc_size=crc_size,
             model_hash=model.weights_hash,
             tables_hash=model.tables_hash,
-            fields={"model_name": model.name, "extradata": bytes([self._num_codebooks])},
+            fields={"model_name": model.name, "extradata": bytes([self._num_codebooks, self._cap is not None])},
         )
 
     def push(self, samples: AudioChunk | Samples) -> list[Packet]:
@@ -162,10 +110,14 @@ class RvqEncoder:
         s = self._settings
         due = -(-(self.num_samples + s.pre_skip) // s.frame_size) - self._next_pts // s.frame_size
         step = self._step_frames * s.frame_size
-        while sum(codes.shape[1] for codes in self._codes) < due:
+        while self._frames_found < due:
             self._analyse(np.zeros(step, dtype=np.float32))
-        self._codes = [np.concatenate(self._codes, axis=1)[:, :due]]  # what the last step coded beyond the end goes
+        self._found = [joined(self._found)[:, :due]]  # what the last step coded beyond the end goes
         return self._packets(self._packet_frames) + self._packets(1)
+
+    @property
+    def _frames_found(self) -> int:
+        return sum(paths.shape[1] for paths in self._found)
 
     def _analyse(self, mono: Samples) -> None:
         """Run the network over every whole step of samples."""
@@ -175,40 +127,68 @@ class RvqEncoder:
         if self._num_waiting < step:
             self._waiting[-1] = mono.copy()  # the caller may fill its buffer anew
             return
-        joined = np.concatenate(self._waiting)
-        whole = len(joined) // step * step
+        samples = np.concatenate(self._waiting)
+        whole = len(samples) // step * step
         for start in range(0, whole, step):
-            outputs, self._state = self._graph.step({"samples": joined[None, start : start + step]}, self._state)
-            self._codes.append(best_path(outputs["entries"][0], outputs["parents"][0], self._num_codebooks))
-        self._waiting, self._num_waiting = [joined[whole:]], len(joined) - whole
+            outputs, self._state = self._graph.step({"samples": samples[None, start : start + step]}, self._state)
+            self._found.append(np.stack([outputs["entries"][0], outputs["parents"][0]]))
+        self._waiting, self._num_waiting = [samples[whole:]], len(samples) - whole
 
     def _packets(self, at_least: int) -> list[Packet]:
         """Packets of up to `_packet_frames` frames while at least `at_least` frames wait."""
-        waiting = sum(codes.shape[1] for codes in self._codes)
-        if waiting < at_least:
+        if self._frames_found < at_least:
             return []
-        codes, packets = np.concatenate(self._codes, axis=1), []
-        while codes.shape[1] >= at_least:
-            packets.append(self._packet(codes[:, : self._packet_frames]))
-            codes = codes[:, self._packet_frames :]
-        self._codes = [codes]
+        paths, packets = joined(self._found), []
+        while paths.shape[1] >= at_least:
+            packets.append(self._packet(paths[:, : self._packet_frames]))
+            paths = paths[:, self._packet_frames :]
+        self._found = [paths]
         return packets
 
-    def _packet(self, codes: Codes) -> Packet:
-        coded = encode_codes(codes, self._tables)
+    def _packet(self, paths: Paths) -> Packet:
+        duration = paths.shape[1] * self._settings.frame_size
+        codes = best_path(paths, self._num_codebooks)
+        if self._cap is None:
+            coded = encode_codes(codes, self._tables)
+        else:
+            heard = self._presented(self._next_pts + duration) - self._presented(self._next_pts)
+            codes, coded = self._capped(paths, codes, heard / self._settings.sample_rate)
         data = seal(coded, symbol_crc(codes), self.header.symbol_crc_size)
-        duration = codes.shape[1] * self._settings.frame_size
         packet = Packet(self.header.stream_id, self._next_pts, data, duration)
         self._next_pts += duration
         return packet
 
+    def _presented(self, pts: int) -> int:
+        """Samples that are heard of the first `pts` coded ones: rates are counted over what is heard."""
+        return min(max(0, pts - self._settings.pre_skip), self.num_samples)
 
-def best_path(entries: Any, parents: Any, num_codebooks: int) -> Codes:
+    def _capped(self, paths: Paths, codes: Codes, seconds: float) -> tuple[Codes, bytes]:
+        """The most codebooks that the rate leaves room for, at least one, and their payload."""
+        assert self._cap is not None
+        bits_left = self._cap.room(seconds) - 8 * self.header.symbol_crc_size
+        lengths = np.cumsum(code_lengths(codes, self._tables))
+        # other numbers of codebooks have other best paths, so the lengths are a guess to begin with
+        count = min(self._num_codebooks, int(np.searchsorted(lengths, bits_left)) + 1)
+        while True:
+            codes = best_path(paths, count)
+            coded = encode_codes(codes, self._tables, max_codebooks=self._num_codebooks)
+            if 8 * len(coded) <= bits_left or count == 1:
+                self._cap.spend(8 * (len(coded) + self.header.symbol_crc_size), seconds)
+                return codes, coded
+            count -= 1
+
+
+def joined(found: list[Paths]) -> Paths:
+    return np.concatenate(found, axis=1) if len(found) > 1 else found[0]
+
+
+def best_path(paths: Paths, num_codebooks: int) -> Codes:
     """The codes of the best candidate after `num_codebooks` stages of a beam search.
 
-    entries, parents: integers [frames, stages, width]: the entry that candidate w of a stage chose, and which
-    candidate of the stage before it extends; candidates are sorted, best first. Returns [num_codebooks, frames] uint16.
+    paths: integers [2, frames, stages, width]: the entry that candidate w of a stage chose, and which candidate of the
+    stage before it extends; candidates are sorted, best first. Returns [num_codebooks, frames] uint16.
     """
+    entries, parents = paths
     frames = np.arange(len(entries))
     chosen = np.zeros(len(entries), dtype=np.int64)
     codes = np.empty((num_codebooks, len(entries)), dtype=np.uint16)
@@ -226,11 +206,13 @@ class RvqCodeReader:
         self._header, self._tables = header, settings.tables(model)
         self._frame_size = settings.frame_size
         self._max_frames = int(MAX_PACKET_SECONDS * settings.frame_rate)
-        self.frame_rate = settings.frame_rate
+        self.frame_rate, self.codebook_size = settings.frame_rate, settings.codebook_size
         extradata = header.fields.get("extradata")
-        if not isinstance(extradata, bytes) or len(extradata) != 1 or not 1 <= extradata[0] <= settings.num_codebooks:
-            raise CorruptError(f"stream {header.stream_id}: extradata must state 1..{settings.num_codebooks} codebooks")
-        self.num_codebooks = extradata[0]
+        if not isinstance(extradata, bytes) or len(extradata) != 2 or extradata[1] > 1:
+            raise CorruptError(f"stream {header.stream_id}: extradata of an RVQ codec is missing or wrong")
+        self.num_codebooks, self._counted = extradata[0], bool(extradata[1])
+        if not 1 <= self.num_codebooks <= settings.num_codebooks:
+            raise CorruptError(f"stream {header.stream_id}: {self.num_codebooks} codebooks of {settings.num_codebooks}")
         expected = AudioParameters(settings.sample_rate, 1, settings.pre_skip, settings.frame_size)
         time_base = Fraction(1, settings.sample_rate)
         if header.parameters != expected or header.time_base != time_base or header.coder != RC24:
@@ -239,13 +221,13 @@ class RvqCodeReader:
             raise CorruptError(f"stream {header.stream_id}: packets of {header.packet_duration} samples are too long")
 
     def read(self, packet: Packet) -> Codes:
-        """[codebooks, frames] uint16. Raises CorruptError, TruncatedError or DesyncError."""
+        """[codebooks, frames] uint16, at most num_codebooks. Raises CorruptError, TruncatedError or DesyncError."""
         frames, rest = divmod(packet.duration, self._frame_size)
         if rest or not 1 <= frames <= self._max_frames:
             raise CorruptError(f"a packet of {packet.duration} samples is not whole frames of {self._frame_size}")
         size = self._header.symbol_crc_size
         coded, crc = unseal(packet.data, size)
-        codes = decode_codes(coded, self.num_codebooks, frames, self._tables)
+        codes = decode_codes(coded, self.num_codebooks, frames, self._tables, counted=self._counted)
         check_symbols(codes, crc, size)
         return codes
 

@@ -3,13 +3,14 @@
 Codes are coded frame by frame and, within a frame, from the first codebook up. For each codebook the model names one
 context: a codebook of this frame (a lower one) or of the frame before, and a class for each of its codes. The table
 of a code is the row for the class of its context. The first frame of a packet has no frame before it and then takes
-the codebook's plain row, so packets decode alone.
+the codebook's plain row, so packets decode alone. Where packets differ in their number of codebooks, that number comes
+first, under a flat table.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from mediacodec.codecs.base import Codes
 from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import TableFamily, open_decoder, open_encoder
-from mediacodec_bitstream.tables import TableRow
+from mediacodec_bitstream.tables import PRECISION, TableRow
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,11 @@ class CodeTables:
         return list(zip(self.source.tolist(), self.lag.tolist(), classes, strict=True))
 
 
-def encode_codes(codes: Codes, tables: CodeTables) -> bytes:
-    """[codebooks, frames] to an RC24 payload."""
+def encode_codes(codes: Codes, tables: CodeTables, *, max_codebooks: int | None = None) -> bytes:
+    """[codebooks, frames] to an RC24 payload; with `max_codebooks` it begins with the number of codebooks."""
     encoder = open_encoder()
+    if max_codebooks is not None:
+        encoder.encode_one(len(codes) - 1, count_row(max_codebooks))
     rows, contexts = tables.rows, tables.contexts
     before: list[int] | None = None
     for frame in codes.T.tolist():
@@ -92,10 +95,16 @@ def encode_codes(codes: Codes, tables: CodeTables) -> bytes:
     return encoder.finish()
 
 
-def decode_codes(payload: bytes, num_codebooks: int, num_frames: int, tables: CodeTables) -> Codes:
-    """An RC24 payload to [num_codebooks, num_frames] uint16. Raises CorruptError."""
+def decode_codes(
+    payload: bytes, num_codebooks: int, num_frames: int, tables: CodeTables, *, counted: bool = False
+) -> Codes:
+    """An RC24 payload to [codebooks, num_frames] uint16; the inverse of `encode_codes`.
+
+    There are num_codebooks, or as many as the payload begins with saying where it is `counted`. Raises CorruptError.
+    """
     decoder = open_decoder(payload)
-    rows, contexts = tables.rows[:num_codebooks], tables.contexts
+    count = decoder.decode_one(count_row(num_codebooks)) + 1 if counted else num_codebooks
+    rows, contexts = tables.rows[:count], tables.contexts
     frames: list[list[int]] = []
     before: list[int] | None = None
     for _ in range(num_frames):
@@ -107,4 +116,24 @@ def decode_codes(payload: bytes, num_codebooks: int, num_frames: int, tables: Co
         frames.append(frame)
         before = frame
     decoder.finish()
-    return np.array(frames, dtype=np.uint16).reshape(num_frames, num_codebooks).T
+    return np.array(frames, dtype=np.uint16).reshape(num_frames, count).T
+
+
+@cache
+def count_row(max_codebooks: int) -> TableRow:
+    """The table for a number of codebooks, 1..max_codebooks, each as likely."""
+    return TableFamily.uniform(max_codebooks)[0]
+
+
+def code_lengths(codes: Codes, tables: CodeTables) -> NDArray[np.float64]:
+    """Bits that each codebook of a packet's codes [codebooks, frames] takes: the information content, [codebooks]."""
+    step = len(tables.frequencies) // len(tables.classes)
+    result = np.zeros(len(codes))
+    for k, book in enumerate(codes):
+        source, lag = int(tables.source[k]), int(tables.lag[k])
+        context = np.roll(codes[source], 1) if lag else codes[source]
+        row = 1 + tables.classes[k][context].astype(np.int64)
+        if lag:
+            row[0] = 0
+        result[k] = (PRECISION - np.log2(tables.frequencies[k * step + row, book])).sum()
+    return result

@@ -21,6 +21,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from mediacodec.codecs.rvq import best_path
+from mediacodec.manifest import Manifest, read_manifest
+from mediacodec.session import StepGraph
 from mediacodec_bitstream import canonical_hash
 from mediacodec_models.audio.spectral import SpectralCodec, SpectralConfig
 from mediacodec_models.data import Segments
@@ -140,7 +142,8 @@ def all_codes(step: EncoderStep, codec: SpectralCodec, data: Path, *, dev: bool)
     result = []
     for samples in padded_clips(codec, data, dev=dev):
         entries, parents, *_ = step(samples, codec.encoder.initial_state(1))
-        result.append(best_path(entries[0].numpy(), parents[0].numpy(), codec.config.num_codebooks))
+        paths = torch.stack([entries[0], parents[0]]).numpy()
+        result.append(best_path(paths, codec.config.num_codebooks))
     return result
 
 
@@ -176,7 +179,30 @@ def export(codec: SpectralCodec, recipe: dict[str, Any], data: Path, out: Path) 
         "settings": settings(config, *mean_bits(dev, tables)),
     }
     (out / "model.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    check(codec, step, read_manifest(out), next(padded_clips(codec, data, dev=True)))
     return manifest
+
+
+def check(codec: SpectralCodec, step: EncoderStep, model: Manifest, speech: Tensor) -> None:
+    """Raise ValueError unless the exported graphs do what torch does, on speech and on digital silence before it."""
+    samples = torch.cat([torch.zeros(1, 50 * codec.config.frame_size), speech], dim=1)
+    with torch.no_grad():
+        entries, parents, *_ = step(samples, codec.encoder.initial_state(1))
+    ours = best_path(torch.stack([entries[0], parents[0]]).numpy(), codec.config.num_codebooks)
+    graph = StepGraph(model.graph_path("encoder"), model.graph("encoder"), device="cpu")
+    outputs, state = graph.step({"samples": samples.numpy()}, graph.initial_state())
+    theirs = best_path(np.stack([outputs["entries"][0], outputs["parents"][0]]), codec.config.num_codebooks)
+    differing = float((ours != theirs).mean())
+    if differing > 0.005 or not all(np.isfinite(value).all() for value in state):
+        raise ValueError(f"the exported encoder chose other codes than torch in {differing:.2%}")
+    codes = torch.from_numpy(ours.astype(np.int64))[None]
+    with torch.no_grad():
+        sound, _ = codec.decoder.step(codec.quantizer.decode(codes), codec.decoder.initial_state(1))
+    graph = StepGraph(model.graph_path("decoder"), model.graph("decoder"), device="cpu")
+    outputs, _ = graph.step({"codes": codes.numpy()}, graph.initial_state())
+    distance = float(np.abs(outputs["samples"] - sound.numpy()).max())
+    if not distance < 1e-4:
+        raise ValueError(f"the exported decoder is {distance} away from torch")
 
 
 def settings(config: SpectralConfig, first: list[float], later: list[float]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import csv
 import json
 import time
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,6 @@ class Run:
     optimiser: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
-    random: torch.Generator = field(default_factory=torch.Generator)
 
     def save(self, path: Path) -> None:
         state = {
@@ -109,7 +108,7 @@ def train_step(run: Run, config: TrainConfig, batch: Tensor, loss: Reconstructio
     kept = torch.tensor(config.kept)[torch.randint(len(config.kept), (len(batch),))].to(batch.device)
     output, commitment = run.model(batch, None if free else kept)
     low, high = config.complex_weight
-    weight = low + (high - low) * (kept - 1) / (run.model.config.num_codebooks - 1)
+    weight = low + (high - low) * (kept - 1) / max(1, run.model.config.num_codebooks - 1)
     terms = loss(output.float(), batch[:, : output.shape[1]], weight)
     total = terms["total"] + config.commitment_weight * commitment
     run.optimiser.zero_grad(set_to_none=True)

@@ -192,8 +192,9 @@ def test_bit_rate_is_kept_and_used(codec: Any, mode: str, share: float) -> None:
     wanted = share * most
     _, packets = codec.encode(codec.speech(seconds), packet_duration=MODES[mode], bit_rate=wanted)
     found = sum(len(packet.data) for packet in packets) * 8 / seconds
-    # the model states what its training speakers took; another voice may take a little more
-    assert 0.6 * wanted < found < 1.1 * wanted
+    # long packets keep a cap; in live mode the model states what its training speakers took, and another voice may take
+    # a little more
+    assert 0.6 * wanted < found <= (1.0 if mode == "file" else 1.1) * wanted
 
 
 def test_fewer_bits_keep_the_lower_codebooks(codec: Any) -> None:
@@ -204,7 +205,9 @@ def test_fewer_bits_keep_the_lower_codebooks(codec: Any) -> None:
     assert 1 <= low.num_codebooks < best.num_codebooks
     assert low.frame_rate == best.frame_rate == codec.rate / codec.frame_size
     assert sum(len(p.data) for p in low_packets) < 0.5 * sum(len(p.data) for p in packets)
-    assert low.read(low_packets[0]).shape == (low.num_codebooks, best.read(packets[0]).shape[1])
+    few, all_ = low.read(low_packets[0]), best.read(packets[0])
+    assert 1 <= len(few) <= low.num_codebooks
+    assert few.shape[1] == all_.shape[1]
 
 
 def test_speech_after_digital_silence_is_speech(codec: Any, mode: str) -> None:

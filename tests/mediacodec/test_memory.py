@@ -75,7 +75,7 @@ def test_other_rates_and_channels(speech: Callable[..., Any], rate: int) -> None
 @pytest.mark.parametrize("bit_rate", [1500, 3000, 6000])
 def test_bit_rate_is_respected(samples: Any, bit_rate: int) -> None:
     info = mediacodec.info(mediacodec.encode(samples, sample_rate=RATE, bit_rate=bit_rate))
-    assert 0.6 * bit_rate < info.streams[0].bit_rate < 1.1 * bit_rate
+    assert 0.85 * bit_rate < info.streams[0].bit_rate <= bit_rate * 1.03  # a last frame of padding may exceed it
 
 
 @pytest.mark.parametrize("packet_duration", [0.02, 0.1, 1.0])

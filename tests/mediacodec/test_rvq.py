@@ -11,7 +11,9 @@ import pytest
 
 from mediacodec import manifest
 from mediacodec.codecs import Decoder, Encoder, code_reader
-from mediacodec.codecs.rvq import RvqDecoder, RvqEncoder, RvqSettings, best_path
+from mediacodec.codecs.rvq import RvqDecoder, RvqEncoder, best_path
+from mediacodec.codecs.rvq_rate import RateCap
+from mediacodec.codecs.rvq_settings import RvqSettings
 from mediacodec.errors import ModelError, ParameterError, UnsupportedFeatureError
 from mediacodec.manifest import Manifest
 from mediacodec.session import StepGraph
@@ -98,21 +100,20 @@ def test_a_model_without_its_graphs(model: Manifest) -> None:
 class TestBestPath:
     def test_follows_parents(self) -> None:
         # one frame, three stages, two candidates: the winner of stage 2 extends candidate 1, that one candidate 0
-        entries = np.array([[[5, 6], [7, 8], [9, 10]]])
-        parents = np.array([[[0, 0], [1, 0], [1, 0]]])
-        assert best_path(entries, parents, 3).tolist() == [[5], [8], [9]]
+        paths = np.array([[[[5, 6], [7, 8], [9, 10]]], [[[0, 0], [1, 0], [1, 0]]]])
+        assert best_path(paths, 3).tolist() == [[5], [8], [9]]
         # a prefix has a best path of its own
-        assert best_path(entries, parents, 2).tolist() == [[6], [7]]
-        assert best_path(entries, parents, 1).tolist() == [[5]]
+        assert best_path(paths, 2).tolist() == [[6], [7]]
+        assert best_path(paths, 1).tolist() == [[5]]
 
     def test_is_an_exhaustive_search_where_the_beam_is_wide(self) -> None:
         random = np.random.default_rng(0)
         books, target = random.normal(size=(3, 4, 2)), random.normal(size=2)
-        entries, parents = beam(books, target, 64)
+        paths = np.stack(beam(books, target, 64))[:, None]
         for count in (1, 2, 3):
             every = np.stack(np.meshgrid(*[range(4)] * count, indexing="ij"), -1).reshape(-1, count)
             error = [np.sum((target - sum(books[k, c] for k, c in enumerate(path))) ** 2) for path in every]
-            assert best_path(entries[None], parents[None], count)[:, 0].tolist() == every[np.argmin(error)].tolist()
+            assert best_path(paths, count)[:, 0].tolist() == every[np.argmin(error)].tolist()
 
 
 def beam(books: Any, target: Any, width: int) -> tuple[Any, Any]:
@@ -128,12 +129,43 @@ def beam(books: Any, target: Any, width: int) -> tuple[Any, Any]:
 
 
 def test_codebooks_stand_in_the_header(model: Manifest) -> None:
-    for bit_rate in (1500, 3000, None):
-        header = Encoder(model.name, bit_rate=bit_rate).header
-        (count,) = header.fields["extradata"]
+    for bit_rate, packet_duration, counted in ((1500, 1.0, 1), (3000, 0.02, 0), (None, 1.0, 0)):
+        header = Encoder(model.name, bit_rate=bit_rate, packet_duration=packet_duration).header
+        count, flag = header.fields["extradata"]
+        assert flag == counted
         assert code_reader(header).num_codebooks == count
         assert (header.model_hash, header.tables_hash) == (model.weights_hash, model.tables_hash)
         assert header.fields["model_name"] == model.name
+
+
+class TestRateCap:
+    def test_what_is_saved_may_be_spent_later_but_only_so_much_of_it(self) -> None:
+        cap = RateCap(1000)
+        cap.spend(400, 1.0)
+        assert cap.room(1.0) == 1600
+        for _ in range(10):
+            cap.spend(0, 1.0)
+        assert cap.room(1.0) == 3000
+
+    def test_what_was_overspent_is_paid_back(self) -> None:
+        cap = RateCap(1000)
+        cap.spend(1500, 1.0)
+        assert cap.room(1.0) == 500
+
+
+def test_a_bit_rate_is_a_cap_at_every_moment(model: Manifest, speech: Callable[..., Any]) -> None:
+    """Also for a voice that the tables do not know: here noisy, which costs more bits than speech."""
+    random = np.random.default_rng(1)
+    samples = speech(6.0, 16_000) + 0.02 * random.standard_normal(96_000).astype(np.float32)
+    for bit_rate in (1500, 3000, 6000):
+        encoder = Encoder(bit_rate=bit_rate)
+        packets = encoder.push(samples) + encoder.flush()
+        spent = np.cumsum([8 * len(packet.data) for packet in packets])
+        ends = np.array([packet.pts + packet.duration - 320 for packet in packets]) / 16_000
+        assert (spent[:-1] <= bit_rate * ends[:-1]).all()
+        assert 0.85 * bit_rate * 6 < spent[-1] < 1.01 * bit_rate * 6  # used; the last frame, all padding, may exceed it
+        counts = {code_reader(encoder.header).read(packet).shape[0] for packet in packets}
+        assert max(counts) <= code_reader(encoder.header).num_codebooks
 
 
 def test_short_packets_carry_a_short_check(model: Manifest) -> None:

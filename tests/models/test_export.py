@@ -82,7 +82,7 @@ def test_codes_are_those_of_torch(zoo: Path, codec: SpectralCodec, pack: Path, s
         step = EncoderStep(codec, penalty, 2)
         padded = np.pad(samples, (0, found.shape[1] * 320 - len(samples)))
         entries, parents, *_ = step(torch.from_numpy(padded)[None], codec.encoder.initial_state(1))
-    expected = best_path(entries[0].numpy(), parents[0].numpy(), 3)
+    expected = best_path(torch.stack([entries[0], parents[0]]).numpy(), 3)
     assert found.shape == expected.shape
     assert np.mean(found != expected) < 0.01, "but for near ties they are the same"
     assert len(np.unique(found[0])) > 4, "a codec that has only one thing to say proves nothing"
@@ -167,7 +167,7 @@ class TestSearch:
         errors = []
         for width in (1, 4, 16):
             entries, parents = beam_search(latent, books, torch.zeros(3, 32), width)
-            codes = best_path(entries[0].numpy(), parents[0].numpy(), 3).astype(np.int64)
+            codes = best_path(torch.stack([entries[0], parents[0]]).numpy(), 3).astype(np.int64)
             errors.append(float((codec.quantizer.decode(torch.from_numpy(codes)[None]) - latent).square().sum()))
         assert errors[2] <= errors[1] <= errors[0]
         assert errors[2] < errors[0]
@@ -180,7 +180,7 @@ class TestSearch:
         penalty = torch.zeros(3, 32)
         penalty[0, 7] = 1e6
         entries, parents = beam_search(latent, books, penalty, 2)
-        codes = best_path(entries[0].numpy(), parents[0].numpy(), 1)
+        codes = best_path(torch.stack([entries[0], parents[0]]).numpy(), 1)
         assert 7 not in codes
         assert (codes[0, [0, 1, 2]] == [0, 1, 2]).all()
 

@@ -1,0 +1,24 @@
+"""Keeping a stream at or under a bit rate."""
+
+from __future__ import annotations
+
+SAVED_SECONDS = 2.0  # of the rate: what easy packets leave over for hard ones; more would only help the end of a file
+
+
+class RateCap:
+    """A leaky bucket: at every moment a stream has spent at most bit_rate (bits a second) times its duration so far.
+
+    Only where a packet cannot be made small enough is more spent, and later packets pay it back.
+    """
+
+    def __init__(self, bit_rate: float) -> None:
+        self.bit_rate = bit_rate
+        self._saved = 0.0  # bits
+
+    def room(self, seconds: float) -> float:
+        """Bits that the next packet, of so many seconds, may take."""
+        return self._saved + self.bit_rate * seconds
+
+    def spend(self, bits: float, seconds: float) -> None:
+        """Count a packet of so many bits and seconds."""
+        self._saved = min(self.room(seconds) - bits, self.bit_rate * SAVED_SECONDS)

@@ -1,0 +1,70 @@
+"""What an RVQ model says of itself, and what its rates follow from."""
+
+from __future__ import annotations
+
+from mediacodec.codecs.rvq_symbols import CodeTables
+from mediacodec.errors import ModelError, ParameterError
+from mediacodec.manifest import Manifest
+
+MAX_PACKET_SECONDS = 10
+BYTE_ALIGNMENT_BITS = 4  # the mean cost of ending a payload on a whole byte
+
+
+class RvqSettings:
+    """What `model.json` says of an RVQ model; checked once."""
+
+    def __init__(self, model: Manifest) -> None:
+        try:
+            raw = model.settings
+            self.sample_rate = int(raw["sample_rate"])
+            self.frame_size = int(raw["frame_size"])
+            self.pre_skip = int(raw["pre_skip"])
+            self.algorithmic_delay = int(raw["algorithmic_delay"])
+            self.preroll_frames = int(raw["preroll_frames"])
+            self.num_codebooks = int(raw["num_codebooks"])
+            self.codebook_size = int(raw["codebook_size"])
+            self.bits_first_frame = [float(bits) for bits in raw["bits_first_frame"]]
+            self.bits_per_frame = [float(bits) for bits in raw["bits_per_frame"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"model {model.name}: settings of an RVQ codec are missing or wrong: {error!r}") from error
+        if not len(self.bits_per_frame) == len(self.bits_first_frame) == self.num_codebooks:
+            raise ModelError(f"model {model.name}: there must be bits for each of {self.num_codebooks} codebooks")
+
+    @property
+    def frame_rate(self) -> float:
+        return self.sample_rate / self.frame_size
+
+    def bit_rate(self, num_codebooks: int, packet_frames: int, crc_size: int) -> float:
+        """Payload bits a second that so many codebooks take on average in packets of so many frames.
+
+        From entropies measured when the tables were fitted. A packet's first frame has no context and costs more, and a
+        packet is whole bytes.
+        """
+        first, later = self.bits_first_frame[num_codebooks - 1], self.bits_per_frame[num_codebooks - 1]
+        bits = first + (packet_frames - 1) * later + BYTE_ALIGNMENT_BITS + 8 * crc_size
+        return bits * self.frame_rate / packet_frames
+
+    def codebooks_for(self, bit_rate: float | None, packet_frames: int, crc_size: int) -> int:
+        """The most codebooks whose average rate is at most bit_rate; None means all.
+
+        Raises ParameterError where even one codebook takes more.
+        """
+        rates = [self.bit_rate(n, packet_frames, crc_size) for n in range(1, self.num_codebooks + 1)]
+        fitting = sum(bit_rate is None or rate <= bit_rate for rate in rates)
+        if not fitting:
+            raise ParameterError(f"bit_rate {bit_rate:g} is too low: packets like these take {rates[0]:.0f} at least")
+        return fitting
+
+    def packet_frames(self, packet_duration: float) -> int:
+        """Frames in a packet of so many seconds. Raises ParameterError."""
+        shortest = 1 / self.frame_rate
+        if not shortest / 2 < packet_duration <= MAX_PACKET_SECONDS:  # also refuses NaN
+            raise ParameterError(f"packet_duration {packet_duration} s is not in {shortest:g}..{MAX_PACKET_SECONDS} s")
+        return round(packet_duration * self.frame_rate)
+
+    def tables(self, model: Manifest) -> CodeTables:
+        """The entropy tables of the model. Raises ModelError where they are not for such codebooks."""
+        tables = CodeTables.of(model)
+        if tables.classes.shape != (self.num_codebooks, self.codebook_size):
+            raise ModelError(f"model {model.name}: its entropy tables are for codebooks {tables.classes.shape}")
+        return tables
