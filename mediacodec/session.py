@@ -6,14 +6,16 @@ The execution provider is checked after the session exists, because ONNX Runtime
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.errors import DeviceError, ModelError, ParameterError
+from mediacodec.errors import DeviceError, ModelError, ModelMismatchError, ParameterError
 from mediacodec.manifest import Graph
 
 Array = NDArray[Any]
@@ -56,6 +58,22 @@ class StepGraph:
         values = self._session.run(self._fetch, feed)
         count = len(self.outputs)
         return dict(zip(self.outputs, values[:count], strict=True)), tuple(values[count:])
+
+
+@lru_cache(maxsize=8)
+def shared_graph(path: Path, graph: Graph, *, device: str, threads: int) -> StepGraph:
+    """A loaded graph that all streams of this process share: loading takes as long as coding several seconds of sound.
+
+    Raises what StepGraph raises, and ModelMismatchError where the file is not the one that the manifest names: other
+    weights under the right name would decode to wrong sound without a word.
+    """
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    if digest != graph.sha256:
+        raise ModelMismatchError(f"{path} is not the file its manifest names; reinstall the model")
+    return StepGraph(path, graph, device=device, threads=threads)
 
 
 def open_session(path: Path, *, device: str, threads: int) -> Any:

@@ -21,7 +21,7 @@ from mediacodec.codecs.rvq_symbols import code_lengths, decode_codes, encode_cod
 from mediacodec.errors import ParameterError
 from mediacodec.frames import AudioChunk
 from mediacodec.manifest import Manifest
-from mediacodec.session import State, StepGraph
+from mediacodec.session import State, shared_graph
 from mediacodec_bitstream import (
     RC24,
     AudioParameters,
@@ -66,7 +66,7 @@ class RvqEncoder:
         # The step is fixed here: a network run over another number of frames differs in the last bit.
         self._step_frames = frames if frames >= LIVE_BELOW * settings.frame_rate else 1
         self._tables = settings.tables(model)
-        self._graph = StepGraph(model.graph_path("encoder"), model.graph("encoder"), device=device, threads=threads)
+        self._graph = shared_graph(model.graph_path("encoder"), model.graph("encoder"), device=device, threads=threads)
         self._state = self._graph.initial_state()
         self._waiting: list[Samples] = []  # samples that do not fill a step yet
         self._num_waiting = 0
@@ -239,7 +239,7 @@ class RvqDecoder:
         self.header = header
         self._settings = RvqSettings(model)
         self._reader = RvqCodeReader(model, header)
-        self._graph = StepGraph(model.graph_path("decoder"), model.graph("decoder"), device=device, threads=threads)
+        self._graph = shared_graph(model.graph_path("decoder"), model.graph("decoder"), device=device, threads=threads)
         self._state: State = self._graph.initial_state()
         self._next_pts: int | None = None  # where the next packet should begin, on the coded timeline
         self._last: Codes | None = None  # the last frame received, [codebooks, 1]

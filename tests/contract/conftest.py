@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mediacodec import manifest, session
+from mediacodec import manifest
 from mediacodec.codecs import CODECS
 from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader
 from mediacodec.manifest import Manifest
@@ -81,17 +81,6 @@ class Codec:
         for chunk in (*chunks, last := decoder.flush()):
             assert (chunk.sample_rate, chunk.channels) == (self.rate, 1)
         return np.concatenate([chunk.samples[0] for chunk in (*chunks, last)])
-
-
-open_once = cache(session.open_session)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_session() -> Iterator[None]:
-    """All streams of these tests share one ONNX Runtime session a graph: faster, and a proof that states are values."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "open_session", open_once)
-        yield
 
 
 MODELS = [model for model in manifest.available() if model.family in CODECS]

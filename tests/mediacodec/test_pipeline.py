@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import wave
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable
 from io import BytesIO, RawIOBase
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import numpy as np
 import pytest
 
 import mediacodec
-from mediacodec import session
 from mediacodec.errors import InputError, OutputError, OutputExistsError, ParameterError, UsageError
 from mediacodec.pipeline import (
     DecodeOptions,
@@ -28,17 +26,6 @@ from mediacodec.pipeline import (
 )
 
 SECONDS = 3.3
-
-
-open_once = cache(session.open_session)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_session() -> Iterator[None]:
-    """Loading the networks again for every test would be most of the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "open_session", open_once)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import onnxruntime
 import pytest
 
 from mediacodec import manifest
-from mediacodec.errors import DeviceError, ModelError, ParameterError
+from mediacodec.errors import DeviceError, ModelError, ModelMismatchError, ParameterError
 from mediacodec.manifest import Manifest, Tensor
-from mediacodec.session import DEVICES, StepGraph, open_session
+from mediacodec.session import DEVICES, StepGraph, open_session, shared_graph
 
 CUDA = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
@@ -132,3 +132,15 @@ class TestStates:
         first, *rest = model.graph("decoder").states
         wrong = Tensor(first.name, (*first.shape[:-1], first.shape[-1] + 1))
         self.check(model, (wrong, *rest), rf"{first.name} is .*{wrong.shape[-1]}")
+
+
+def test_streams_share_a_loaded_graph(model: Manifest) -> None:
+    path, graph = model.graph_path("decoder"), model.graph("decoder")
+    assert shared_graph(path, graph, device="cpu", threads=1) is shared_graph(path, graph, device="cpu", threads=1)
+
+
+def test_a_graph_that_is_not_the_manifests_is_refused(model: Manifest, tmp_path: Path) -> None:
+    other = tmp_path / "decoder.onnx"
+    other.write_bytes(model.graph_path("encoder").read_bytes())
+    with pytest.raises(ModelMismatchError, match="reinstall"):
+        shared_graph(other, model.graph("decoder"), device="cpu", threads=1)
