@@ -31,7 +31,7 @@ from mediacodec_bitstream import (
 )
 from mediacodec_bitstream.reader import MAX_GAPS
 
-MAX_FILL = 3600  # seconds of silence that a gap may stand for; a longer one is closed up
+MAX_FILL = 3600  # seconds of silence that all gaps of a reading may stand for; what is longer is closed up
 
 
 @overload
@@ -134,6 +134,7 @@ class AudioReader:
         self.header = header
         self.sample_rate = header.parameters.sample_rate
         self.channels = header.parameters.channels
+        self._fill_left = 0
 
     @property
     def num_samples(self) -> int | None:
@@ -215,6 +216,7 @@ class AudioReader:
     def _untrimmed(self, first: int) -> Iterator[AudioChunk]:
         """As `_timeline`, but the last packet whole."""
         decoder = self._file.decoder(self.header)
+        self._fill_left = MAX_FILL * self.sample_rate
         coded = first + self.header.pre_skip - decoder.preroll if first else 0
         # who joins a stream on its way misses nothing before
         position = None if self._file.reader.joined else max(0, coded)
@@ -256,8 +258,9 @@ class AudioReader:
         """Concealment for the stretch of the coded timeline that no packet covers."""
         position = max(position, self.header.pre_skip)
         missing = until - position
-        if missing > MAX_FILL * self.sample_rate:
+        if missing > self._fill_left:  # a forged time stamp must not make hours of silence
             return
+        self._fill_left -= max(0, missing)
         while missing > 0:
             chunk = decoder.push(None)
             count = min(missing, chunk.num_samples)

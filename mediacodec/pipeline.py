@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mediacodec import files
+from mediacodec.codecs.base import LIVE_BELOW
 from mediacodec.errors import MediaCodecError, OutputError
 from mediacodec.file_writer import FileWriter
 from mediacodec.frames import AudioChunk
@@ -158,6 +159,8 @@ def encode_file(
             models=options.models,
             device=options.device,
             threads=options.threads,
+            # short packets are for someone who listens now, and may come in late
+            live=options.packet_duration < LIVE_BELOW,
         )
         with writer:
             stream = writer.add_stream(
@@ -199,7 +202,8 @@ def decode_file(
     with files.FileReader(source, models=options.models, device=options.device, threads=options.threads) as reader:
         audio = reader.audio
         stop = None if options.duration is None else options.start + options.duration
-        rate, channels = options.sample_rate or audio.sample_rate, options.channels or audio.channels
+        rate = audio.sample_rate if options.sample_rate is None else options.sample_rate
+        channels = audio.channels if options.channels is None else options.channels
         converter = Converter(audio.sample_rate, audio.channels, rate, channels)
         total = _remaining(audio.duration, options.start, stop)
         sink = AudioSink(

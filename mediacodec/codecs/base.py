@@ -15,6 +15,8 @@ from mediacodec.errors import ParameterError, ParameterTypeError
 from mediacodec.frames import AudioChunk
 from mediacodec_bitstream import Packet, StreamHeader
 
+LIVE_BELOW = 0.2  # seconds: packets shorter than this are for live use
+
 Samples = NDArray[np.float32]
 Codes = NDArray[np.uint16]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.codecs.base import Codes, Samples, mono_samples
+from mediacodec.codecs.base import LIVE_BELOW, Codes, Samples, mono_samples
 from mediacodec.codecs.rvq_rate import RateCap
 from mediacodec.codecs.rvq_settings import MAX_PACKET_SECONDS, RvqSettings
 from mediacodec.codecs.rvq_symbols import code_lengths, decode_codes, encode_codes
@@ -37,7 +37,6 @@ from mediacodec_bitstream import (
 Paths = NDArray[np.int32]  # what the encoder graph found, see best_path
 
 HEADROOM = 2  # codebooks above the average that an easy stretch may use
-LIVE_BELOW = 0.2  # seconds: packets shorter than this are coded frame by frame, longer ones in one step
 HOLD_SECONDS, FADE_SECONDS = 0.06, 0.10  # concealment: go on for so long, then fade over so long
 
 
@@ -63,7 +62,7 @@ class RvqEncoder:
         if bit_rate is not None and frames >= LIVE_BELOW * settings.frame_rate:
             self._cap = RateCap(bit_rate)
             self._num_codebooks = min(self._num_codebooks + HEADROOM, settings.num_codebooks)
-        # The step is fixed here: a network run over another number of frames differs in the last bit.
+        # Live, frame by frame; else a packet at once. The step is fixed here: a network run over another number of frames differs in the last bit.
         self._step_frames = frames if frames >= LIVE_BELOW * settings.frame_rate else 1
         self._tables = settings.tables(model)
         self._graph = shared_graph(model.graph_path("encoder"), model.graph("encoder"), device=device, threads=threads)
