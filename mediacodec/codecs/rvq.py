@@ -62,7 +62,8 @@ class RvqEncoder:
         if bit_rate is not None and frames >= LIVE_BELOW * settings.frame_rate:
             self._cap = RateCap(bit_rate)
             self._num_codebooks = min(self._num_codebooks + HEADROOM, settings.num_codebooks)
-        # Live, frame by frame; else a packet at once. The step is fixed here: a network run over another number of frames differs in the last bit.
+        # Live, frame by frame; else a packet at once. The step is fixed here: a network run over another number of
+        # frames differs in the last bit.
         self._step_frames = frames if frames >= LIVE_BELOW * settings.frame_rate else 1
         self._tables = settings.tables(model)
         self._graph = shared_graph(model.graph_path("encoder"), model.graph("encoder"), device=device, threads=threads)
