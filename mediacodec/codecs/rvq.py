@@ -36,6 +36,7 @@ from mediacodec_bitstream import (
 
 Paths = NDArray[np.int32]  # what the encoder graph found, see best_path
 
+OVERHEAD_BITS = 16  # at most, of a payload over its information content: the number of codebooks, the coder, byte ends
 HEADROOM = 2  # codebooks above the average that an easy stretch may use
 HOLD_SECONDS, FADE_SECONDS = 0.06, 0.10  # concealment: go on for so long, then fade over so long
 
@@ -167,15 +168,15 @@ class RvqEncoder:
         assert self._cap is not None
         bits_left = self._cap.room(seconds) - 8 * self.header.symbol_crc_size
         lengths = np.cumsum(code_lengths(codes, self._tables))
-        # other numbers of codebooks have other best paths, so the lengths are a guess to begin with
+        # other numbers of codebooks have other best paths, so these lengths are a guess to begin with
         count = min(self._num_codebooks, int(np.searchsorted(lengths, bits_left)) + 1)
-        while True:
-            codes = best_path(paths, count)
-            coded = encode_codes(codes, self._tables, max_codebooks=self._num_codebooks)
-            if 8 * len(coded) <= bits_left or count == 1:
-                self._cap.spend(8 * (len(coded) + self.header.symbol_crc_size), seconds)
-                return codes, coded
+        codes = best_path(paths, count)
+        while count > 1 and code_lengths(codes, self._tables).sum() + OVERHEAD_BITS > bits_left:
             count -= 1
+            codes = best_path(paths, count)
+        coded = encode_codes(codes, self._tables, max_codebooks=self._num_codebooks)
+        self._cap.spend(8 * (len(coded) + self.header.symbol_crc_size), seconds)
+        return codes, coded
 
 
 def joined(found: list[Paths]) -> Paths:
