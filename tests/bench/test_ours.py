@@ -5,21 +5,13 @@ import pytest
 import mediacodec
 import mediacodec.codecs
 from mediacodec.bench.ours import OurEntry
-from mediacodec.errors import ModelNotFoundError, ParameterError
+from mediacodec.errors import ParameterError
 from mediacodec.metrics import align
 
 RATE = 16_000
 
 
-@pytest.fixture(scope="module")
-def model():
-    try:
-        mediacodec.codecs.Encoder("speech")
-    except ModelNotFoundError as error:
-        pytest.skip(f"no speech model is installed: {error}")
-
-
-def test_the_entry_gives_what_encode_and_decode_give(speech, model):
+def test_the_entry_gives_what_encode_and_decode_give(speech):
     result = OurEntry(3_000).run(speech, RATE)
     data = mediacodec.encode(speech, sample_rate=RATE, codec="speech", bit_rate=3_000)
     assert result.file_bytes == len(data)
@@ -29,13 +21,13 @@ def test_the_entry_gives_what_encode_and_decode_give(speech, model):
     assert result.decode_seconds > 0
 
 
-def test_the_decoded_signal_has_the_length_and_place_of_the_original(speech, model):
+def test_the_decoded_signal_has_the_length_and_place_of_the_original(speech):
     decoded = OurEntry(6_000).run(speech[:-77], RATE).decoded
     assert decoded.size == speech.size - 77
     assert abs(align(speech[:-77], decoded, RATE)[2]) <= 16
 
 
-def test_a_rate_below_the_lowest_is_refused(speech, model):
+def test_a_rate_below_the_lowest_is_refused(speech):
     with pytest.raises(ParameterError, match="too low"):
         OurEntry(1).run(speech, RATE)
 
