@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from .chunk import DATA, END, HEAD_SIZE, HEADER, INDEX, KEYFRAME, OVERHEAD, Chunk, Head, parse_head
 from .errors import BitstreamError, UnsupportedFeatureError, UnsupportedVersionError
-from .header import PREAMBLE_SIZE, FileHeader, header_size
+from .header import MAGIC, MAJOR, PREAMBLE_SIZE, FileHeader, header_size
 from .source import ByteSource
 from .trailer import TAIL_SIZE, End, Index, unpack_end
 
@@ -29,10 +29,14 @@ def read_header(source: ByteSource, *, strict: bool) -> tuple[FileHeader, Bitstr
     except (UnsupportedVersionError, UnsupportedFeatureError):
         raise
     except BitstreamError as error:
+        start = bytes(source.buffer[:PREAMBLE_SIZE])
         copy = None if strict else _search_copy(source)
-        if copy is None:
-            raise
-        return copy, error
+        if copy is not None:
+            return copy, error
+        if start.startswith(MAGIC) and len(start) == PREAMBLE_SIZE and start[8] != MAJOR:
+            # Nothing of version 1 can be found: a later version is likelier than damage to just this byte.
+            raise UnsupportedVersionError(f"format version {start[8]}.{start[9]}, or a damaged header") from None
+        raise
     source.advance(size)
     return header, None
 

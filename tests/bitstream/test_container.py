@@ -22,6 +22,7 @@ from mediacodec_bitstream import (
     Reader,
     StreamHeader,
     TruncatedError,
+    UnsupportedVersionError,
     VideoParameters,
     Writer,
     scan,
@@ -482,3 +483,13 @@ def test_a_writer_that_is_not_closed_leaves_a_truncated_file() -> None:
     reader = Reader(file)
     assert len(list(reader)) == 20
     assert reader.truncated
+
+
+def test_another_major_version_is_said_even_where_the_crc_is_not_its_own() -> None:
+    """As after a patch of that byte alone; only where no header copy of this version proves it damage."""
+    sink = io.BytesIO()
+    Writer(sink, FileHeader((audio(),))).close()
+    data = bytearray(sink.getvalue())
+    data[8] = 2
+    with pytest.raises(UnsupportedVersionError, match=r"2\.0"):
+        Reader(io.BytesIO(bytes(data)))
