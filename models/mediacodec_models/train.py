@@ -20,6 +20,7 @@ from torch import Tensor
 from mediacodec_models.audio.spectral import SpectralCodec, SpectralConfig
 from mediacodec_models.data import Segments
 from mediacodec_models.losses import ReconstructionLoss
+from mediacodec_models.resume import shipped_state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,7 @@ class Run:
     average: SpectralCodec
     optimiser: torch.optim.Optimizer
     step: int = 0
+    first: int = 0  # the step at which this run began: the warm-up starts there
     seconds: float = 0.0
 
     def save(self, path: Path) -> None:
@@ -142,6 +144,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder made by mediacodec_models.data.pack")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and log")
     parser.add_argument("--minutes", type=float, required=True, help="training time the schedule is laid over")
+    parser.add_argument("--init", type=Path, help="zoo folder of a shipped model whose weights to start from")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -162,6 +165,10 @@ def run_training(network: SpectralConfig, config: TrainConfig, args: argparse.Na
     checkpoint = args.out / "checkpoint.pt"
     if checkpoint.exists():
         run.load(checkpoint)
+    elif getattr(args, "init", None):
+        model.load_state_dict(shipped_state(args.init))
+        average.load_state_dict(model.state_dict())
+        run.step = run.first = config.free_steps + 1  # the codebooks are there already
     segments = Segments(args.data, length=config.segment, dev=False, seed=config.seed + run.step)
     torch.manual_seed(config.seed + run.step)
     dev = Segments(args.data, length=2 * config.segment, dev=True, seed=1).batch(24).to(device)
@@ -173,7 +180,7 @@ def run_training(network: SpectralConfig, config: TrainConfig, args: argparse.Na
             start_quantizer(run, segments, device)
         model.train()
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(config, run.step, run.seconds / budget)
+            group["lr"] = learning_rate(config, run.step - run.first, run.seconds / budget)
         batch = segments.batch(config.batch).to(device)
         terms = train_step(run, config, batch, loss)
         if run.step > config.free_steps and run.step % config.restart_every == 0:
