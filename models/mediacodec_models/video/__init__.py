@@ -1,0 +1,1 @@
+"""Video networks, their training and their export."""
