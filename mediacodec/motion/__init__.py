@@ -1,0 +1,1 @@
+"""Explicit block motion: the encoder's search, and the lossless coding of what it found."""

@@ -1,0 +1,203 @@
+"""A picture prepared for block matching: quarter-sample planes, block gathers and sums of absolute differences.
+
+A block is eight rows of eight samples, and eight samples are one unsigned 64-bit word. A word may begin at any
+byte, so one indexed read of eight words per block fetches blocks at arbitrary places; this is what makes a search
+in numpy affordable.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Words = npt.NDArray[np.uint64]
+Picture = npt.NDArray[np.uint8]
+Index = npt.NDArray[np.int64]
+Cost = npt.NDArray[np.float32]
+
+BLOCK = 8
+MARGIN = 16  # a block that lies wholly outside sees only repeated samples: farther out nothing changes
+
+_LOW_BYTES = np.uint64(0x00FF00FF00FF00FF)
+_BYTE = np.uint64(8)
+_SUM_LANES = np.uint64(0x0001000100010001)
+_TOP_LANE = np.uint64(48)
+# Keys' cubic convolution with a = -0.75 at 1/4, 1/2 and 3/4, in 128ths
+_TAPS = {1: (-13, 112, 33, -4), 2: (-12, 76, 76, -12), 3: (-4, 33, 112, -13)}
+
+
+class Target:
+    """Blocks of the current picture, those that `ids` names in a raster of 8x8 blocks.
+
+    words: uint64 [8 rows, n]; x, y: the blocks' top left samples, int64 [n].
+    """
+
+    def __init__(self, words: Words, ids: Index, width: int) -> None:
+        self.words = words[:, ids]
+        self.y, self.x = np.divmod(ids, width // BLOCK)
+        self.y *= BLOCK
+        self.x *= BLOCK
+
+    def part(self, chosen: slice) -> Target:
+        """The blocks in a slice of this target, without a copy."""
+        result = Target.__new__(Target)
+        result.words, result.x, result.y = self.words[:, chosen], self.x[chosen], self.y[chosen]
+        return result
+
+
+def block_words(picture: Picture) -> Words:
+    """The 8x8 blocks of uint8 [H, W] in raster order, as uint64 [8 rows, H/8 * W/8]."""
+    height, width = picture.shape
+    rows = np.ascontiguousarray(picture).view(np.uint64).reshape(height // BLOCK, BLOCK, width // BLOCK)
+    return np.ascontiguousarray(rows.transpose(1, 0, 2)).reshape(BLOCK, -1)
+
+
+class Reference:
+    """A reference picture with its borders repeated, at 1 or at 16 quarter-sample phases.
+
+    Only a window of the picture may be held: `top`, `left` are the sample that comes first in each plane.
+    """
+
+    def __init__(self, planes: npt.NDArray[np.uint8], *, top: int, left: int) -> None:
+        phases, height, width = planes.shape
+        self._bytes = planes
+        flat = planes.reshape(-1)
+        self._words: Words = np.ndarray((flat.size - 7,), np.uint64, buffer=flat, strides=(1,))
+        self._fractional = phases > 1
+        self._plane, self._stride = height * width, width
+        self._top, self._left = top, left
+        self._bottom, self._right = top + height - BLOCK, left + width - BLOCK
+
+    def fetch(self, target: Target, mv_x: Index, mv_y: Index, *, step: int = 1) -> Words:
+        """The blocks that vectors (quarter samples, int64 [n]) point at: uint64 [8 / step, n], every step-th row.
+
+        A reference of one phase ignores the fractions.
+        """
+        x = np.clip(target.x + (mv_x >> 2), self._left, self._right)
+        y = np.clip(target.y + (mv_y >> 2), self._top, self._bottom)
+        y -= self._top
+        y *= self._stride
+        y += x
+        y -= self._left
+        if self._fractional:
+            y += ((mv_y & 3) * 4 + (mv_x & 3)) * self._plane
+        rows = np.arange(0, BLOCK, step, dtype=np.int64)[:, None] * self._stride
+        return self._words[rows + y]
+
+    def sad(self, target: Target, mv_x: Index, mv_y: Index, *, step: int = 1) -> Index:
+        """Sums of absolute differences, each clipped at 63, times step: [n] in 0..4032."""
+        found = self.fetch(target, mv_x, mv_y, step=step)
+        return sum_differences(target.words[::step], found, step=step)
+
+
+def sum_differences(first: Words, second: Words, *, step: int) -> Index:
+    """The sums over the 64 samples of |first - second|, clipped at 63 so that four rows add up in a byte."""
+    a, b = np.ascontiguousarray(first).view(np.uint8), second.view(np.uint8)
+    high = np.maximum(a, b)
+    np.minimum(a, b, out=b)
+    np.subtract(high, b, out=high)
+    np.clip(high, 0, 63, out=high)
+    sums = np.add.reduce(high.reshape(2 // step, 4, -1), axis=1, dtype=np.uint8).view(np.uint64)
+    odd = (sums >> _BYTE) & _LOW_BYTES
+    sums &= _LOW_BYTES
+    sums += odd
+    total = np.add.reduce(sums, axis=0)
+    total *= _SUM_LANES
+    total >>= _TOP_LANE
+    if step > 1:
+        total *= np.uint64(step)
+    return total.view(np.int64)
+
+
+def pad(picture: Picture, margin: int) -> Picture:
+    """The picture with its border repeated `margin` samples outwards."""
+    height, width = picture.shape
+    result = np.empty((height + 2 * margin, width + 2 * margin), np.uint8)
+    result[margin:-margin, margin:-margin] = picture
+    result[margin:-margin, :margin] = picture[:, :1]
+    result[margin:-margin, -margin:] = picture[:, -1:]
+    result[:margin] = result[margin]
+    result[-margin:] = result[-margin - 1]
+    return result
+
+
+def whole_samples(picture: Picture) -> Reference:
+    """A reference for whole-sample vectors."""
+    return Reference(pad(picture, MARGIN)[None], top=-MARGIN, left=-MARGIN)
+
+
+def quarter_samples(picture: Picture, *, rows: tuple[int, int], columns: tuple[int, int], exact: bool) -> Reference:
+    """A reference at all 16 phases, for the samples rows[0] <= y < rows[1] and columns likewise (cut to the picture).
+
+    exact: with the codec's own filter, else quarters are means of their half- and whole-sample neighbours.
+    """
+    height, width = picture.shape
+    top, bottom = max(rows[0], -MARGIN), min(rows[1], height + MARGIN)
+    left, right = max(columns[0], -MARGIN), min(columns[1], width + MARGIN)
+    extra = MARGIN + 3
+    window = pad(picture, extra)[top - 2 + extra : bottom + 3 + extra, left - 2 + extra : right + 3 + extra]
+    planes = np.empty((4, 4, bottom - top, right - left), np.uint8)
+    if exact:
+        _fill_exact(planes, window[:-1, :-1])
+    else:
+        _fill_means(planes, window)
+    return Reference(planes.reshape(16, bottom - top, right - left), top=top, left=left)
+
+
+def _fill_exact(planes: npt.NDArray[np.uint8], window: Picture) -> None:
+    signed = window.astype(np.int16)
+    signed -= 128  # with this offset 7-bit taps fit in 16 bits
+    for phase_x in range(4):
+        across = signed[:, 2:-2] if phase_x == 0 else _filter(signed, phase_x, axis=1)
+        for phase_y in range(4):
+            down = across[2:-2] if phase_y == 0 else _filter(across, phase_y, axis=0)
+            _store(down, planes[phase_y, phase_x])
+
+
+def _fill_means(planes: npt.NDArray[np.uint8], window: Picture) -> None:
+    signed = window.astype(np.int16)
+    signed -= 128
+    across = _filter(signed, 2, axis=1)
+    shape = (across.shape[0] - 4, across.shape[1])  # one sample more each way than the planes
+    half = np.empty((2, 2, *shape), np.uint8)
+    half[0, 0] = window[2:-2, 2:-2]
+    _store(across[2:-2], half[0, 1])
+    _store(_filter(signed[:, 2:-2], 2, axis=0), half[1, 0])
+    _store(_filter(across, 2, axis=0), half[1, 1])
+
+    def at(y: int, x: int) -> Picture:  # in half samples, 0..2
+        return half[y & 1, x & 1, y >> 1 : shape[0] - 1 + (y >> 1), x >> 1 : shape[1] - 1 + (x >> 1)]
+
+    for y in range(4):
+        for x in range(4):
+            if x & y & 1:  # between the half samples that lie across and down from it
+                _mean(at(y - 1 if y == 1 else 2, 1), at(1, x - 1 if x == 1 else 2), planes[y, x])
+            elif (x | y) & 1:
+                _mean(at(y >> 1, x >> 1), at((y + 1) >> 1, (x + 1) >> 1), planes[y, x])
+            else:
+                planes[y, x] = at(y >> 1, x >> 1)
+
+
+def _store(signed: npt.NDArray[np.int16], out: Picture) -> None:
+    np.bitwise_xor(signed.astype(np.int8).view(np.uint8), np.uint8(128), out=out)
+
+
+def _filter(signed: npt.NDArray[np.int16], phase: int, *, axis: int) -> npt.NDArray[np.int16]:
+    """Four taps along an axis, of which four samples are lost; the result clipped to -128..127."""
+    size = signed.shape[axis] - 4
+    a, b, c, d = (signed[(slice(None),) * axis + (slice(k, k + size),)] for k in (1, 2, 3, 4))
+    first, second, third, fourth = (np.int16(tap) for tap in _TAPS[phase])
+    result = b * second
+    result += c * third
+    result += a * first
+    result += d * fourth
+    result += 64
+    result >>= 7
+    return np.clip(result, -128, 127, out=result)
+
+
+def _mean(first: Picture, second: Picture, out: Picture) -> None:
+    """(first + second) / 2 rounded down, without leaving eight bits."""
+    np.bitwise_xor(first, second, out=out)
+    out >>= 1
+    out += first & second

@@ -1,0 +1,252 @@
+"""Where each 8x8 block of a picture comes from in the picture before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from mediacodec_bitstream.errors import ParameterError
+
+from .coarse import SCALE, full_search, shrink
+from .planes import BLOCK, Cost, Index, Reference, Target, block_words, quarter_samples, whole_samples
+
+Effort = Literal["fast", "medium", "slow"]
+Field = npt.NDArray[np.int16]
+
+LIMIT = 512  # quarter samples either way
+
+_AROUND = [(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1) if x or y]
+_CROSS = [(-1, 0), (1, 0), (0, -1), (0, 1)]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What an effort does. reach: of the coarse search, in samples of a quarter of the size; step: every how manieth
+    row is compared; exact: sub-samples by the codec's filter; passes: of regularisation; still: clipped difference per
+    sample up to which a block of 16x16 counts as not moving."""
+
+    reach: int
+    step: int
+    exact: bool
+    passes: int
+    still: float
+
+
+_PLANS: dict[str, _Plan] = {
+    "fast": _Plan(reach=8, step=2, exact=False, passes=1, still=1.0),
+    "medium": _Plan(reach=12, step=1, exact=True, passes=2, still=0.75),
+    "slow": _Plan(reach=20, step=1, exact=True, passes=3, still=0.5),
+}
+
+
+def search(
+    current: npt.NDArray[np.uint8],
+    reference: npt.NDArray[np.uint8],
+    *,
+    rate_weight: float,
+    previous: Field | None = None,
+    effort: Effort = "fast",
+) -> Field:
+    """The motion field that predicts current from reference: int16 [2 (x, y), H/8, W/8], quarter samples in ±512.
+
+    current, reference: luma, uint8 [H, W], multiples of 16; a sample at p is predicted by the reference at p + v/4,
+    interpolated by Keys' bicubic filter, the border repeated. previous: the field of the frame before, whose vectors
+    are tried. rate_weight: absolute difference that is worth a bit. Raises ParameterError on other shapes.
+    """
+    if current.shape != reference.shape or current.ndim != 2 or current.shape[0] % 16 or current.shape[1] % 16:
+        raise ParameterError(f"two pictures of one size, multiples of 16, not {current.shape} and {reference.shape}")
+    return _Search(current, reference, rate_weight, _PLANS[effort]).run(previous)
+
+
+class _Search:
+    """One search. Blocks are kept as [4, n]: the quarters of the n blocks of 16x16 that move, in one flat array."""
+
+    def __init__(
+        self, current: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8], rate_weight: float, plan: _Plan
+    ) -> None:
+        self.current, self.reference = np.ascontiguousarray(current), np.ascontiguousarray(reference)
+        self.plan = plan
+        self.height, self.width = current.shape[0] // BLOCK, current.shape[1] // BLOCK  # in blocks
+        self.words = block_words(self.current)
+        self.rate_weight = rate_weight
+        self.rate = _rate_table(rate_weight)
+        self.field = np.zeros((2, self.height, self.width), np.int64)
+
+    def run(self, previous: Field | None) -> Field:
+        whole = whole_samples(self.reference)
+        moving = self._moving(whole)
+        if moving.any():
+            target, ids = self._target(moving)
+            x, y = self._whole_search(target, ids, whole, previous)
+            self._store(ids, x, y)
+            wider = _dilate(moving)
+            target, ids = self._target(wider)
+            fractional = self._fractional(target)
+            x, y = self._fractions(target, ids, fractional)
+            self._store(ids, x, y)
+            for _ in range(self.plan.passes):
+                self._regularise(target, ids, fractional)
+        return self.field.astype(np.int16)
+
+    def _moving(self, whole: Reference) -> npt.NDArray[np.bool_]:
+        """Which blocks of 16x16 the vector 0 does not predict well: [H/16, W/16]."""
+        everything = np.arange(self.height * self.width)
+        zero = np.zeros_like(everything)
+        sad = whole.sad(Target(self.words, everything, self.width * BLOCK), zero, zero)
+        sums = sad.reshape(self.height // 2, 2, self.width // 2, 2).sum((1, 3))
+        return np.asarray(sums > self.plan.still * 256)
+
+    def _target(self, chosen: npt.NDArray[np.bool_]) -> tuple[Target, Index]:
+        """The quarters of the chosen blocks of 16x16, flat [4 * n], and their places in the raster of 8x8 blocks."""
+        y, x = np.nonzero(chosen)
+        first = 2 * (y * self.width + x)
+        ids = (first + np.array([0, 1, self.width, self.width + 1])[:, None]).reshape(-1)
+        return Target(self.words, ids, self.width * BLOCK), ids
+
+    def _store(self, ids: Index, x: Index, y: Index) -> None:
+        flat = self.field.reshape(2, -1)
+        flat[0, ids], flat[1, ids] = x, y
+
+    def _whole_search(
+        self, target: Target, ids: Index, whole: Reference, previous: Field | None
+    ) -> tuple[Index, Index]:
+        """The best whole-sample vectors of the blocks of 16x16, as quarter samples, for each quarter."""
+        wide, near = full_search(
+            shrink(self.current), shrink(self.reference), reach=self.plan.reach, slope=0.15 * self.rate_weight
+        )
+        first = ids[: len(ids) // 4]
+        row, column = np.divmod(first, self.width)
+        at = (row // 2, column // 2)
+        state = _Best(len(first), self._cost_16(target, whole))
+        state.offer(np.zeros_like(first), np.zeros_like(first))
+        for x, y in (wide, near):
+            state.offer(x[at] * 4 * SCALE, y[at] * 4 * SCALE)
+        if previous is not None:
+            old = previous.reshape(2, -1)[:, first].astype(np.int64) & ~3
+            state.offer(old[0], old[1])
+        self._store(ids, np.tile(state.x, 4), np.tile(state.y, 4))
+        for x, y in self._vectors_around(first, reach=2, offsets=_CROSS):
+            state.offer(x, y)
+        for size in (8, 4):
+            state.around(size, _AROUND)
+        return np.tile(state.x, 4), np.tile(state.y, 4)
+
+    def _cost_16(self, target: Target, reference: Reference) -> Callable[[Index, Index], Cost]:
+        """Differences of blocks of 16x16, and the price of a vector's length."""
+        step, weight = self.plan.step, self.rate_weight
+
+        def cost(x: Index, y: Index) -> Cost:
+            sad = reference.sad(target, np.tile(x, 4), np.tile(y, 4), step=step).reshape(4, -1).sum(0)
+            length = np.abs(x)
+            length += np.abs(y)
+            return sad + np.log2(length.astype(np.float32) + 1) * np.float32(weight)
+
+        return cost
+
+    def _vectors_around(
+        self, ids: Index, *, reach: int, offsets: Iterable[tuple[int, int]]
+    ) -> Iterable[tuple[Index, Index]]:
+        """The vectors that blocks `reach` blocks away have now; at a border, the nearest block's."""
+        row, column = np.divmod(ids, self.width)
+        for x, y in offsets:
+            at = (np.clip(row + reach * y, 0, self.height - 1), np.clip(column + reach * x, 0, self.width - 1))
+            yield self.field[0][at], self.field[1][at]
+
+    def _fractional(self, target: Target) -> Reference:
+        """The quarter-sample planes, as far as the vectors found reach."""
+        x, y = self.field
+        columns = (int(target.x.min() + (x.min() >> 2)) - 4, int(target.x.max() + (x.max() >> 2)) + BLOCK + 4)
+        rows = (int(target.y.min() + (y.min() >> 2)) - 4, int(target.y.max() + (y.max() >> 2)) + BLOCK + 4)
+        return quarter_samples(self.reference, rows=rows, columns=columns, exact=self.plan.exact)
+
+    def _fractions(self, target: Target, ids: Index, fractional: Reference) -> tuple[Index, Index]:
+        first = ids[: len(ids) // 4]
+        state = _Best(len(first), self._cost_16(target, fractional))
+        x, y = self.field.reshape(2, -1)[:, first]
+        state.offer(x, y)
+        for size in (2, 1):
+            state.around(size, _AROUND)
+        return np.tile(state.x, 4), np.tile(state.y, 4)
+
+    def _regularise(self, target: Target, ids: Index, fractional: Reference) -> None:
+        """Each 8x8 block tries the vectors around it, their median, and small steps; half the quarters at a time."""
+        count = len(ids) // 4
+        for quarters in ((0, 3), (1, 2)):
+            chosen = np.concatenate([np.arange(q * count, (q + 1) * count) for q in quarters])
+            some = _select(target, chosen)
+            places = ids[chosen]
+            around = list(self._vectors_around(places, reach=1, offsets=_AROUND))
+            middle_x, middle_y = (_median([around[k][axis] for k in (1, 3, 4, 6)]) for axis in (0, 1))
+
+            def cost(x: Index, y: Index, some: Target = some, mx: Index = middle_x, my: Index = middle_y) -> Cost:
+                sad = fractional.sad(some, x, y, step=self.plan.step)
+                rate = self.rate.take(np.abs(x - mx), mode="clip")
+                rate += self.rate.take(np.abs(y - my), mode="clip")
+                rate += sad
+                return rate
+
+            state = _Best(len(chosen), cost)
+            x, y = self.field.reshape(2, -1)[:, places]
+            state.offer(x, y)
+            state.offer(middle_x, middle_y)
+            for x, y in around:
+                state.offer(x, y)
+            state.around(1, _CROSS)
+            self._store(places, state.x, state.y)
+
+
+class _Best:
+    """The cheapest vectors offered so far. x, y: int64 [n], quarter samples."""
+
+    def __init__(self, count: int, cost: Callable[[Index, Index], Cost]) -> None:
+        self._cost = cost
+        self._least = np.full(count, np.inf, np.float32)
+        self.x, self.y = np.zeros(count, np.int64), np.zeros(count, np.int64)
+
+    def offer(self, x: Index, y: Index) -> None:
+        cost = self._cost(x, y)
+        better = cost < self._least
+        np.copyto(self._least, cost, where=better)
+        np.copyto(self.x, x, where=better)
+        np.copyto(self.y, y, where=better)
+
+    def around(self, size: int, offsets: Iterable[tuple[int, int]]) -> None:
+        """Offer the places `size` quarter samples away from where the best is now."""
+        x, y = self.x.copy(), self.y.copy()
+        for dx, dy in offsets:
+            self.offer(np.clip(x + dx * size, -LIMIT, LIMIT), np.clip(y + dy * size, -LIMIT, LIMIT))
+
+
+def _select(target: Target, chosen: Index) -> Target:
+    result = Target.__new__(Target)
+    result.words, result.x, result.y = target.words[:, chosen], target.x[chosen], target.y[chosen]
+    return result
+
+
+def _median(four: list[Index]) -> Index:
+    """The mean of the middle two, rounded down."""
+    a, b, c, d = four
+    highest = np.maximum(np.maximum(a, b), np.maximum(c, d))
+    lowest = np.minimum(np.minimum(a, b), np.minimum(c, d))
+    return (a + b + c + d - highest - lowest) >> 1
+
+
+def _dilate(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    result = mask.copy()
+    result[1:] |= mask[:-1]
+    result[:-1] |= mask[1:]
+    tall = result.copy()
+    result[:, 1:] |= tall[:, :-1]
+    result[:, :-1] |= tall[:, 1:]
+    return result
+
+
+def _rate_table(weight: float) -> Cost:
+    """The price of a component's residual of 0..1024 quarter samples: about the bits that `field` spends on it."""
+    size = np.arange(1025)
+    bits = np.where(size == 0, 0.5, 2.5 + 2 * np.log2(np.maximum(size, 1)))
+    return (bits * weight).astype(np.float32)
