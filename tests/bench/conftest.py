@@ -37,3 +37,44 @@ def speech():
 def babble():
     """As much of it as is asked for: babble(seconds, seed)."""
     return _babble
+
+
+@pytest.fixture(scope="session")
+def moving():
+    """FFmpeg's moving test picture as a clip of the bench: moving(frames, width, height) at 25 pictures a second."""
+    from fractions import Fraction
+
+    import av
+
+    from mediacodec.bench.video_clips import planes_of
+    from mediacodec.bench.video_entries import VideoClip
+
+    def draw(frames=8, width=192, height=176):
+        graph = av.filter.Graph()
+        source = graph.add("testsrc2", f"size={width}x{height}:rate=25")
+        eight_bit, sink = graph.add("format", "pix_fmts=yuv420p"), graph.add("buffersink")
+        source.link_to(eight_bit)
+        eight_bit.link_to(sink)
+        graph.configure()
+        return VideoClip("moving", tuple(planes_of(graph.pull()) for _ in range(frames)), Fraction(25))
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def write_video():
+    """write_video(path, clip, codec, pixel format): a clip as a file, without loss."""
+    import av
+
+    def write(path, clip, codec="ffv1", pixels="yuv420p"):
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=clip.frame_rate)
+            stream.width, stream.height, stream.pix_fmt = clip.width, clip.height, pixels
+            for planes in clip.frames:
+                packed = np.concatenate([plane.reshape(-1) for plane in planes]).reshape(-1, clip.width)
+                frame = av.VideoFrame.from_ndarray(packed, format="yuv420p")
+                container.mux(stream.encode(frame.reformat(format=pixels)))
+            container.mux(stream.encode(None))
+        return path
+
+    return write
