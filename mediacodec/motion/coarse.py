@@ -47,12 +47,13 @@ def _all_costs(current: Picture, reference: Picture, reach: int) -> npt.NDArray[
     costs = np.empty((size, size, height // 4, width // 4), np.uint16)
     high = np.empty((size, height, width), np.uint8)
     low = np.empty_like(high)
+    ceiling = np.full_like(high, 63)
     for offset in range(size):
         window = windows[offset]
         np.maximum(current, window, out=high)
         np.minimum(current, window, out=low)
         np.subtract(high, low, out=high)
-        np.clip(high, 0, 63, out=high)  # so that four of them add up in a byte
+        np.minimum(high, ceiling, out=high)  # so that four of them add up in a byte
         rows = high[:, 0::4] + high[:, 1::4]
         rows += high[:, 2::4]
         rows += high[:, 3::4]

@@ -140,7 +140,8 @@ class _Search:
         step, weight = self.plan.step, self.rate_weight
 
         def cost(x: Index, y: Index) -> Cost:
-            sad = reference.sad(target, np.tile(x, 4), np.tile(y, 4), step=step).reshape(4, -1).sum(0)
+            sad = reference.sad(target, np.concatenate((x,) * 4), np.concatenate((y,) * 4), step=step).reshape(4, -1)
+            sad = sad[0] + sad[1] + sad[2] + sad[3]
             length = np.abs(x)
             length += np.abs(y)
             return sad + np.log2(length.astype(np.float32) + 1) * np.float32(weight)
@@ -218,7 +219,12 @@ class _Best:
         """Offer the places `size` quarter samples away from where the best is now."""
         x, y = self.x.copy(), self.y.copy()
         for dx, dy in offsets:
-            self.offer(np.clip(x + dx * size, -LIMIT, LIMIT), np.clip(y + dy * size, -LIMIT, LIMIT))
+            self.offer(_limit(x + dx * size), _limit(y + dy * size))
+
+
+def _limit(vectors: Index) -> Index:
+    np.maximum(vectors, -LIMIT, out=vectors)
+    return np.minimum(vectors, LIMIT, out=vectors)
 
 
 def _select(target: Target, chosen: Index) -> Target:
