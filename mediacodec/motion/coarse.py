@@ -19,7 +19,7 @@ def shrink(picture: Picture) -> Picture:
     total = sums[:, 0::2] + sums[:, 1::2]
     total += np.uint16(8)
     total >>= np.uint16(4)
-    return total.astype(np.uint8)
+    return np.asarray(total.astype(np.uint8))
 
 
 def full_search(

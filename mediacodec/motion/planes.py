@@ -87,7 +87,8 @@ class Reference:
         if self._fractional:
             y += ((mv_y & 3) * 4 + (mv_x & 3)) * self._plane
         rows = np.arange(0, BLOCK, step, dtype=np.int64)[:, None] * self._stride
-        return self._words[rows + y]
+        found: Words = self._words[rows + y]
+        return found
 
     def sad(self, target: Target, mv_x: Index, mv_y: Index, *, step: int = 1) -> Index:
         """Sums of absolute differences, each clipped at 63, times step: [n] in 0..4032."""

@@ -144,7 +144,10 @@ class _Search:
             sad = sad[0] + sad[1] + sad[2] + sad[3]
             length = np.abs(x)
             length += np.abs(y)
-            return sad + np.log2(length.astype(np.float32) + 1) * np.float32(weight)
+            total = np.log2(length.astype(np.float32) + 1)
+            total *= weight
+            total += sad
+            return np.asarray(total)
 
         return cost
 
@@ -188,7 +191,7 @@ class _Search:
                 rate = self.rate.take(np.abs(x - mx), mode="clip")
                 rate += self.rate.take(np.abs(y - my), mode="clip")
                 rate += sad
-                return rate
+                return np.asarray(rate)
 
             state = _Best(len(chosen), cost)
             x, y = self.field.reshape(2, -1)[:, places]
