@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mediacodec import manifest
-from mediacodec.codecs import rvq
-from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader
+from mediacodec.codecs import live, live_decoder, rvq
+from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader, VideoDecoder, VideoEncoder
 from mediacodec.errors import ModelError, UnsupportedFeatureError
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import StreamHeader
@@ -20,21 +20,29 @@ from mediacodec_bitstream import StreamHeader
 
 @dataclass(frozen=True)
 class Family:
-    """What the rest of the program needs to know of a codec family. `fourcc` is written into files: a constant."""
+    """What the rest of the program needs to know of a codec family. `fourcc` is written into files: a constant.
+
+    kind: what its encoder takes, and so which protocols of `mediacodec.codecs.base` it follows; code_reader: None where
+    the integers of a packet cannot be had without running a network.
+    """
 
     fourcc: str
-    encoder: Callable[..., AudioEncoder]
-    decoder: Callable[..., AudioDecoder]
-    code_reader: Callable[[Manifest, StreamHeader], CodeReader]
+    kind: Literal["audio", "video"]
+    encoder: Callable[..., AudioEncoder] | Callable[..., VideoEncoder]
+    decoder: Callable[..., AudioDecoder] | Callable[..., VideoDecoder]
+    code_reader: Callable[[Manifest, StreamHeader], CodeReader] | None = None
 
 
 CODECS: dict[str, Family] = {
-    "rvq": Family("rvq1", rvq.RvqEncoder, rvq.RvqDecoder, rvq.RvqCodeReader),
+    "rvq": Family("rvq1", "audio", rvq.RvqEncoder, rvq.RvqDecoder, rvq.RvqCodeReader),
+    "live": Family("live", "video", live.LiveEncoder, live_decoder.LiveDecoder),
 }
 
 
-def Encoder(codec: str = "speech", *, models: Path | None = None, **options: Any) -> AudioEncoder:  # noqa: N802
-    """A live encoder of the model named `codec`; `options` as in `mediacodec.codecs.base.AudioEncoder`.
+def Encoder(  # noqa: N802
+    codec: str = "speech", *, models: Path | None = None, **options: Any
+) -> AudioEncoder | VideoEncoder:
+    """A live encoder of the model named `codec`; `options` as in `mediacodec.codecs.base`, by its kind.
 
     Raises ModelNotFoundError, ParameterError on an option out of range, DeviceError.
 
@@ -48,7 +56,9 @@ def Encoder(codec: str = "speech", *, models: Path | None = None, **options: Any
     return CODECS[model.family].encoder(model, **options)
 
 
-def Decoder(header: StreamHeader, *, models: Path | None = None, **options: Any) -> AudioDecoder:  # noqa: N802
+def Decoder(  # noqa: N802
+    header: StreamHeader, *, models: Path | None = None, **options: Any
+) -> AudioDecoder | VideoDecoder:
     """A decoder for the packets of the stream that `header` describes.
 
     Raises UnsupportedFeatureError on a codec this version does not know, ModelNotFoundError or ModelMismatchError
@@ -59,8 +69,14 @@ def Decoder(header: StreamHeader, *, models: Path | None = None, **options: Any)
 
 
 def code_reader(header: StreamHeader, *, models: Path | None = None) -> CodeReader:
-    """A reader of the integer codes in the packets of a stream; runs no network."""
-    return family_of(header).code_reader(model_of(header, models), header)
+    """A reader of the integer codes in the packets of a stream; runs no network.
+
+    Raises what `Decoder` raises, and UnsupportedFeatureError on a codec whose codes cannot be read so.
+    """
+    reader = family_of(header).code_reader
+    if reader is None:
+        raise UnsupportedFeatureError(f"stream {header.stream_id}: codes of {header.codec!r} need its networks")
+    return reader(model_of(header, models), header)
 
 
 def family_of(header: StreamHeader) -> Family:

@@ -1,7 +1,8 @@
-"""What every audio codec offers, whatever its family.
+"""What every codec offers, whatever its family.
 
-Encoders take samples at the codec's own rate and channels (`mediacodec.media.Converter` gets them there) in pieces of
-any size, and return the same packets whatever the pieces were. Decoders take packets, or None for one that was lost.
+Audio encoders take samples at the codec's own rate and channels (`mediacodec.media.Converter` gets them there) in
+pieces of any size, and return the same packets whatever the pieces were; video encoders take pictures one at a time.
+Decoders take packets, or None for one that was lost.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.errors import ParameterError, ParameterTypeError
-from mediacodec.frames import AudioChunk
+from mediacodec.frames import AudioChunk, VideoFrame
 from mediacodec_bitstream import Packet, StreamHeader
 
 LIVE_BELOW = 0.2  # seconds: packets shorter than this are for live use
@@ -66,6 +67,50 @@ class AudioDecoder(Protocol):
 
     def flush(self) -> AudioChunk:
         """What the decoder still holds (nothing, for codecs whose packets decode at once)."""
+        ...
+
+
+class VideoEncoder(Protocol):
+    """Pictures to packets.
+
+    Options of every encoder: `width` and `height` in pixels, `frame_rate` (nominal, a Fraction), `time_base` (seconds
+    per tick; one picture where it is not given), `colour` (as in VideoFrame), `crf` (0, best, to 63) or `bit_rate` in
+    bits a second, `gop` (pictures from keyframe to keyframe at most), `scene_cut`, `preset` (fast, medium, slow),
+    `stream_id`, `device`, `threads`.
+    """
+
+    @property
+    def header(self) -> StreamHeader: ...
+
+    @property
+    def num_frames(self) -> int:
+        """Pictures pushed so far."""
+        ...
+
+    def push(self, frame: VideoFrame) -> list[Packet]:
+        """Take the next picture; return the packets that are complete. Raises ParameterError where it does not fit."""
+        ...
+
+    def flush(self) -> list[Packet]:
+        """The rest. The encoder takes nothing after that."""
+        ...
+
+
+class VideoDecoder(Protocol):
+    """Packets to pictures."""
+
+    @property
+    def header(self) -> StreamHeader: ...
+
+    def push(self, packet: Packet | None) -> list[VideoFrame]:
+        """Decode a packet; None stands for a lost one, which is concealed.
+
+        Nothing comes before the first keyframe. Raises BitstreamError kinds only.
+        """
+        ...
+
+    def flush(self) -> list[VideoFrame]:
+        """What the decoder still holds."""
         ...
 
 

@@ -47,7 +47,7 @@ def source_cells(motion: Field) -> Index:
     moved = (motion.astype(np.int64) + 16) >> 5
     x = np.clip(np.arange(columns) + moved[0], 0, columns - 1)
     y = np.clip(np.arange(rows)[:, None] + moved[1], 0, rows - 1)
-    return (y * columns + x).reshape(1, -1)
+    return np.asarray(y * columns + x).reshape(1, -1)
 
 
 def _moved_luma(plane: Picture, ids: Index, x: Index, y: Index) -> Picture:
@@ -96,9 +96,7 @@ def _moved_chroma(plane: Picture, ids: Index, x: Index, y: Index) -> Picture:
     patch = _fetch(padded, rows + at, 8)[..., : _HALF + 1].astype(np.int16)
     right, down = (x & 7).astype(np.int16)[:, None], (y & 7).astype(np.int16)[:, None]
     across = patch[..., :-1] * (8 - right) + patch[..., 1:] * right  # at most 2040
-    mixed = across[:-1] * (8 - down) + across[1:] * down  # at most 16320
-    mixed += 32
-    mixed >>= 6
+    mixed = (across[:-1] * (8 - down) + across[1:] * down + 32) >> 6  # at most 16352 before the shift
     words[row, :, column] = mixed.astype(np.uint8).view(np.uint32)[..., 0].T
     return out
 

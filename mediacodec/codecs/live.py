@@ -1,0 +1,165 @@
+"""The conditional video codec (family `live`): its encoder. The decoder is in `live_decoder`.
+
+Each picture is predicted from the one before by block motion, and a network codes it given that prediction (after
+DCVC-FM and DCVC-RT). One packet a picture, without delay; keyframes at regular places and at scene cuts, and nothing
+refers back beyond one.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from mediacodec.codecs.live_picture import Coded, PictureCoder
+from mediacodec.codecs.live_rate import RateControl
+from mediacodec.codecs.live_scene import SceneCuts
+from mediacodec.codecs.live_settings import Geometry, LiveOptions, LiveSettings, Preset, level_at, make_header
+from mediacodec.codecs.live_state import LiveState, Reconstructor
+from mediacodec.codecs.live_symbols import LiveTables
+from mediacodec.errors import ParameterError, ParameterTypeError
+from mediacodec.frames import Colour, VideoFrame
+from mediacodec.manifest import Manifest
+from mediacodec.motion.compensate import Planes
+from mediacodec_bitstream import Packet
+
+
+class LiveEncoder:
+    """Encodes pictures one by one; see `mediacodec.codecs.base.VideoEncoder`.
+
+    Without `crf` and `bit_rate` it encodes at crf 30, without `gop` there is a keyframe every two seconds.
+    """
+
+    def __init__(
+        self,
+        model: Manifest,
+        *,
+        width: int,
+        height: int,
+        frame_rate: Fraction,
+        time_base: Fraction | None = None,
+        colour: Colour = (2, 2, 2, 0),
+        crf: float | None = None,
+        bit_rate: float | None = None,
+        gop: int | None = None,
+        scene_cut: bool = True,
+        preset: str = "fast",
+        stream_id: int = 0,
+        device: str = "auto",
+        threads: int = 1,
+    ) -> None:
+        self._options = options = LiveOptions(
+            width=width,
+            height=height,
+            frame_rate=frame_rate,
+            time_base=1 / frame_rate if time_base is None else time_base,
+            crf=crf,
+            bit_rate=bit_rate,
+            gop=gop,
+            preset=preset,
+        )
+        self._settings = LiveSettings(model)
+        self._geometry = Geometry(width, height, self._settings.block)
+        tables = LiveTables(model, self._settings)
+        shared = Reconstructor(model, self._settings, self._geometry, device=device, threads=threads, analyse=True)
+        self._coder = PictureCoder(shared, tables, cast(Preset, preset))
+        self._cuts = SceneCuts(options.pictures) if scene_cut else None
+        self._rate: RateControl | None = None
+        if bit_rate is not None:
+            self._rate = RateControl(bit_rate, float(frame_rate), options.pictures, width * height)
+        self._state: LiveState | None = None
+        self._last_pts: int | None = None
+        self._flushed = False
+        self.num_frames = 0
+        self.header = make_header(model, options, colour, stream_id)
+
+    def push(self, frame: VideoFrame) -> list[Packet]:
+        """Code the next picture: one packet. Raises ParameterError where it does not fit into the stream."""
+        self._check(frame)
+        planes = padded((frame.y, frame.u, frame.v), self._geometry)
+        self._wait(frame.pts)
+        coded = self._encode(planes)
+        self._coder.accept(planes, coded)
+        self._state, self._last_pts = coded.state, frame.pts
+        self.num_frames += 1
+        if self._rate is not None:
+            self._rate.spend(coded.bits)
+        # a duration is stated only where the next picture cannot turn out to be nearer
+        duration = self.header.packet_duration if self.header.packet_duration == 1 else 0
+        key = not coded.integers.inter
+        return [Packet(self.header.stream_id, frame.pts, coded.data, duration, is_keyframe=key)]
+
+    def flush(self) -> list[Packet]:
+        """Nothing: every picture is coded as it comes."""
+        self._flushed = True
+        return []
+
+    def _check(self, frame: VideoFrame) -> None:
+        if self._flushed:
+            raise ParameterError("this encoder was flushed; open a new one for another stream")
+        if not isinstance(frame, VideoFrame):
+            raise ParameterTypeError(f"push takes a VideoFrame, not {type(frame).__name__}")
+        if (frame.width, frame.height) != (self._options.width, self._options.height):
+            wanted = f"{self._options.width} x {self._options.height}"
+            raise ParameterError(f"this stream's pictures are {wanted}, not {frame.width} x {frame.height}")
+        if frame.time_base != self.header.time_base:
+            raise ParameterError(f"this stream's time base is {self.header.time_base}, not {frame.time_base}")
+        if frame.pts < 0 or (self._last_pts is not None and frame.pts <= self._last_pts):
+            raise ParameterError(f"pts must be at least 0 and increase; {frame.pts} follows {self._last_pts}")
+
+    def _wait(self, pts: int) -> None:
+        """The rate control sees the time since the picture before."""
+        if self._rate is not None:
+            ticks = None if self._last_pts is None else pts - self._last_pts
+            passed = 1 / self._options.frame_rate if ticks is None else ticks * self.header.time_base
+            self._rate.wait(min(float(passed), 1.0))
+
+    def _encode(self, planes: Planes) -> Coded:
+        state = self._state
+        position = 0 if state is None else state.position + 1
+        if state is None or position >= self._options.pictures:
+            return self._key(planes)
+        level = self._level(position)
+        refresh = position % self._settings.refresh == 0
+        prediction = self._coder.predict(planes, level, state, refresh=refresh)
+        assert prediction.known.predicted is not None
+        if self._cuts is not None and self._cuts.is_cut(planes[0], prediction.known.predicted[0], position):
+            return self._key(planes)
+        coded = self._coder.inter(planes, prediction, state)
+        if self._rate is not None:
+            self._rate.learn(coded.bits, level, key=False)
+        return coded
+
+    def _key(self, planes: Planes) -> Coded:
+        level = self._level(0)
+        coded = self._coder.key(planes, level)
+        if self._rate is not None:
+            off = self._rate.is_off(coded.bits)
+            self._rate.learn(coded.bits, level, key=True)
+            if off and (again := self._level(0)) != level:
+                coded = self._coder.key(planes, again)
+                self._rate.learn(coded.bits, again, key=True)
+        return coded
+
+    def _level(self, position: int) -> int:
+        if self._rate is not None:
+            return self._rate.level(position)
+        return level_at(self._options.quality, position)
+
+
+def padded(planes: Planes, geometry: Geometry) -> Planes:
+    """Planes with their right and bottom borders repeated up to whole blocks; new arrays."""
+    rows, columns = geometry.luma
+    y, u, v = (_extended(p, rows >> (k > 0), columns >> (k > 0)) for k, p in enumerate(planes))
+    return y, u, v
+
+
+def _extended(plane: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.uint8]:
+    result = np.empty((rows, columns), np.uint8)
+    height, width = plane.shape
+    result[:height, :width] = plane
+    result[:height, width:] = plane[:, -1:]
+    result[height:] = result[height - 1]
+    return result
