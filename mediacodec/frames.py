@@ -1,8 +1,9 @@
-"""What travels between the rooms of the house: a stretch of sound that knows its rate and its place in time."""
+"""What travels between the rooms of the house: sound and pictures that know their rate and their place in time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,12 @@ from mediacodec.errors import ParameterError, ParameterTypeError
 
 Samples = NDArray[np.float32]
 """Samples of sound, [channels, n], full scale [-1, 1]."""
+
+Plane = NDArray[np.uint8]
+"""One plane of a picture, uint8 [height, width]."""
+
+Colour = tuple[int, int, int, int]
+"""Primaries, transfer and matrix as numbered in ITU-T H.273 (2 = unspecified), and 1 for full range, 0 for limited."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,4 +86,77 @@ class AudioChunk:
         return (
             f"AudioChunk(samples=float32[{self.channels}, {self.num_samples}], "
             f"sample_rate={self.sample_rate}, pts={self.pts})"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VideoFrame:
+    """A picture in 8-bit 4:2:0.
+
+    Frames compare by identity, as chunks of sound do.
+
+    Attributes:
+        y: uint8 [height, width].
+        u, v: uint8 [ceil(height / 2), ceil(width / 2)].
+        pts: when it is shown, in ticks of `time_base` since the start of the stream; may be negative.
+        time_base: seconds per tick, above 0.
+        colour: (primaries, transfer, matrix, full range); the first three are code points of ITU-T H.273, 0..255,
+            2 is unspecified; the last is 0 (Y in 16..235) or 1 (0..255).
+
+    Raises:
+        ParameterTypeError: a plane is no uint8 array, pts no integer or time_base no Fraction.
+        ParameterError: the planes do not fit together, or a number is out of range.
+    """
+
+    y: Plane
+    u: Plane
+    v: Plane
+    pts: int
+    time_base: Fraction
+    colour: Colour = (2, 2, 2, 0)
+
+    def __post_init__(self) -> None:
+        for name in ("y", "u", "v"):
+            plane = getattr(self, name)
+            if not isinstance(plane, np.ndarray) or plane.dtype != np.uint8:
+                kind = plane.dtype if isinstance(plane, np.ndarray) else type(plane).__name__
+                raise ParameterTypeError(f"{name} must be a uint8 array [height, width], not {kind}")
+        if self.y.ndim != 2 or 0 in self.y.shape:
+            raise ParameterError(f"y must have shape [height, width], both at least 1, not {list(self.y.shape)}")
+        chroma = ((self.height + 1) // 2, (self.width + 1) // 2)
+        for name in ("u", "v"):
+            if getattr(self, name).shape != chroma:
+                raise ParameterError(
+                    f"{name} must have shape {list(chroma)}, half of y's {list(self.y.shape)} rounded up, "
+                    f"not {list(getattr(self, name).shape)}"
+                )
+        if isinstance(self.pts, bool) or not isinstance(self.pts, (int, np.integer)):
+            raise ParameterTypeError(f"pts must be an integer, not {self.pts!r}")
+        object.__setattr__(self, "pts", int(self.pts))
+        if not isinstance(self.time_base, Fraction):
+            raise ParameterTypeError(f"time_base must be a fractions.Fraction, not {self.time_base!r}")
+        if self.time_base <= 0:
+            raise ParameterError(f"time_base must be above 0 seconds, not {self.time_base}")
+        if len(self.colour) != 4 or not all(0 <= part <= 255 for part in self.colour) or self.colour[3] > 1:
+            raise ParameterError(f"colour must be (primaries, transfer, matrix, 0 or 1), got {self.colour}")
+
+    @property
+    def width(self) -> int:
+        """Pixels in a row."""
+        return int(self.y.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        return int(self.y.shape[0])
+
+    @property
+    def pts_seconds(self) -> float:
+        """When it is shown, in seconds."""
+        return float(self.pts * self.time_base)
+
+    def __repr__(self) -> str:
+        return (
+            f"VideoFrame(y=uint8[{self.height}, {self.width}], u, v=uint8[{self.u.shape[0]}, {self.u.shape[1]}], "
+            f"pts={self.pts}, time_base={self.time_base}, colour={self.colour})"
         )

@@ -1,25 +1,34 @@
-"""The classic side of the house: sound from any file or pipe, into any file or pipe.
+"""The classic side of the house: sound and pictures from any file or pipe, into any file or pipe.
 
-`AudioSource` reads, `Converter` changes rate and channels, `AudioSink` writes; `open_output` gives any writer an output
-that appears whole or not at all.
+`AudioSource` reads, `Converter` changes rate and channels, `AudioSink` writes; `MediaSource` and `MediaSink` do so for
+pictures with sound beside them; `open_output` gives any writer an output that appears whole or not at all.
 """
 
 from mediacodec.media.atomic import AtomicFile, LiveFile, open_output
 from mediacodec.media.bridge import open_input
 from mediacodec.media.convert import Converter
+from mediacodec.media.copied import AudioCopy, AudioPacket
+from mediacodec.media.media_sink import MEDIA_FORMATS, MediaSink, media_format_of
+from mediacodec.media.media_source import MediaSource
 from mediacodec.media.resample import Resampler, resample_audio
 from mediacodec.media.sink import FORMATS, AudioSink, format_of
 from mediacodec.media.source import AudioSource
 
 __all__ = [
     "FORMATS",
+    "MEDIA_FORMATS",
     "AtomicFile",
+    "AudioCopy",
+    "AudioPacket",
     "AudioSink",
     "AudioSource",
     "Converter",
     "LiveFile",
+    "MediaSink",
+    "MediaSource",
     "Resampler",
     "format_of",
+    "media_format_of",
     "open_input",
     "open_output",
     "resample_audio",

@@ -6,8 +6,25 @@ that tells it, and the padding of Ogg, Matroska and MP3 files; it keeps the padd
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import av.container
+
+from mediacodec.errors import InputError
+from mediacodec.frames import Samples
+from mediacodec.media.bridge import planar_float32
+
+MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
+"""FFmpeg's name of the container format of MP4, M4A and MOV."""
+EXACT_SEEK = frozenset({"aiff", "flac", "mp3", "ogg", "wav", MP4})
+"""Containers whose time stamps name samples and whose seeks land where they say; each is tested. Others (Matroska
+counts milliseconds, raw AC-3 estimates) are decoded from the start and cut, where every sample counts."""
+_MAX_PADDING = 8192  # samples; a length tag further off than this belongs to another version of the file
 
 
 def itunes_length(metadata: Mapping[str, str]) -> int | None:
@@ -39,3 +56,102 @@ def mp3_length(head: bytes) -> int | None:
     delay, padding = tag[141] << 4 | tag[142] >> 4, (tag[142] & 0x0F) << 8 | tag[143]
     length = frames * (1152 if mpeg1 else 576) - delay - padding
     return length if frames > 0 and length > 0 else None
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long a stream is, in samples.
+
+    Attributes:
+        stated: as the container says, possibly rounded or estimated; None if it does not.
+        exact: where to cut for sure; infinite if nothing says so.
+    """
+
+    stated: int | None
+    exact: float
+
+
+def stated_lengths(
+    container: av.container.InputContainer, stream: av.AudioStream, sample_rate: int, head: bytes | None
+) -> Lengths:
+    """What container and tags say about the length; `head` is the beginning of a file that cannot seek."""
+    stated = None
+    if stream.duration:
+        stated = round(stream.duration * (stream.time_base or Fraction(1)) * sample_rate)
+    elif container.duration:
+        stated = round(container.duration * sample_rate / av.time_base)
+    exact: int | None = None
+    if container.format.name == MP4:
+        exact = itunes_length({**container.metadata, **stream.metadata})
+        if exact is not None and abs(exact - (stated or 0)) > _MAX_PADDING:
+            exact = None
+    elif container.format.name == "mp3" and head:
+        exact = mp3_length(head)
+    return Lengths(stated, math.inf) if exact is None else Lengths(exact, exact)
+
+
+class Trimmer:
+    """Turns the frames of one audio stream into arrays, without the padding at the end.
+
+    Args:
+        shape: Hz and channels that every frame must have.
+        lengths: of the whole stream.
+        position: of the first frame, in samples since the start of the stream.
+        look_ahead: hold each frame back until the next one comes, to know which is the last: for MP4, whose last
+            frame tells its padding by its duration or the edit list. Elsewhere it would only delay live sound.
+        label: names the input in errors.
+
+    Attributes:
+        position: of the next sample that `push` or `flush` gives.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int], lengths: Lengths, *, position: int, look_ahead: bool, label: str
+    ) -> None:
+        self.position = position
+        self._shape, self._lengths, self._look_ahead, self._label = shape, lengths, look_ahead, label
+        self._held: av.AudioFrame | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the exact end has been reached: nothing more will come."""
+        return self.position >= self._lengths.exact
+
+    def push(self, frame: av.AudioFrame) -> list[Samples]:
+        """Take a frame, give what is known to be sound, float32 [channels, n] each."""
+        if self._look_ahead:
+            frame_or_none, self._held = self._held, frame
+            if frame_or_none is None:
+                return []
+            frame = frame_or_none
+        return self._cut(frame, frame.samples)
+
+    def flush(self) -> list[Samples]:
+        """The last frame, where it was held back."""
+        held, self._held = self._held, None
+        return [] if held is None else self._cut(held, self._without_padding(held))
+
+    def _cut(self, frame: av.AudioFrame, stop: int) -> list[Samples]:
+        if self.done:
+            return []
+        if (frame.sample_rate, frame.layout.nb_channels) != self._shape:
+            raise InputError(
+                f"{self._label} changes from {self._shape[0]} Hz and {self._shape[1]} channel(s) to "
+                f"{frame.sample_rate} Hz and {frame.layout.nb_channels} on the way; split or convert it first"
+            )
+        samples = planar_float32(frame)[:, : int(min(stop, self._lengths.exact - self.position))]
+        self.position += frame.samples
+        return [samples]
+
+    def _without_padding(self, last: av.AudioFrame) -> int:
+        """How many samples of an MP4's last frame are sound.
+
+        Either the length of its last packet says so (FFmpeg's muxer writes it to the sample), or the edit list. The
+        edit list often counts milliseconds, so a difference below one is rounding.
+        """
+        rate = self._shape[0]
+        lasts = round((last.duration or 0) * (last.time_base or Fraction(1)) * rate)
+        if 0 < lasts < last.samples:
+            return lasts
+        padding = self.position + last.samples - (self._lengths.stated or 0)
+        return last.samples - padding if rate / 1000 < padding < last.samples else last.samples

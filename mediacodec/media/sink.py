@@ -45,7 +45,7 @@ FORMATS: Final[dict[str, AudioFormat]] = {
 """Formats by name. An .ogg holds Opus, for which FFmpeg's wheel has a good encoder (it has none for Vorbis)."""
 
 _ALIASES = {"opus": "ogg"}
-_LAYOUTS = ("mono", "stereo", "2.1", "4.0", "5.0", "5.1", "6.1", "7.1")
+LAYOUTS = ("mono", "stereo", "2.1", "4.0", "5.0", "5.1", "6.1", "7.1")
 
 
 class AudioSink:
@@ -99,7 +99,7 @@ class AudioSink:
             raise
 
     def _start(self) -> None:
-        rate = _encoder_rate(self._kind.encoder, self.sample_rate)
+        rate = encoder_rate(self._kind.encoder, self.sample_rate)
         self._resampler = Resampler(self.sample_rate, rate)
         self._rate = rate
         self._pts = 0
@@ -114,7 +114,7 @@ class AudioSink:
         with self._translated():
             self._container = av.open(self._bridge, "w", format=self._kind.muxer, options=options)
             self._cleanup.callback(self._container.close)
-            self._layout = _LAYOUTS[self.channels - 1]
+            self._layout = LAYOUTS[self.channels - 1]
             stream = self._container.add_stream(self._kind.encoder, rate=rate, layout=self._layout)
             if not isinstance(stream, av.AudioStream):
                 raise AssertionError(f"{self._kind.encoder} is no audio encoder")
@@ -223,7 +223,7 @@ def format_of(target: str | os.PathLike[str] | BinaryIO, name: str | None = None
     raise UsageError(f"cannot tell the format of '{path}' from its suffix; name one with -f: {known}")
 
 
-def _encoder_rate(encoder: str, rate: int) -> int:
+def encoder_rate(encoder: str, rate: int) -> int:
     """The rate to encode at: the source's if the encoder knows it, else the next higher one, else its highest."""
     rates = sorted(av.Codec(encoder, "w").audio_rates or [rate])
     if encoder == "libopus" and rate not in rates:

@@ -14,19 +14,14 @@ import av
 import av.error
 import numpy as np
 
-from mediacodec.errors import InputError, MediaCodecError, UsageError
+from mediacodec.errors import InputError, UsageError
 from mediacodec.frames import AudioChunk, Samples
-from mediacodec.media.bridge import Bridge, open_input, planar_float32
-from mediacodec.media.gapless import itunes_length, mp3_length
-from mediacodec.media.wavpipe import open_wav
+from mediacodec.media.bridge import Bridge, open_input
+from mediacodec.media.demux import open_container, reading
+from mediacodec.media.gapless import EXACT_SEEK, MP4, Trimmer, stated_lengths
 
-_MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
-_STATES_LENGTH = frozenset({"aiff", "flac", "wav", _MP4})  # exactly, not estimated from the size of the file
-# Containers whose time stamps name samples and whose seeks land where they say; each is tested. Others (Matroska
-# counts milliseconds, raw AC-3 estimates) are decoded from the start and cut.
-_EXACT_SEEK = frozenset({"aiff", "flac", "mp3", "ogg", "wav", _MP4})
+_STATES_LENGTH = frozenset({"aiff", "flac", "wav", MP4})  # exactly, not estimated from the size of the file
 _PREROLL_SECONDS = 1  # decoders need a running start: MP3 its bit reservoir, Opus 80 ms, AAC an overlap
-_MAX_PADDING = 8192  # samples; a length tag further off than this belongs to another version of the file
 
 
 class AudioSource:
@@ -136,11 +131,7 @@ class AudioSource:
         """Open the container and decode the first frame: only a decoded frame tells rate and channels for sure."""
         self._bridge = Bridge(self._file)
         with self._translated():
-            raw, options = None, {}
-            if not self._bridge.seekable():
-                raw, options = open_wav(self._bridge) or (None, {})
-            options["protocol_whitelist"] = "none"  # a playlist must not make FFmpeg open other files or the network
-            self._container = av.open(self._bridge, "r", format=raw, options=options, metadata_errors="replace")
+            self._container = open_container(self._bridge)
             self._cleanup.callback(self._container.close)
             stream = self._container.streams.best("audio")
             if not isinstance(stream, av.AudioStream):
@@ -156,29 +147,14 @@ class AudioSource:
         if self.sample_rate < 1 or self.channels < 1 or (self._first is None and self._damaged):
             raise InputError(f"{self._label}: none of its audio ({self.codec_name}) can be decoded")
         self._origin = self._first.pts if self._first is not None else None
-        self._stated, self._exact = self._stated_lengths()
-
-    def _stated_lengths(self) -> tuple[int | None, float]:
-        """Samples in the whole stream as the container states them, and where it is exact: a limit to cut at."""
-        stated = None
-        if self._stream.duration:
-            stated = self._to_samples(self._stream.duration)
-        elif self._container.duration:
-            stated = round(self._container.duration * self.sample_rate / av.time_base)
-        exact: int | None = None
-        if self._container.format.name == _MP4:
-            exact = itunes_length({**self._container.metadata, **self._stream.metadata})
-            if exact is not None and abs(exact - (stated or 0)) > _MAX_PADDING:
-                exact = None
-        elif self._container.format.name == "mp3" and self._bridge.head:
-            exact = mp3_length(self._bridge.head)
+        self._lengths = stated_lengths(self._container, stream, self.sample_rate, self._bridge.head)
+        self._stated = self._lengths.stated
         self._bridge.head = None
-        return (stated if exact is None else exact), (math.inf if exact is None else exact)
 
     def _seek(self) -> None:
         """Move near the start asked for if that can be done to the sample; else decoding and dropping gets there."""
         target = self._begin - _PREROLL_SECONDS * self.sample_rate
-        seekable = self._bridge.seekable() and self._container.format.name in _EXACT_SEEK
+        seekable = self._bridge.seekable() and self._container.format.name in EXACT_SEEK
         if target < self.sample_rate or not seekable or self._origin is None:
             return
         origin, landed = self._origin, None
@@ -234,52 +210,18 @@ class AudioSource:
 
     def _trimmed(self, position: int) -> Iterator[Samples]:
         """Frames as float arrays [channels, n], from sample `position` on, without the padding at the end."""
-        held = self._first
-        self._first = None
-        while held is not None and position < self._exact:
-            if self._container.format.name == _MP4:
-                following = next(self._frames, None)
-                stop = held.samples if following is not None else self._without_padding(held, position)
-            else:  # no need to look ahead, which would delay live sound by a frame
-                following, stop = None, held.samples
-            yield self._samples(held)[:, : int(min(stop, self._exact - position))]
-            position += held.samples
-            held = following if following is not None else next(self._frames, None)
+        trimmer = Trimmer(
+            (self.sample_rate, self.channels),
+            self._lengths,
+            position=position,
+            look_ahead=self._container.format.name == MP4,
+            label=self._label,
+        )
+        frame, self._first = self._first, None
+        while frame is not None and not trimmer.done:
+            yield from trimmer.push(frame)
+            frame = None if trimmer.done else next(self._frames, None)
+        yield from trimmer.flush()
 
-    def _without_padding(self, last: av.AudioFrame, position: int) -> int:
-        """How many samples of an MP4's last frame are sound.
-
-        Either the length of its last packet says so (FFmpeg's muxer writes it to the sample), or the edit list. The
-        edit list often counts milliseconds, so a difference below one is rounding.
-        """
-        lasts = self._to_samples(last.duration or 0)
-        if 0 < lasts < last.samples:
-            return lasts
-        padding = position + last.samples - (self._stated or 0)
-        return last.samples - padding if self.sample_rate / 1000 < padding < last.samples else last.samples
-
-    def _samples(self, frame: av.AudioFrame) -> Samples:
-        if (frame.sample_rate, frame.layout.nb_channels) != (self.sample_rate, self.channels):
-            raise InputError(
-                f"{self._label} changes from {self.sample_rate} Hz and {self.channels} channel(s) to "
-                f"{frame.sample_rate} Hz and {frame.layout.nb_channels} on the way; split or convert it first"
-            )
-        return planar_float32(frame)
-
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Around calls into PyAV: errors of FFmpeg and of the file become one clear line."""
-        try:
-            with self._bridge.guard():
-                yield
-        except MediaCodecError:
-            raise
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            if self._bridge.num_read == 0 and isinstance(error, av.error.FFmpegError):
-                raise InputError(f"{self._label} is empty") from error
-            reason = getattr(error, "strerror", None) or str(error)
-            if isinstance(error, av.error.FFmpegError) and not isinstance(error, OSError):
-                reason = "it is damaged, or no media file of a known kind"
-                if not self._bridge.seekable():
-                    reason += "; an MP4 in a pipe needs its index in front (ffmpeg -movflags faststart)"
-            raise InputError(f"cannot read {self._label}: {reason}") from error
+    def _translated(self) -> contextlib.AbstractContextManager[None]:
+        return reading(self._bridge, self._label)

@@ -1,9 +1,9 @@
-"""Sound made by code: everything that speech has and no recording is needed for, and files of it in any format."""
+"""Sound and pictures made by code: all that speech has and no recording is needed for, and files in any format."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mediacodec.frames import VideoFrame
 from mediacodec.media import AudioSource
+from mediacodec.media.media_source import MediaSource
 
 Samples = NDArray[np.float32]
 
@@ -142,3 +144,109 @@ def read() -> Callable[..., Samples]:
 @pytest.fixture(scope="session")
 def pipe() -> type[Pipe]:
     return Pipe
+
+
+def make_pictures(
+    count: int,
+    width: int,
+    height: int,
+    *,
+    times: Sequence[int] | None = None,
+    time_base: Fraction = Fraction(1, 25),
+    colour: tuple[int, int, int, int] = (2, 2, 2, 0),
+) -> list[VideoFrame]:
+    """A textured scene that pans under a disc that crosses it, 8-bit 4:2:0 in limited range."""
+    frames = []
+    for index in range(count):
+        y, x = np.mgrid[:height, :width].astype(np.float32)
+        scene = 110 + 40 * np.sin((x + 2 * index) / 9) * np.cos(y / 7) + 30 * np.sin((x + y + index) / 31)
+        disc = (x - width * (0.2 + 0.6 * index / max(count, 8))) ** 2 + (y - height / 2) ** 2 < (height / 5) ** 2
+        luma = np.where(disc, 200, scene)
+        u = 128 + 30 * np.sin((x[::2, ::2] + 2 * index) / 25)
+        v = np.where(disc[::2, ::2], 170, 120 + 20 * np.cos(y[::2, ::2] / 20))
+        planes = [np.rint(plane).clip(16, 235).astype(np.uint8) for plane in (luma, u, v)]
+        pts = index if times is None else times[index]
+        frames.append(VideoFrame(*planes, pts, time_base, colour))
+    return frames
+
+
+def encode_film(
+    target: Path | io.BytesIO,
+    frames: Sequence[VideoFrame],
+    codec: str = "libx264",
+    *,
+    muxer: str | None = None,
+    sound: tuple[Samples, int, str] | None = None,
+    pix_fmt: str = "yuv420p",
+    rate: Fraction = Fraction(25),
+    rotation: int | None = None,
+    options: dict[str, str] | None = None,
+) -> None:
+    """Write pictures, and samples as (samples, Hz, codec), with nothing of the code under test."""
+    first = frames[0]
+    with av.open(target, "w", format=muxer) as container:
+        stream = container.add_stream(codec, rate=rate, options=options or {})
+        stream.width, stream.height, stream.pix_fmt = first.width, first.height, pix_fmt
+        stream.time_base = stream.codec_context.time_base = first.time_base
+        if rotation is not None:
+            stream.set_display_rotation(rotation)
+        if sound is not None:
+            samples, hertz, audio_codec = sound
+            layout = "mono" if samples.shape[0] == 1 else "stereo"
+            track = container.add_stream(audio_codec, rate=hertz, layout=layout)
+            audio = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+            audio.sample_rate, audio.pts, audio.time_base = hertz, 0, Fraction(1, hertz)
+            packets = [*track.encode(audio), *track.encode(None)]
+        for frame in frames:
+            picture = av.VideoFrame(frame.width, frame.height, "yuv420p")
+            for plane, values in zip(picture.planes, (frame.y, frame.u, frame.v), strict=True):
+                lines = np.zeros((plane.height, plane.line_size), np.uint8)
+                lines[:, : plane.width] = values
+                plane.update(lines.tobytes()[: plane.buffer_size].ljust(plane.buffer_size, b"\0"))
+            if pix_fmt != "yuv420p":
+                picture = picture.reformat(format=pix_fmt)
+            picture.pts, picture.time_base, picture.pict_type = frame.pts, frame.time_base, 0
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+        if sound is not None:
+            container.mux(packets)
+
+
+def measure_psnr(a: VideoFrame, b: VideoFrame) -> float:
+    """Of Y, U and V together, dB, at most 100."""
+    errors = [np.square(x.astype(float) - y).ravel() for x, y in zip((a.y, a.u, a.v), (b.y, b.u, b.v), strict=True)]
+    return float(min(100, 10 * np.log10(255**2 / max(np.concatenate(errors).mean(), 1e-9))))
+
+
+def read_film(source: object, **options: object) -> tuple[list[VideoFrame], list[object], MediaSource]:
+    """Pictures, sound and the (closed) source of all that a MediaSource gives, checked to be in the order of time."""
+    if isinstance(source, io.BytesIO):
+        source.seek(0)
+    with MediaSource(source, **options) as media:  # type: ignore[arg-type]
+        items = list(media.items())
+    times = [item.pts_seconds for item in items]
+    assert times == sorted(times)
+    pictures = [item for item in items if isinstance(item, VideoFrame)]
+    assert all(frame.time_base == media.time_base for frame in pictures)
+    assert all((frame.width, frame.height) == (media.width, media.height) for frame in pictures)
+    return pictures, [item for item in items if not isinstance(item, VideoFrame)], media
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Callable[..., list[VideoFrame]]:
+    return make_pictures
+
+
+@pytest.fixture(scope="session")
+def film() -> Callable[..., None]:
+    return encode_film
+
+
+@pytest.fixture(scope="session")
+def psnr() -> Callable[[VideoFrame, VideoFrame], float]:
+    return measure_psnr
+
+
+@pytest.fixture(scope="session")
+def watch() -> Callable[..., tuple[list[VideoFrame], list[object], MediaSource]]:
+    return read_film

@@ -1,0 +1,141 @@
+"""The pictures of an opened file, in time: packets in, frames out."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from fractions import Fraction
+
+import av
+
+from mediacodec.errors import InputError
+from mediacodec.frames import VideoFrame
+from mediacodec.media.damage import Damage, Packet
+from mediacodec.media.pictures import Pictures
+
+_COARSE = Fraction(1, 1000)
+
+
+class VideoTrack:
+    """The pictures of a file. Packets wait here and are decoded one at a time, when a picture is asked for.
+
+    Attributes:
+        width, height: of the upright picture.
+        frame_rate: nominal, per second.
+        colour: of the first picture.
+        time_base: of the pictures.
+        start: seconds on the file's clock at which the first picture is shown; None without any picture.
+    """
+
+    def __init__(self, stream: av.VideoStream, label: str, *, threads: str) -> None:
+        self.stream, self._label = stream, label
+        stream.thread_type = threads
+        self.damage = Damage()
+        self.pictures = Pictures()
+        self.queued_bytes = 0
+        self._waiting: deque[Packet] = deque()
+        self._decoded: deque[av.VideoFrame] = deque()
+        self._head: VideoFrame | None = None
+        self._ticks, self._shift = stream.time_base or Fraction(1, 25), Fraction(0)
+        self.frame_rate = _nominal_rate(stream)
+        self._last: int | None = None
+        self.done = False
+
+    def probe(self, packet: Packet) -> bool:
+        """Take a packet; whether the first picture is known now."""
+        self._decoded += self._decode(packet)
+        return bool(self._decoded)
+
+    def open(self) -> None:
+        """Read off what is known."""
+        if not self._decoded:
+            raise InputError(f"{self._label}: none of its video ({self.stream.codec_context.name}) can be decoded")
+        first = self._decoded[0]
+        shown = Pictures().convert(first, 0, self._ticks)
+        self.width, self.height, self.colour = shown.width, shown.height, shown.colour
+        self.start = (first.pts or 0) * self._ticks
+        ratio = self.stream.codec_context.sample_aspect_ratio or self.stream.sample_aspect_ratio
+        self.aspect = ratio if ratio and ratio > 0 else Fraction(1)
+
+    def place(self, shift: Fraction, end: float) -> None:
+        """As AudioTrack.place. Where ticks are coarser than 1 ms and 0 falls between two, they are made finer."""
+        self._shift, self._end = shift, end
+        self._finer = 1
+        if self._ticks > _COARSE and (shift / self._ticks).denominator != 1:
+            self._finer = math.ceil(self._ticks / _COARSE)
+        self.time_base = self._ticks / self._finer
+        self._zero = round(shift / self.time_base)
+
+    def seek(self) -> None:
+        """After a jump: forget what was read."""
+        self._waiting.clear()
+        self._decoded.clear()
+        self.queued_bytes, self._last, self._head = 0, None, None
+
+    def push(self, packet: Packet) -> None:
+        """Take a packet (an empty one at the end of the file)."""
+        if not self.done:
+            self._waiting.append(packet)
+            self.queued_bytes += packet.size
+
+    @property
+    def num_queued(self) -> int:
+        """Packets that wait to be decoded."""
+        return len(self._waiting)
+
+    @property
+    def queued_seconds(self) -> float:
+        """How much video waits to be decoded."""
+        stamps = [p.dts for p in (self._waiting[0], self._waiting[-1]) if p.dts is not None] if self._waiting else []
+        return float((stamps[-1] - stamps[0]) * self._ticks) if stamps else 0.0
+
+    def peek(self) -> VideoFrame | None:
+        """The next picture, as far as the packets reach."""
+        while self._head is None and not self.done:
+            while not self._decoded and self._waiting:
+                packet = self._waiting.popleft()
+                self.queued_bytes -= packet.size
+                self._decoded += self._decode(packet)
+            if not self._decoded:
+                return None
+            self._take(self._decoded.popleft())
+        return self._head
+
+    def next(self) -> VideoFrame:
+        """The next picture, which `peek` has seen."""
+        frame, self._head = self._head, None
+        assert frame is not None
+        return frame
+
+    def landed(self) -> Fraction | None:
+        """After a jump and `probe`: when the first picture is shown, on the file's clock."""
+        first = self._decoded[0] if self._decoded else None
+        return first.pts * self._ticks if first is not None and first.pts is not None else None
+
+    def _take(self, frame: av.VideoFrame) -> None:
+        stamp = frame.pts if frame.pts is not None else frame.dts
+        if stamp is None:
+            stamp = 0 if self._last is None else self._last + max(1, round(1 / self.frame_rate / self._ticks))
+        if self._last is not None and stamp <= self._last:
+            stamp = self._last + 1  # as players do: pictures come in the order in which they were decoded
+        self._last = stamp
+        pts = stamp * self._finer - self._zero
+        if pts * self.time_base >= self._end:
+            self.done = True
+            self._waiting.clear()
+            self.queued_bytes = 0
+        elif pts >= 0 or stamp * self._ticks >= self._shift:
+            self._head = self.pictures.convert(frame, max(0, pts), self.time_base)
+
+    def _decode(self, packet: Packet) -> list[av.VideoFrame]:
+        frames = self.damage.decode(packet, self._shift)
+        return [frame for frame in frames if isinstance(frame, av.VideoFrame)]
+
+
+def _nominal_rate(stream: av.VideoStream) -> Fraction:
+    """Pictures per second: as guessed by FFmpeg, the average where that is only the clock's rate, else 25."""
+    guessed, average = stream.guessed_rate, stream.average_rate
+    rate = guessed or average or Fraction(25)
+    if average and rate > 2 * average:
+        rate = average
+    return rate.limit_denominator(100_000) or Fraction(1)
