@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from mediacodec_bitstream.backends import Decoder, Encoder
 from mediacodec_bitstream.errors import CorruptError, ParameterError
-from mediacodec_bitstream.tables import TableFamily
+from mediacodec_bitstream.tables import TOTAL, TableFamily
 
 from .lattice import Group, groups
 
@@ -33,7 +33,10 @@ NUM_CONTEXTS = KINDS * SPREADS * (1 + SIZES) + 2
 
 _COIN = TableFamily.uniform(2)[0]
 _EXP_GOLOMB_ORDER = 3
-_LONGEST_PREFIX = 7  # of what an escape can carry, 2 * 512 - 16
+_LONGEST_PREFIX = 6  # of what an escape can carry, 2 * 512 - 16
+# as many bits as a run of equal bits and its end: prefix 0, 1, 2, ... each with either sign
+_PREFIX = TableFamily.from_counts(1 << 20 >> np.repeat(np.minimum(np.arange(_LONGEST_PREFIX + 1), 5), 2))[0]
+_STEPS = (8 << np.arange(1, _LONGEST_PREFIX + 1)) - 8  # what an escape must carry to have a prefix of 1, 2, ...
 _SPREAD_OF = np.searchsorted([1, 3, 9, 33], np.arange(2 * LIMIT + 1), side="right")
 _SIZE_OF = np.searchsorted([1, 4], np.arange(4 * LIMIT + 1), side="right")
 
@@ -97,27 +100,34 @@ def bits(field: Field, previous: Field | None, tables: TableFamily) -> float:
     """What `encode_field` spends, in bits, save for the coder's own rounding."""
     residuals, contexts, runs = _residuals(field, previous)
     beyond = np.abs(residuals[np.abs(residuals) > LARGEST]) - LARGEST - 1
-    lengths = 2 * _exponents(beyond) + _EXP_GOLOMB_ORDER + 1
-    lengths -= _exponents(beyond) == _LONGEST_PREFIX  # the longest prefix needs no end
+    exponents = _exponents(beyond)
+    prefixes = np.log2(TOTAL / _PREFIX.frequencies[2 * exponents].astype(np.float64))
     first = tables.ideal_bits([int(not runs)], [_first_context(previous)])
-    return first + tables.ideal_bits(_symbols(residuals), contexts) + float(lengths.sum() + len(beyond))
+    first += tables.ideal_bits(_symbols(residuals), contexts)
+    return first + float(prefixes.sum() + (exponents + _EXP_GOLOMB_ORDER).sum())
 
 
 def default_tables() -> TableFamily:
     """Tables to begin with, before any are fitted: two-sided geometric, the wider the more the neighbours differ."""
     context = np.arange(NUM_CONTEXTS - 2)
-    kind, spread = context // SPREADS % KINDS, context % SPREADS
-    size = context // (SPREADS * KINDS)  # 0 for x, else 1 + the class of the residual of x
-    decay = np.array([8, 24, 33, 40, 46])[spread]  # of 50
-    decay = np.where(kind == 0, 44, decay + np.array([0, -3, 4, 6])[size] * (decay < 40))
+    size, kind, spread = context // (SPREADS * KINDS), context // SPREADS % KINDS, context % SPREADS
+    zero = np.array([[35, 35, 35, 35, 35], [93, 60, 36, 20, 12], [96, 62, 31, 14, 9], [98, 83, 75, 66, 45]])  # percent
+    zero = zero[kind, spread] * np.array([100, 103, 92, 60])[size]  # the last index: x, then y by the residual of x
+    escape = np.array([20, 50, 200, 800, 4000])[spread] * np.array([2, 1, 1, 2])[size]
+    escape[kind == 0] = 1000
+    numerator = np.array([15, 15, 30, 44, 47])[spread]  # of 50: how fast the rest falls
+    numerator[kind == 0] = 42
     counts = np.zeros((NUM_CONTEXTS, ALPHABET), np.int64)
-    for row, numerator in zip(counts, decay.tolist(), strict=False):
-        weight = 1 << 30
-        for distance in range(LARGEST + 1):
-            row[LARGEST - distance] = row[LARGEST + distance] = weight if distance else 2 * weight
-            weight = weight * numerator // 50
-        row[ESCAPE] = max(row[0] * 4, 1 << 14)
-    counts[-2:] = 0
+    zero, escape = np.minimum(zero, 9900), np.minimum(escape, 5000)
+    for row, head, tail, share in zip(counts, zero.tolist(), escape.tolist(), numerator.tolist(), strict=False):
+        weights = [1 << 20]
+        for _ in range(LARGEST - 1):
+            weights.append(weights[-1] * share // 50)
+        rest = max(10_000 - head - tail, 50)
+        total = 2 * sum(weights)
+        row[LARGEST], row[ESCAPE] = head * 1000, tail * 1000
+        row[LARGEST + 1 : ESCAPE] = [rest * 1000 * weight // total for weight in weights]
+        row[:LARGEST] = row[ESCAPE - 1 : LARGEST : -1]
     counts[-2:, :2] = np.array([[97, 3], [5, 95]]) << 24
     return TableFamily.from_counts(counts)
 
@@ -159,7 +169,10 @@ def _predict(field: Integers, before: Integers, group: Group) -> tuple[Integers,
 
 
 def _contexts_of_y(contexts: Integers, residuals_of_x: Integers) -> Integers:
-    return contexts + (_SIZE_OF[np.abs(residuals_of_x)] + 1) * (KINDS * SPREADS)
+    sizes: Integers = _SIZE_OF[np.abs(residuals_of_x)] + 1
+    sizes *= KINDS * SPREADS
+    sizes += contexts
+    return sizes
 
 
 def _residuals(field: Field, previous: Field | None) -> tuple[Integers, Integers, list[tuple[int, int]]]:
@@ -215,34 +228,27 @@ def _decode_residuals(decoder: Decoder, contexts: Integers, tables: TableFamily)
 
 def _exponents(beyond: Integers) -> Integers:
     """floor(log2(beyond / 8 + 1)), in integers."""
-    steps = (1 << np.arange(_EXP_GOLOMB_ORDER + 1, _EXP_GOLOMB_ORDER + _LONGEST_PREFIX + 1)) - (1 << _EXP_GOLOMB_ORDER)
-    return np.searchsorted(steps, beyond, side="right")
+    return np.asarray(np.searchsorted(_STEPS, beyond, side="right"))
 
 
 def _encode_escapes(encoder: Encoder, residuals: Integers) -> None:
-    """Signs; then all prefixes, first bits first; then all remainders one after another, high bits first."""
+    """Prefixes with signs, then all remainders one after another, high bits first."""
     beyond = np.abs(residuals) - LARGEST - 1
-    encoder.encode((residuals < 0).astype(np.int64), _COIN)
     exponents = _exponents(beyond)
-    for length in range(_LONGEST_PREFIX):
-        encoder.encode((exponents[exponents >= length] > length).astype(np.int64), _COIN)
+    encoder.encode(exponents * 2 + (residuals < 0), _PREFIX)
     which, shifts = _places(exponents)
     values = beyond + (1 << _EXP_GOLOMB_ORDER)
     encoder.encode(values[which] >> shifts & 1, _COIN)
 
 
 def _decode_escapes(decoder: Decoder, count: int) -> Integers:
-    negative = decoder.decode(_COIN, count) > 0
-    exponents = np.zeros(count, np.int64)
-    for length in range(_LONGEST_PREFIX):
-        open_ = exponents == length
-        exponents[open_] += decoder.decode(_COIN, int(open_.sum()))
+    exponents, negative = np.divmod(decoder.decode(_PREFIX, count).astype(np.int64), 2)
     which, shifts = _places(exponents)
-    remainders = np.zeros(count, np.int64)
-    np.add.at(remainders, which, decoder.decode(_COIN, len(which)).astype(np.int64) << shifts)
-    beyond = remainders + (1 << exponents + _EXP_GOLOMB_ORDER) - (1 << _EXP_GOLOMB_ORDER)
-    size = beyond + LARGEST + 1
-    return np.where(negative, -size, size)
+    found = decoder.decode(_COIN, len(which)).astype(np.int64) << shifts
+    ends = np.cumsum(exponents + _EXP_GOLOMB_ORDER)
+    remainders = np.add.reduceat(found, ends - exponents - _EXP_GOLOMB_ORDER)
+    size = remainders + (1 << exponents + _EXP_GOLOMB_ORDER) - (1 << _EXP_GOLOMB_ORDER) + LARGEST + 1
+    return np.asarray(np.where(negative > 0, -size, size))
 
 
 def _places(exponents: Integers) -> tuple[Integers, Integers]:

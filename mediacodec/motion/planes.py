@@ -39,8 +39,8 @@ class Target:
         self.y *= BLOCK
         self.x *= BLOCK
 
-    def part(self, chosen: slice) -> Target:
-        """The blocks in a slice of this target, without a copy."""
+    def some(self, chosen: Index) -> Target:
+        """Some of the blocks."""
         result = Target.__new__(Target)
         result.words, result.x, result.y = self.words[:, chosen], self.x[chosen], self.y[chosen]
         return result

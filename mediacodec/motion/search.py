@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,25 +21,27 @@ LIMIT = 512  # quarter samples either way
 
 _AROUND = [(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1) if x or y]
 _CROSS = [(-1, 0), (1, 0), (0, -1), (0, 1)]
+_FARTHER = [(2 * x, 2 * y) for x, y in _AROUND]
 
 
 @dataclass(frozen=True)
 class _Plan:
     """What an effort does. reach: of the coarse search, in samples of a quarter of the size; step: every how manieth
     row is compared; exact: sub-samples by the codec's filter; passes: of regularisation; still: clipped difference per
-    sample up to which a block of 16x16 counts as not moving."""
+    sample up to which a block of 16x16 counts as not moving; steps: quarter samples that 8x8 blocks try."""
 
     reach: int
     step: int
     exact: bool
     passes: int
     still: float
+    steps: Sequence[tuple[int, int]]
 
 
 _PLANS: dict[str, _Plan] = {
-    "fast": _Plan(reach=8, step=2, exact=False, passes=1, still=1.0),
-    "medium": _Plan(reach=12, step=1, exact=True, passes=2, still=0.75),
-    "slow": _Plan(reach=20, step=1, exact=True, passes=3, still=0.5),
+    "fast": _Plan(reach=8, step=2, exact=False, passes=2, still=1.0, steps=_CROSS),
+    "medium": _Plan(reach=12, step=1, exact=True, passes=3, still=0.75, steps=_CROSS),
+    "slow": _Plan(reach=20, step=1, exact=True, passes=6, still=0.5, steps=[*_AROUND, *_FARTHER]),
 }
 
 
@@ -88,8 +90,9 @@ class _Search:
             fractional = self._fractional(target)
             x, y = self._fractions(target, ids, fractional)
             self._store(ids, x, y)
+            stirred = np.ones((self.height, self.width), np.bool_)
             for _ in range(self.plan.passes):
-                self._regularise(target, ids, fractional)
+                stirred = self._regularise(target, ids, fractional, stirred)
         return self.field.astype(np.int16)
 
     def _moving(self, whole: Reference) -> npt.NDArray[np.bool_]:
@@ -176,31 +179,39 @@ class _Search:
             state.around(size, _AROUND)
         return np.tile(state.x, 4), np.tile(state.y, 4)
 
-    def _regularise(self, target: Target, ids: Index, fractional: Reference) -> None:
-        """Each 8x8 block tries the vectors around it, their median, and small steps; half the quarters at a time."""
+    def _regularise(
+        self, target: Target, ids: Index, fractional: Reference, stirred: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.bool_]:
+        """One pass over the blocks that are stirred, [H/8, W/8]; returns those that changed and those around them.
+
+        Each 8x8 block tries the vectors around it, their median, and small steps; half of the quarters at a time.
+        """
         count = len(ids) // 4
+        before = self.field.copy()
         for quarters in ((0, 3), (1, 2)):
             chosen = np.concatenate([np.arange(q * count, (q + 1) * count) for q in quarters])
-            some = _select(target, chosen)
-            places = ids[chosen]
-            around = list(self._vectors_around(places, reach=1, offsets=_AROUND))
-            middle_x, middle_y = (_median([around[k][axis] for k in (1, 3, 4, 6)]) for axis in (0, 1))
+            chosen = chosen[stirred.reshape(-1)[ids[chosen]]]
+            if len(chosen):
+                state = self._try_around(target.some(chosen), ids[chosen], fractional)
+                self._store(ids[chosen], state.x, state.y)
+        return _dilate((before != self.field).any(0))
 
-            def cost(x: Index, y: Index, some: Target = some, mx: Index = middle_x, my: Index = middle_y) -> Cost:
-                sad = fractional.sad(some, x, y, step=self.plan.step)
-                rate = self.rate.take(np.abs(x - mx), mode="clip")
-                rate += self.rate.take(np.abs(y - my), mode="clip")
-                rate += sad
-                return np.asarray(rate)
+    def _try_around(self, target: Target, ids: Index, fractional: Reference) -> _Best:
+        around = list(self._vectors_around(ids, reach=1, offsets=_AROUND))
+        middle_x, middle_y = (_median([around[k][axis] for k in (1, 3, 4, 6)]) for axis in (0, 1))
 
-            state = _Best(len(chosen), cost)
-            x, y = self.field.reshape(2, -1)[:, places]
+        def cost(x: Index, y: Index) -> Cost:
+            total = self.rate.take(np.abs(x - middle_x), mode="clip")
+            total += self.rate.take(np.abs(y - middle_y), mode="clip")
+            total += fractional.sad(target, x, y, step=self.plan.step)
+            return np.asarray(total)
+
+        state = _Best(len(ids), cost)
+        own_x, own_y = self.field.reshape(2, -1)[:, ids]
+        for x, y in ((own_x, own_y), (middle_x, middle_y), *around):
             state.offer(x, y)
-            state.offer(middle_x, middle_y)
-            for x, y in around:
-                state.offer(x, y)
-            state.around(1, _CROSS)
-            self._store(places, state.x, state.y)
+        state.around(1, self.plan.steps)
+        return state
 
 
 class _Best:
@@ -230,12 +241,6 @@ def _limit(vectors: Index) -> Index:
     return np.minimum(vectors, LIMIT, out=vectors)
 
 
-def _select(target: Target, chosen: Index) -> Target:
-    result = Target.__new__(Target)
-    result.words, result.x, result.y = target.words[:, chosen], target.x[chosen], target.y[chosen]
-    return result
-
-
 def _median(four: list[Index]) -> Index:
     """The mean of the middle two, rounded down."""
     a, b, c, d = four
@@ -257,5 +262,5 @@ def _dilate(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 def _rate_table(weight: float) -> Cost:
     """The price of a component's residual of 0..1024 quarter samples: about the bits that `field` spends on it."""
     size = np.arange(1025)
-    bits = np.where(size == 0, 0.5, 2.5 + 2 * np.log2(np.maximum(size, 1)))
+    bits = np.where(size == 0, 0.2, 4.5 + 1.2 * np.log2(np.maximum(size, 1)))
     return (bits * weight).astype(np.float32)
