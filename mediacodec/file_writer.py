@@ -1,29 +1,42 @@
-"""Writing a file: streams are added, samples encoded, packets muxed; `mediacodec.open` with mode "w"."""
+"""Writing a file: streams are added, sound and pictures encoded, packets muxed; `mediacodec.open` with mode "w"."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, TypeVar, cast
 
-import numpy as np
-from numpy.typing import ArrayLike
-
-from mediacodec.codecs import Encoder
-from mediacodec.codecs.base import AudioEncoder
-from mediacodec.errors import ParameterError, ParameterTypeError
-from mediacodec.frames import AudioChunk
-from mediacodec_bitstream import AudioParameters, FileHeader, Packet, StreamHeader, Writer
+from mediacodec import manifest
+from mediacodec.codecs import CODECS, Encoder
+from mediacodec.codecs.base import AudioEncoder, VideoEncoder
+from mediacodec.errors import ParameterError
+from mediacodec.frames import Colour
+from mediacodec.stream_writer import AudioWriter, CopyWriter, StreamWriter, VideoWriter, as_chunk
+from mediacodec_bitstream import FileHeader, Packet, Writer
 
 if TYPE_CHECKING:
     from mediacodec.media.atomic import AtomicFile, LiveFile
+    from mediacodec.media.copied import AudioCopy
+
+__all__ = ["CHUNK_SECONDS", "FileWriter", "as_chunk"]
+
+Stream = TypeVar("Stream", bound=StreamWriter)
+
+CHUNK_SECONDS = 0.5  # of pictures or copied sound under one head: 24 bytes each, and what one damaged byte costs
+MAX_PACKETS = 4096  # in a chunk; the time ends it earlier
+FINEST = Fraction(1, 1_000_000)  # ticks: finer ones could not hold a picture's duration in 24 bits
+_FINE = Fraction(1, 90_000)
 
 
 class FileWriter:
-    """An .mcx file being written; streams are added before the first `mux`."""
+    """An .mcx file being written; streams are added before the first `mux`.
+
+    Packets of pictures and of copied sound are gathered into chunks of up to half a second, so that the streams
+    interleave and framing costs little; a file of `live=True` gets every packet at once.
+    """
 
     def __init__(
         self,
@@ -43,8 +56,10 @@ class FileWriter:
         self._file = cast("BinaryIO", file if self._owned is None else self._owned)
         self._live = live
         self._options: dict[str, Any] = {"models": models, "device": device, "threads": threads}
-        self._streams: list[AudioWriter] = []
+        self._streams: list[StreamWriter] = []
         self._writer: Writer | None = None
+        self._waiting: float | None = None  # when the first packet begins that waits for its chunk to fill, in seconds
+        self._gathers = False
         self._closed = False
 
     def add_stream(
@@ -58,18 +73,70 @@ class FileWriter:
     ) -> AudioWriter:
         """A stream for sound at `sample_rate` with `channels`; it is converted to what the codec takes.
 
-        Raises ModelNotFoundError, ParameterError, DeviceError.
+        Raises ModelNotFoundError, ParameterError (also where the codec is one for video), DeviceError.
         """
+        encoder = self._encoder(codec, "audio", bit_rate=bit_rate, packet_duration=packet_duration)
+        return self._added(AudioWriter(cast("AudioEncoder", encoder), sample_rate, channels))
+
+    def add_video_stream(
+        self,
+        codec: str = "live",
+        *,
+        width: int,
+        height: int,
+        frame_rate: Fraction | int,
+        time_base: Fraction | None = None,
+        colour: Colour = (2, 2, 2, 0),
+        crf: float | None = None,
+        bit_rate: float | None = None,
+        gop: int | None = None,
+        scene_cut: bool = True,
+        preset: str = "medium",
+    ) -> VideoWriter:
+        """A stream for pictures of width x height in 8-bit 4:2:0 (`VideoFrame`).
+
+        Args:
+            codec: name of a model.
+            width, height: pixels.
+            frame_rate: nominal, per second; the pts of the pictures tell the true times.
+            time_base: seconds per tick; None for one picture. Ticks below a microsecond become 1/90000 s.
+            colour: of the pictures, see VideoFrame.
+            crf: 0 (best) to 63; None for the codec's default, or with a bit rate.
+            bit_rate: bits a second to be kept on average.
+            gop: pictures from keyframe to keyframe at most; None for 2 s.
+            scene_cut: whether a new scene begins with a keyframe.
+            preset: effort of the encoder: fast, medium or slow.
+
+        Raises ModelNotFoundError, ParameterError (also where the codec is one for audio), DeviceError.
+        """
+        rate = Fraction(frame_rate)
+        if rate <= 0:
+            raise ParameterError(f"frame_rate must be above 0, not {frame_rate}")
+        tick = time_base or 1 / rate
+        options: dict[str, Any] = {
+            "width": width, "height": height, "frame_rate": rate, "time_base": tick if tick >= FINEST else _FINE,
+            "colour": colour, "crf": crf, "bit_rate": bit_rate, "gop": gop, "scene_cut": scene_cut, "preset": preset,
+        }  # fmt: skip
+        encoder = self._encoder(codec, "video", **options)
+        return self._added(VideoWriter(cast("VideoEncoder", encoder), rate, live=self._live))
+
+    def add_copied_stream(self, copy: AudioCopy) -> CopyWriter:
+        """A stream for the packets of another codec, which are kept as they are."""
+        self._check_open()
+        return self._added(CopyWriter(copy, stream_id=len(self._streams), live=self._live))
+
+    def _encoder(self, codec: str, kind: Literal["audio", "video"], **options: Any) -> AudioEncoder | VideoEncoder:
+        self._check_open()
+        family = CODECS.get(manifest.find_by_name(codec, self._options["models"]).family)
+        if family is not None and family.kind != kind:
+            raise ParameterError(f"{codec!r} is a codec for {family.kind}, not for {kind}")
+        return Encoder(codec, stream_id=len(self._streams), **options, **self._options)
+
+    def _check_open(self) -> None:
         if self._writer is not None:
             raise ParameterError("streams are added before the first mux: the header is written by then")
-        encoder = Encoder(
-            codec,
-            bit_rate=bit_rate,
-            packet_duration=packet_duration,
-            stream_id=len(self._streams),
-            **self._options,
-        )
-        stream = AudioWriter(encoder, sample_rate, channels)
+
+    def _added(self, stream: Stream) -> Stream:
         self._streams.append(stream)
         return stream
 
@@ -77,12 +144,27 @@ class FileWriter:
         """Write packets that a stream's `encode` returned."""
         writer = self._start()
         for packet in packets:
+            if self._gathers:
+                self._make_room(writer, packet)
             writer.write(packet)
+
+    def _make_room(self, writer: Writer, packet: Packet) -> None:
+        """Write what waits where `packet` should begin a chunk: so late, or a keyframe, where reading can start."""
+        header = self._streams[packet.stream_id].header
+        begin = float((packet.pts - header.pre_skip) * header.time_base)
+        is_start = header.kind == "video" and packet.is_keyframe
+        if self._waiting is not None and (is_start or begin - self._waiting >= CHUNK_SECONDS):
+            writer.flush()
+            self._waiting = None
+        if self._waiting is None:
+            self._waiting = begin
 
     def _start(self) -> Writer:
         if self._writer is None:
             header = FileHeader(tuple(stream.header for stream in self._streams), live=self._live)
-            self._writer = Writer(self._file, header)
+            # sound alone comes in packets that are worth a chunk each
+            self._gathers = not self._live and not all(isinstance(s, AudioWriter) for s in self._streams)
+            self._writer = Writer(self._file, header, packets_per_chunk=MAX_PACKETS if self._gathers else 1)
         return self._writer
 
     def close(self) -> None:
@@ -122,55 +204,3 @@ class FileWriter:
         except BaseException:
             self.abort()
             raise
-
-
-def as_chunk(samples: ArrayLike, sample_rate: int) -> AudioChunk:
-    """Samples [n] or [channels, n] as a chunk. Raises ParameterTypeError on integers: their full scale is not known."""
-    array = np.asarray(samples)
-    if array.dtype.kind != "f":
-        raise ParameterTypeError(f"samples must be floating point in -1..1, got {array.dtype}; scale and convert them")
-    return AudioChunk(np.atleast_2d(array.astype(np.float32, copy=False)), sample_rate)
-
-
-class AudioWriter:
-    """One audio stream of a file being written."""
-
-    def __init__(self, encoder: AudioEncoder, sample_rate: int, channels: int) -> None:
-        from mediacodec.media.convert import Converter
-
-        self._encoder = encoder
-        parameters = encoder.header.parameters
-        assert isinstance(parameters, AudioParameters)
-        self._converter = Converter(sample_rate, channels, parameters.sample_rate, parameters.channels)
-        self._source_rate = sample_rate
-        self.payload_bytes = 0  # of all packets returned so far, symbol CRCs included
-        fields = dict(encoder.header.fields)
-        fields |= {"source_sample_rate": sample_rate, "source_channels": channels}
-        self.header: StreamHeader = replace(encoder.header, fields=fields)
-
-    @property
-    def length(self) -> int:
-        """Ticks of sound given so far, as the end of the file states it."""
-        return int(self._encoder.num_samples)
-
-    @property
-    def notes(self) -> list[str]:
-        """One line for each thing the conversion did; loud ones begin with WARNING."""
-        return self._converter.notes()
-
-    def encode(self, samples: AudioChunk | ArrayLike) -> list[Packet]:
-        """Packets for samples, an AudioChunk or [n] or [channels, n] at the stream's rate, in pieces of any size."""
-        chunk = samples if isinstance(samples, AudioChunk) else as_chunk(samples, self._source_rate)
-        return self._push(self._converter.push(chunk))
-
-    def flush(self) -> list[Packet]:
-        """The rest of the packets; `close` of the file calls it."""
-        rest = self._push(self._converter.flush())
-        return rest + self._counted(self._encoder.flush())
-
-    def _push(self, chunk: AudioChunk) -> list[Packet]:
-        return self._counted(self._encoder.push(chunk)) if chunk.num_samples else []
-
-    def _counted(self, packets: list[Packet]) -> list[Packet]:
-        self.payload_bytes += sum(len(packet.data) for packet in packets)
-        return packets

@@ -1,111 +1,39 @@
-"""The whole journey of a sound on one page: media file -> .mcx -> media file."""
+"""The whole journey of sound and pictures on one page: media file -> .mcx -> media file."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
+
+import numpy as np
 
 from mediacodec import files
 from mediacodec.codecs.base import LIVE_BELOW
-from mediacodec.errors import MediaCodecError, OutputError
+from mediacodec.errors import MediaCodecError, OutputError, UsageError
 from mediacodec.file_writer import FileWriter
-from mediacodec.frames import AudioChunk
-from mediacodec.media import AudioSink, AudioSource, Converter
+from mediacodec.frames import AudioChunk, VideoFrame
+from mediacodec.media.copied import AudioPacket
+from mediacodec.media.media_source import MediaSource
+from mediacodec.outlet import Outlet
 from mediacodec.probe import Source
-from mediacodec_bitstream import Gap
+from mediacodec.reports import DecodeOptions, DecodeReport, EncodeOptions, EncodeReport, Progress, ProgressCallback
+from mediacodec.stream_writer import AudioWriter, CopyWriter, VideoWriter
 
+__all__ = [
+    "DecodeOptions",
+    "DecodeReport",
+    "EncodeOptions",
+    "EncodeReport",
+    "Progress",
+    "ProgressCallback",
+    "decode_file",
+    "encode_file",
+]
 
-@dataclass(frozen=True)
-class Progress:
-    """Where a job stands: seconds of media done and expected (None: unknown), bytes written, seconds of waiting."""
-
-    seconds_done: float
-    seconds_total: float | None
-    bytes_written: int
-    wall_seconds: float
-
-
-ProgressCallback = Callable[[Progress], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncodeOptions:
-    """start, duration: seconds of the source; bit_rate: bits a second, None for the codec's best; packet_duration:
-    seconds; models: a folder to look for models in first."""
-
-    codec: str = "speech"
-    bit_rate: float | None = None
-    start: float = 0.0
-    duration: float | None = None
-    packet_duration: float = 1.0
-    device: str = "auto"
-    threads: int = 1
-    models: Path | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecodeOptions:
-    """start, duration: seconds; sample_rate, channels: of the output, None for the codec's own; format: of the
-    output, None to take it from the file's suffix."""
-
-    start: float = 0.0
-    duration: float | None = None
-    sample_rate: int | None = None
-    channels: int | None = None
-    format: str | None = None
-    overwrite: bool = False
-    device: str = "auto"
-    threads: int = 1
-    models: Path | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncodeReport:
-    """What encoding gave. payload_bytes: packets with their symbol CRC; file_bytes: all that was written."""
-
-    seconds: float
-    wall_seconds: float
-    payload_bytes: int
-    file_bytes: int
-    notes: list[str]
-
-    @property
-    def payload_kbps(self) -> float:
-        return self.payload_bytes * 8e-3 / self.seconds if self.seconds else 0.0
-
-    @property
-    def file_kbps(self) -> float:
-        return self.file_bytes * 8e-3 / self.seconds if self.seconds else 0.0
-
-    @property
-    def speed(self) -> float:
-        """Times real time."""
-        return self.seconds / self.wall_seconds if self.wall_seconds else 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecodeReport:
-    """What decoding gave. gaps: what was damaged or missing; truncated: the file has no end."""
-
-    seconds: float
-    wall_seconds: float
-    gaps: list[Gap] = field(default_factory=list)
-    truncated: bool = False
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def speed(self) -> float:
-        """Times real time."""
-        return self.seconds / self.wall_seconds if self.wall_seconds else 0.0
-
-    @property
-    def damaged(self) -> bool:
-        return bool(self.gaps) or self.truncated
+COPY = "copy"  # as a codec: the packets of the source, untouched
 
 
 class _Counted:
@@ -145,15 +73,24 @@ def encode_file(
     *,
     progress: ProgressCallback | None = None,
 ) -> EncodeReport:
-    """Encode the audio of anything FFmpeg reads into an open binary file, which is not closed.
+    """Encode sound and pictures of anything FFmpeg reads into an open binary file, which is not closed.
 
-    progress is called after every block and may raise to stop. Raises InputError, ModelNotFoundError, ParameterError,
-    DeviceError, OutputError.
+    Both keep their times: sound that begins after the pictures gets silence in front, pictures keep their time stamps.
+    progress is called after every block and picture and may raise to stop. Raises InputError, ModelNotFoundError,
+    ParameterError, DeviceError, OutputError, UsageError (an option for something that the source does not hold).
     """
     options = options or EncodeOptions()
     began, seconds = time.perf_counter(), 0.0
     counted = _Counted(target)
-    with AudioSource(source, start=options.start, duration=options.duration) as audio:
+    copies = options.audio and options.codec == COPY
+    with MediaSource(
+        source,
+        audio="copy" if copies else options.audio,
+        video=options.video,
+        start=options.start,
+        duration=options.duration,
+    ) as media:
+        _check(options, media)
         writer = FileWriter(
             counted,  # type: ignore[arg-type]  # all that a writer asks of a file: write and flush
             models=options.models,
@@ -163,26 +100,111 @@ def encode_file(
             live=options.packet_duration < LIVE_BELOW,
         )
         with writer:
-            stream = writer.add_stream(
-                options.codec,
-                sample_rate=audio.sample_rate,
-                channels=audio.channels,
-                bit_rate=options.bit_rate,
-                packet_duration=options.packet_duration,
-            )
-            for chunk in audio.blocks():
-                writer.mux(stream.encode(chunk))
-                seconds = chunk.pts_seconds + chunk.duration_seconds
+            inlet = _Inlet(writer, media, options)
+            for item in media.items():
+                seconds = max(seconds, inlet.take(item))
                 if progress:
-                    progress(Progress(seconds, audio.duration, counted.count, time.perf_counter() - began))
-        notes = [*audio.notes(), *stream.notes]
+                    wall = time.perf_counter() - began
+                    done = (inlet.num_frames, inlet.video_bytes)
+                    progress(Progress(seconds, media.duration, counted.count, wall, *done))
+        notes = [*media.notes(), *inlet.notes]
     return EncodeReport(
         seconds=seconds,
         wall_seconds=time.perf_counter() - began,
-        payload_bytes=stream.payload_bytes,
+        payload_bytes=inlet.payload_bytes,
         file_bytes=counted.count,
         notes=notes,
+        frames=inlet.num_frames,
+        video_payload_bytes=inlet.video_bytes,
     )
+
+
+def _check(options: EncodeOptions, media: MediaSource) -> None:
+    """Raise UsageError for options that mean nothing to this source."""
+    pictures = {"crf": options.crf, "video_bit_rate": options.video_bit_rate, "gop": options.gop}
+    given = [name for name, value in pictures.items() if value is not None]
+    if given and not media.has_video:
+        raise UsageError(f"{' and '.join(given)} given, but there are no pictures to encode")
+    if options.bit_rate is not None and (not media.has_audio or options.codec == COPY):
+        why = "the sound is copied" if media.has_audio else "there is no sound to encode"
+        raise UsageError(f"a bit rate for sound is given, but {why}")
+
+
+def _silence(until: AudioChunk) -> Iterator[AudioChunk]:
+    """What lies between time 0 and a chunk, a second at a time."""
+    for pts in range(0, max(0, until.pts), until.sample_rate):
+        size = min(until.sample_rate, until.pts - pts)
+        yield AudioChunk(np.zeros((until.channels, size), np.float32), until.sample_rate, pts)
+
+
+class _Inlet:
+    """The streams of a file being written, and which of them takes what."""
+
+    def __init__(self, writer: FileWriter, media: MediaSource, options: EncodeOptions) -> None:
+        self._writer = writer
+        self._video: VideoWriter | None = None
+        self._audio: AudioWriter | CopyWriter | None = None
+        self._late = 0.0  # seconds of silence put before sound that begins late
+        self._heard = False
+        if media.has_video:
+            self._video = writer.add_video_stream(
+                options.video_codec,
+                width=media.width,
+                height=media.height,
+                frame_rate=media.frame_rate,
+                time_base=media.time_base,
+                colour=media.colour,
+                crf=options.crf,
+                bit_rate=options.video_bit_rate,
+                gop=options.gop,
+                scene_cut=options.scene_cut,
+                preset=options.preset,
+            )
+        if media.audio_copy is not None:
+            self._audio = writer.add_copied_stream(media.audio_copy)
+        elif media.has_audio:
+            self._audio = writer.add_stream(
+                options.codec,
+                sample_rate=media.sample_rate,
+                channels=media.channels,
+                bit_rate=options.bit_rate,
+                packet_duration=options.packet_duration,
+            )
+
+    def take(self, item: AudioChunk | AudioPacket | VideoFrame) -> float:
+        """Encode and write an item; seconds at which it ends."""
+        if isinstance(item, VideoFrame):
+            assert self._video is not None
+            self._writer.mux(self._video.encode(item))
+            return float(self._video.length * self._video.header.time_base)
+        if isinstance(item, AudioPacket):
+            assert isinstance(self._audio, CopyWriter)
+            self._writer.mux(self._audio.encode(item))
+            return float((item.pts + item.duration) * item.time_base)
+        assert isinstance(self._audio, AudioWriter)
+        if not self._heard:
+            self._heard, self._late = True, max(0.0, item.pts_seconds)
+            for silence in _silence(item):
+                self._writer.mux(self._audio.encode(silence))
+        self._writer.mux(self._audio.encode(item))
+        return item.pts_seconds + item.duration_seconds
+
+    @property
+    def num_frames(self) -> int | None:
+        return self._video.num_frames if self._video else None
+
+    @property
+    def video_bytes(self) -> int:
+        return self._video.payload_bytes if self._video else 0
+
+    @property
+    def payload_bytes(self) -> int:
+        return self.video_bytes + (self._audio.payload_bytes if self._audio else 0)
+
+    @property
+    def notes(self) -> list[str]:
+        late = [f"the sound begins {self._late:.2f} s after the pictures: silence put in front"] if self._late else []
+        return [*late, *(note for stream in (self._video, self._audio) if stream for note in stream.notes)]
 
 
 def decode_file(
@@ -192,46 +214,28 @@ def decode_file(
     *,
     progress: ProgressCallback | None = None,
 ) -> DecodeReport:
-    """Decode the first audio stream of an .mcx file into a classic one ("-" for standard output).
+    """Decode the first streams of an .mcx file into a classic one ("-" for standard output).
 
-    Damage is concealed and reported, not raised. Raises BitstreamError kinds where nothing can be read,
-    ModelNotFoundError, ModelMismatchError, InputError, OutputError, OutputExistsError, UsageError.
+    What the output's format holds is decoded: sound (wav ...), pictures (y4m ...) or both (mp4, mkv). Damage is
+    concealed and reported, not raised. Raises BitstreamError kinds where nothing can be read, ModelNotFoundError,
+    ModelMismatchError, InputError, OutputError, OutputExistsError, UsageError.
     """
     options = options or DecodeOptions()
     began, seconds = time.perf_counter(), 0.0
     with files.FileReader(source, models=options.models, device=options.device, threads=options.threads) as reader:
-        audio = reader.audio
-        stop = None if options.duration is None else options.start + options.duration
-        rate = audio.sample_rate if options.sample_rate is None else options.sample_rate
-        channels = audio.channels if options.channels is None else options.channels
-        converter = Converter(audio.sample_rate, audio.channels, rate, channels)
-        total = _remaining(audio.duration, options.start, stop)
-        sink = AudioSink(
-            target, sample_rate=rate, channels=channels, format=options.format, overwrite=options.overwrite
-        )
-        with sink:
-            for chunk in audio.blocks(start=options.start, stop=stop):
-                sink.write(converter.push(_from_zero(chunk, options.start)))
-                seconds = chunk.pts_seconds + chunk.duration_seconds - options.start
+        outlet = Outlet(reader, target, options)
+        with outlet:
+            for item in outlet.items():
+                outlet.write(item)
+                seconds = max(seconds, outlet.seconds)
                 if progress:
-                    progress(Progress(seconds, total, 0, time.perf_counter() - began))
-            sink.write(converter.flush())
+                    wall = time.perf_counter() - began
+                    progress(Progress(seconds, outlet.total, 0, wall, outlet.num_frames))
         return DecodeReport(
             seconds=seconds,
             wall_seconds=time.perf_counter() - began,
             gaps=list(reader.gaps),
             truncated=reader.truncated,
-            notes=converter.notes(),
+            notes=outlet.notes,
+            frames=outlet.num_frames,
         )
-
-
-def _remaining(duration: float | None, start: float, stop: float | None) -> float | None:
-    """Seconds that a range of a stream of that duration has."""
-    if duration is None:
-        return None if stop is None else stop - start
-    return max(0.0, min(duration, stop if stop is not None else duration) - start)
-
-
-def _from_zero(chunk: AudioChunk, start: float) -> AudioChunk:
-    """The chunk on a timeline that begins at `start`."""
-    return AudioChunk(chunk.samples, chunk.sample_rate, chunk.pts - round(start * chunk.sample_rate))

@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from mediacodec.errors import InputError
-from mediacodec_bitstream import AudioParameters, Gap, ScanResult, StreamHeader, scan
+from mediacodec_bitstream import AudioParameters, Gap, ScanResult, StreamHeader, VideoParameters, scan
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
 
@@ -53,8 +54,34 @@ class StreamInfo:
         return self.header.parameters.channels if isinstance(self.header.parameters, AudioParameters) else None
 
     @property
+    def width(self) -> int | None:
+        """Pixels; None but for video, as the next three."""
+        return self.header.parameters.width if isinstance(self.header.parameters, VideoParameters) else None
+
+    @property
+    def height(self) -> int | None:
+        """Pixels."""
+        return self.header.parameters.height if isinstance(self.header.parameters, VideoParameters) else None
+
+    @property
+    def frame_rate(self) -> Fraction | None:
+        """Nominal pictures per second."""
+        return self.header.parameters.frame_rate if isinstance(self.header.parameters, VideoParameters) else None
+
+    @property
+    def num_frames(self) -> int | None:
+        """Pictures: a packet holds one."""
+        return self.packets if isinstance(self.header.parameters, VideoParameters) else None
+
+    @property
+    def foreign_codec(self) -> str | None:
+        """Name of the codec whose packets were copied; None where they were not."""
+        name = self.header.fields.get("foreign_codec")
+        return str(name) if name else None
+
+    @property
     def algorithmic_delay(self) -> float:
-        """Seconds that the codec alone delays the sound."""
+        """Seconds that the codec alone delays sound or pictures."""
         return float(self.header.algorithmic_delay * self.header.time_base)
 
     @property

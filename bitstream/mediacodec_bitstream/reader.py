@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -106,15 +106,23 @@ class Reader:
         Returns the pts of that chunk; 0 and the start of the file where there is none. Uses the index, else
         the heads. Raises ParameterError on an unknown stream or a file that cannot seek.
         """
-        self.header.stream(stream_id)
+        return self.seek_streams({stream_id: pts})[stream_id]
+
+    def seek_streams(self, positions: Mapping[int, int]) -> dict[int, int]:
+        """As `seek`, for several streams at once: continue where none of them misses its keyframe chunk.
+
+        positions: pts by stream id. Returns the pts of those chunks, by stream id.
+        """
+        for stream_id in positions:
+            self.header.stream(stream_id)
         if not self._source.seekable:
             raise ParameterError("this input is a pipe and cannot seek; read on and drop packets instead")
-        found, offset = find_keyframe(self._source, self._data_start, stream_id, pts)
-        self._source.seek(offset)
+        found = {sid: find_keyframe(self._source, self._data_start, sid, pts) for sid, pts in positions.items()}
+        self._source.seek(min((offset for _, offset in found.values()), default=self._data_start))
         self._queue.clear()
         self._finished = self.truncated = self._from_start = False
         self._restart(None)
-        return found
+        return {stream_id: pts for stream_id, (pts, _) in found.items()}
 
     def load_end(self) -> End | None:
         """The end chunk, read from the tail of a seekable file without moving; None where there is none."""

@@ -1,0 +1,201 @@
+"""Sound of an .mcx file being read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediacodec.codecs import code_reader
+from mediacodec.codecs.base import AudioDecoder
+from mediacodec.errors import ParameterError
+from mediacodec.frames import AudioChunk
+from mediacodec_bitstream import AudioParameters, BitstreamError, Gap, Packet, StreamHeader, TruncatedError
+
+if TYPE_CHECKING:
+    from mediacodec.files import FileReader
+
+MAX_FILL = 3600  # seconds of silence that all gaps of a reading may stand for; what is longer is closed up
+
+
+class AudioReader:
+    """One audio stream of a file."""
+
+    def __init__(self, file: FileReader, header: StreamHeader) -> None:
+        assert isinstance(header.parameters, AudioParameters)
+        self._file = file
+        self.header = header
+        self.sample_rate = header.parameters.sample_rate
+        self.channels = header.parameters.channels
+
+    @property
+    def num_samples(self) -> int | None:
+        """Samples per channel that the file states; None before the end of a pipe or of a file that was cut."""
+        length, _ = self._file.stated_length(self.header.stream_id)
+        return None if length is None else round(length * self.header.time_base * self.sample_rate)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds; None where num_samples is."""
+        samples = self.num_samples
+        return None if samples is None else samples / self.sample_rate
+
+    def blocks(self, *, start: float = 0.0, stop: float | None = None) -> Iterator[AudioChunk]:
+        """The sound from `start` to `stop` seconds, about a packet at a time, in bounded memory.
+
+        Chunks follow each other without holes: what is missing is concealed, then silent. On a seekable file decoding
+        starts near `start`; on a pipe everything before is decoded too. Raises ParameterError on a negative time,
+        ModelNotFoundError or ModelMismatchError; damage to the file raises nothing unless the file was opened strict,
+        and is listed in `gaps`.
+        """
+        run = self.run(start, stop)
+        for _, chunk in run.timed(self._file.packets({self.header.stream_id: run.position})):
+            yield chunk
+
+    def run(self, start: float, stop: float | None) -> AudioRun:
+        """A decoding of the sound between two times, for whoever brings the packets."""
+        return AudioRun(self._file, self, start, stop)
+
+    def read(self) -> AudioChunk:
+        """The whole stream."""
+        return self.get_samples_played_in_range()
+
+    def get_samples_played_in_range(self, start: float = 0.0, stop: float | None = None) -> AudioChunk:
+        """The sound between two times in seconds, as one chunk [channels, n]."""
+        return joined(self.blocks(start=start, stop=stop), self.sample_rate, self.channels, start)
+
+    def codes(self, start: float = 0.0, stop: float | None = None) -> NDArray[np.uint16]:
+        """The integer codes of the packets that overlap a time range, [1, codebooks, frames], without decoding.
+
+        Packets are whole: the first frame is that of the packet that contains `start`. Where a packet has fewer
+        codebooks than the stream, the others hold the codebook size, which is no code. Raises BitstreamError kinds.
+        """
+        reader = code_reader(self.header, models=self._file.models)
+        skip = self.header.pre_skip
+        first = round(Fraction(start) / self.header.time_base) + skip
+        last = None if stop is None else round(Fraction(stop) / self.header.time_base) + skip
+        parts = [np.zeros((reader.num_codebooks, 0), dtype=np.uint16)]
+        for packet in self._file.packets({self.header.stream_id: first if start else 0}):
+            if packet.pts + packet.duration > first and (last is None or packet.pts < last):
+                codes = reader.read(packet)
+                missing = ((0, reader.num_codebooks - len(codes)), (0, 0))
+                parts.append(np.pad(codes, missing, constant_values=reader.codebook_size))
+        return np.concatenate(parts, axis=1)[None]
+
+
+class AudioRun:
+    """One decoding of a stream's sound between two times.
+
+    Attributes:
+        position: pts, on the coded timeline, near which packets are needed first.
+    """
+
+    def __init__(self, file: FileReader, stream: AudioReader, start: float, stop: float | None) -> None:
+        check_times(start, stop)
+        self._file, self._stream, self.header = file, stream, stream.header
+        self._rate = stream.sample_rate
+        self._first = round(start * self._rate)
+        self._last = None if stop is None else round(stop * self._rate)
+        self._decoder = cast("AudioDecoder", file.decoder(self.header))
+        self._fill_left = MAX_FILL * self._rate
+        self.position = self._first + self.header.pre_skip - self._decoder.preroll if self._first else 0
+
+    def timed(self, packets: Iterable[Packet]) -> Iterator[tuple[float, AudioChunk]]:
+        """(seconds, chunk) from the packets of the stream; chunks follow each other exactly."""
+        for chunk in self._timeline(packets):
+            if self._last is not None and chunk.pts >= self._last:
+                return
+            cut = cut_chunk(chunk, self._first, self._last)
+            if cut.num_samples:
+                yield cut.pts_seconds, cut
+
+    def _timeline(self, packets: Iterable[Packet]) -> Iterator[AudioChunk]:
+        """Decoded chunks that follow each other exactly, from at or before the first sample to the stated length."""
+        length, held = self._stream.num_samples, None
+        for chunk in self._untrimmed(packets):
+            if length is not None or self._file.header.live:
+                yield cut_chunk(chunk, 0, length)
+                continue
+            if held is not None:  # the length comes behind the last packet: only the chunk before the end can exceed it
+                yield held
+            held = chunk
+        if held is not None:
+            yield cut_chunk(held, 0, self._stream.num_samples)
+
+    def _untrimmed(self, packets: Iterable[Packet]) -> Iterator[AudioChunk]:
+        """As `_timeline`, but the last packet whole."""
+        # who joins a stream on its way misses nothing before
+        position = None if self._file.reader.joined else max(0, self.position)
+        for packet in packets:
+            if position is not None:
+                yield from self._fill(position, packet.pts)
+            position = packet.pts + packet.duration
+            yield from self._decoded(packet)
+        length = self._stream.num_samples
+        if length and position is not None:
+            end = length + self.header.pre_skip
+            check_end(self._file, self.header.stream_id, position, end)
+            yield from self._fill(position, end)
+
+    def _decoded(self, packet: Packet) -> Iterator[AudioChunk]:
+        """A packet decoded, or concealed and noted where its bytes are whole but its symbols wrong."""
+        try:
+            chunk = self._decoder.push(packet)
+        except BitstreamError as error:
+            if self._file.strict:
+                raise
+            end = packet.pts + packet.duration
+            self._file.note(Gap(packet.stream_id, packet.pts, end, -1, f"undecodable packet: {error}"))
+            yield from self._fill(packet.pts, end)
+        else:
+            yield chunk
+
+    def _fill(self, position: int, until: int) -> Iterator[AudioChunk]:
+        """Concealment for the stretch of the coded timeline that no packet covers."""
+        position = max(position, self.header.pre_skip)
+        missing = until - position
+        if missing > self._fill_left:  # a forged time stamp must not make hours of silence
+            return
+        self._fill_left -= max(0, missing)
+        while missing > 0:
+            chunk = self._decoder.push(None)
+            count = min(missing, chunk.num_samples)
+            yield replace(chunk, samples=chunk.samples[:, :count], pts=position - self.header.pre_skip)
+            position, missing = position + count, missing - count
+
+
+def check_times(start: float, stop: float | None) -> None:
+    """Raise ParameterError unless 0 <= start <= stop."""
+    if start < 0 or (stop is not None and stop < start):
+        raise ParameterError(f"times must satisfy 0 <= start <= stop, got {start}, {stop}")
+
+
+def check_end(file: FileReader, stream_id: int, position: int, end: int) -> None:
+    """Note where packets end before the stated length and no gap says so: who seeks never counts the packets."""
+    known = any(g.stream_id == stream_id and (g.pts_start or 0) >= position for g in file.reader.gaps)
+    if position < end and not known:
+        reason = "packets are missing before the stated end"
+        if file.strict:
+            raise TruncatedError(reason)
+        file.note(Gap(stream_id, position, end, -1, reason))
+
+
+def cut_chunk(chunk: AudioChunk, first: int, last: int | None) -> AudioChunk:
+    """The part of a chunk from sample `first` to before sample `last`; maybe empty."""
+    begin = min(chunk.num_samples, max(0, first - chunk.pts))
+    end = chunk.num_samples if last is None else min(chunk.num_samples, max(begin, last - chunk.pts))
+    if (begin, end) == (0, chunk.num_samples):
+        return chunk
+    return replace(chunk, samples=chunk.samples[:, begin:end], pts=chunk.pts + begin)
+
+
+def joined(chunks: Iterable[AudioChunk], sample_rate: int, channels: int, start: float) -> AudioChunk:
+    """Chunks that follow each other as one, [channels, n]; empty at `start` seconds where there are none."""
+    kept = list(chunks)
+    pts = kept[0].pts if kept else round(start * sample_rate)
+    parts = [chunk.samples for chunk in kept] or [np.zeros((channels, 0), dtype=np.float32)]
+    return AudioChunk(np.concatenate(parts, axis=1), sample_rate, pts)

@@ -1,0 +1,201 @@
+"""Pictures of an .mcx file being read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, cast
+
+from mediacodec.audio_reader import check_end, check_times
+from mediacodec.codecs.base import VideoDecoder
+from mediacodec.frames import VideoFrame
+from mediacodec_bitstream import BitstreamError, Gap, Packet, StreamHeader, VideoParameters
+
+if TYPE_CHECKING:
+    from mediacodec.files import FileReader
+
+MAX_FILL = 3600  # seconds that concealed pictures of a reading may stand for where packets are missing
+MAX_RATE = 240  # pictures a second of such a stretch at most, whatever the header says
+
+
+class VideoReader:
+    """One video stream of a file."""
+
+    def __init__(self, file: FileReader, header: StreamHeader) -> None:
+        assert isinstance(header.parameters, VideoParameters)
+        self._file = file
+        self.header = header
+        self.width, self.height = header.parameters.width, header.parameters.height
+        self.frame_rate: Fraction = header.parameters.frame_rate
+        self.colour = header.parameters.colour
+        self.time_base = header.time_base
+
+    @property
+    def num_frames(self) -> int | None:
+        """Pictures that the file states; None before the end of a pipe or of a file that was cut."""
+        return self._file.stated_length(self.header.stream_id)[1]
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from time 0 to the end of the last picture; None where num_frames is."""
+        length, _ = self._file.stated_length(self.header.stream_id)
+        return None if length is None else float(length * self.header.time_base)
+
+    def frames(
+        self, *, start: float = 0.0, stop: float | None = None, keyframes_only: bool = False
+    ) -> Iterator[VideoFrame]:
+        """The pictures shown from `start` on and before `stop`, in seconds.
+
+        On a seekable file decoding starts at the keyframe before `start`; on a pipe everything before is decoded too.
+        Where packets are damaged or missing, pictures are concealed up to the next keyframe, as many as were lost, and
+        `gaps` of the file says so; what is missing before the first good picture shows that one. Whoever joins
+        a stream on its way gets the next keyframe first. With `keyframes_only` nothing else is decoded.
+
+        Raises ParameterError on a negative time, ModelNotFoundError, ModelMismatchError; on damage only where the file
+        was opened strict.
+        """
+        run = self.run(start, stop, keyframes_only=keyframes_only)
+        for _, frame in run.timed(self._file.packets({self.header.stream_id: run.position})):
+            yield frame
+
+    def run(self, start: float, stop: float | None, *, keyframes_only: bool = False) -> VideoRun:
+        """A decoding of the pictures between two times, for whoever brings the packets."""
+        return VideoRun(self._file, self, start, stop, keyframes_only=keyframes_only)
+
+
+class VideoRun:
+    """One decoding of a stream's pictures between two times.
+
+    Attributes:
+        position: pts near which packets are needed first.
+    """
+
+    def __init__(
+        self, file: FileReader, stream: VideoReader, start: float, stop: float | None, *, keyframes_only: bool
+    ) -> None:
+        check_times(start, stop)
+        self._file, self._stream, self.header = file, stream, stream.header
+        self._keyframes_only = keyframes_only
+        tick = self.header.time_base
+        self._first = -int(-_exact(start) // tick)  # rounded up: what is shown before is left out
+        self._stop = None if stop is None else _exact(stop) / tick
+        self._decoder = cast("VideoDecoder", file.decoder(self.header))
+        self._nominal = 1 / (stream.frame_rate * tick)
+        self._fill_left = int(MAX_FILL * min(stream.frame_rate, Fraction(MAX_RATE)))
+        self._broken: Packet | None = None  # the first packet of a stretch that cannot be decoded
+        self._waiting: list[int] = []  # pts of pictures that are missing before the first good one
+        self._last: VideoFrame | None = None
+        self._started = False  # a keyframe was seen
+        self.position = self._first if start else 0
+
+    def timed(self, packets: Iterable[Packet]) -> Iterator[tuple[float, VideoFrame]]:
+        """(seconds, picture) from the packets of the stream."""
+        length, _ = self._file.stated_length(self.header.stream_id)
+        for frame in self._shown(packets):
+            if self._stop is not None and frame.pts >= self._stop:
+                return
+            if frame.pts >= self._first and (length is None or frame.pts < length):
+                yield frame.pts_seconds, frame
+
+    def _shown(self, packets: Iterable[Packet]) -> Iterator[VideoFrame]:
+        """Every picture, those before the start too."""
+        position: Fraction | None = None
+        for packet in packets:
+            if position is None:
+                position = self._known_loss(packet)
+            if self._stop is not None and packet.pts >= self._stop:
+                return  # without decoding it
+            if not self._keyframes_only:
+                if packet.discontinuity and position is not None:
+                    yield from self._missing(position, packet.pts)
+                    self._break(packet)
+                yield from self._one(packet)
+            elif packet.is_keyframe:
+                yield from self._one(packet)
+            position = packet.pts + (Fraction(packet.duration) or self._nominal)
+        for frame in self._decoder.flush():
+            yield from self._good(frame)
+        yield from self._ending(position)
+
+    def _known_loss(self, first: Packet) -> Fraction | None:
+        """Where the pictures begin that are known to be missing before the first packet; None if none are."""
+        if self._file.reader.joined:  # nothing was seen before, so nothing is missing
+            return None
+        stream_id = self.header.stream_id
+        starts = [gap.pts_start for gap in self._file.reader.gaps if gap.stream_id == stream_id]
+        before = [start for start in starts if start is not None and start < first.pts]
+        return Fraction(min(before)) if before else None
+
+    def _ending(self, position: Fraction | None) -> Iterator[VideoFrame]:
+        """What the end of the file says is missing."""
+        length, _ = self._file.stated_length(self.header.stream_id)
+        if length and position is not None and not self._keyframes_only:
+            if length - position > self._nominal / 2:
+                check_end(self._file, self.header.stream_id, int(position), length)
+            yield from self._missing(position, length)
+        self._mend(length)
+
+    def _one(self, packet: Packet) -> Iterator[VideoFrame]:
+        """The pictures of a packet, or what stands in for them."""
+        if packet.is_keyframe:
+            self._mend(packet.pts)
+            self._started = True
+        if not self._started and self._file.reader.joined:
+            return  # nothing was seen yet, so nothing is missing
+        if self._broken is None and self._started:
+            try:
+                frames = self._decoder.push(packet)
+            except BitstreamError as error:
+                if self._file.strict:
+                    raise
+                end = packet.pts + packet.duration
+                self._file.note(Gap(packet.stream_id, packet.pts, end, -1, f"undecodable packet: {error}"))
+                self._broken = packet
+            else:
+                for frame in frames:
+                    yield from self._good(frame)
+                return
+        yield from self._concealed(packet.pts)
+
+    def _break(self, packet: Packet) -> None:
+        """Packets are missing before this one, which therefore cannot be decoded unless it is a keyframe."""
+        if not packet.is_keyframe and self._broken is None:
+            self._broken = packet
+
+    def _mend(self, until: int | None) -> None:
+        """A keyframe: decoding begins anew, and what was concealed before is noted."""
+        if self._broken is not None and until is not None and until > self._broken.pts:
+            reason = "pictures concealed up to the next keyframe"
+            self._file.note(Gap(self.header.stream_id, self._broken.pts, until, -1, reason))
+        self._broken = None
+
+    def _missing(self, position: Fraction, until: int) -> Iterator[VideoFrame]:
+        """Concealment for the pictures of packets that are not there."""
+        count = round((until - position) / self._nominal)
+        if not 0 < count <= self._fill_left:  # a forged time stamp must not make hours of pictures
+            return
+        self._fill_left -= count
+        for number in range(count):
+            yield from self._concealed(round(position + (until - position) * number / count))
+
+    def _concealed(self, pts: int) -> Iterator[VideoFrame]:
+        frames = self._decoder.push(None) if self._started else []
+        stand_in = frames[-1] if frames else self._last
+        if stand_in is not None:
+            self._last = replace(stand_in, pts=pts)
+            yield self._last
+        elif pts >= self._first and len(self._waiting) < MAX_FILL * MAX_RATE:
+            self._waiting.append(pts)
+
+    def _good(self, frame: VideoFrame) -> Iterator[VideoFrame]:
+        waiting, self._waiting = self._waiting, []
+        for pts in waiting:
+            yield replace(frame, pts=pts)
+        self._last = frame
+        yield frame
+
+
+def _exact(seconds: float) -> Fraction:
+    """Seconds as somebody wrote them: 0.04 is 1/25, not the next binary number."""
+    return Fraction(seconds).limit_denominator(1_000_000)
