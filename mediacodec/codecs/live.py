@@ -128,7 +128,7 @@ class LiveEncoder:
         if self._cuts is not None and self._cuts.is_cut(planes[0], prediction.known.predicted[0], position):
             return self._key(planes)
         coded = self._coder.inter(planes, prediction, state)
-        if self._rate is not None:
+        if self._rate is not None and coded.integers.symbols is not None:  # a picture that stands still tells nothing
             self._rate.learn(coded.bits, level, key=False)
         return coded
 

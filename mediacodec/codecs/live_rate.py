@@ -21,6 +21,7 @@ GUESSED_BITS = 0.35  # a pixel, of a keyframe at level 30
 FOLLOW = {True: 0.8, False: 0.35}  # how fast `a` follows, of keyframes and inter pictures
 LEAST_SHARE = 0.25  # of the usual bits: no picture is starved further to pay back
 MOST_SHARE = 2.5
+MOST_CHANGE = 0.5  # of an inter picture's `a`: one odd picture says little
 TOLERATED = 1.5  # a keyframe that is off by more is coded again
 
 
@@ -62,7 +63,8 @@ class RateControl:
         found = math.log2(max(bits, 64)) + SLOPE * level / 8
         if not self._seen[key]:
             self._a[key] = found
-        self._a[key] += FOLLOW[key] * (found - self._a[key])
+        change = FOLLOW[key] * (found - self._a[key])
+        self._a[key] += change if key else min(max(change, -MOST_CHANGE), MOST_CHANGE)
         self._seen[key] += 1
         if key and not self._seen[False]:
             self._a[False] = self._a[True] - 2.5  # an inter picture takes a sixth, until one has been seen

@@ -26,7 +26,8 @@ def bit_worth(level: int) -> float:
 
 def block_errors(one: Planes, other: Planes) -> Errors:
     """Squared error of each 16x16 block, chroma counted twice: float32 [h, w]."""
-    luma, u, v = (_errors(a, b, BLOCK >> (k > 0)) for k, (a, b) in enumerate(zip(one, other, strict=True)))
+    sizes = (BLOCK, BLOCK // 2, BLOCK // 2)
+    luma, u, v = (_errors(a, b, size) for a, b, size in zip(one, other, sizes, strict=True))
     return np.asarray(luma + 2 * (u + v), np.float32)
 
 
@@ -37,7 +38,7 @@ def _errors(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8], size: int)
     difference = np.subtract(one, other, dtype=np.float32)
     difference *= difference
     tall = difference.reshape(rows, size, -1).sum(axis=1)
-    return tall.reshape(rows, columns, size).sum(axis=2)
+    return np.asarray(tall.reshape(rows, columns, size).sum(axis=2))
 
 
 def zero_bits(index: Rows, tables: LiveTables) -> Bits:

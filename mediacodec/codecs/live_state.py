@@ -91,7 +91,7 @@ class Known:
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """The first pass' scale indices, uint8 [1, coefficients, h, w], and what the second pass and the memory go on from."""
+    """The first pass' scale indices, uint8 [1, coefficients, h, w], and what second pass and memory go on from."""
 
     index: Rows
     hidden: Floats

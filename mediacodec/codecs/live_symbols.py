@@ -1,8 +1,8 @@
 """The entropy coding of a picture's integers, hyper-latents and coefficients, under static tables.
 
-Symbols are coded in groups, one table after the other in ascending order, and within a group in C order: a table is used
-in one run. Coefficients beyond their table's reach code its last symbol; what they exceed it by follows after all groups
-as Exp-Golomb numbers of order 3 and a sign bit, under a flat table.
+Symbols are coded in groups, one table after the other in ascending order, and within a group in C order: a table is
+used in one run. Coefficients beyond their table's reach code its last symbol; what they exceed it by follows after all
+groups as Exp-Golomb numbers of order 3 and a sign bit, under a flat table.
 """
 
 from __future__ import annotations
@@ -120,11 +120,14 @@ def encode_coefficients(encoder: Encoder, values: Integers, rows: Rows, tables: 
     for row, start, stop in groups:
         encoder.encode(symbols[start:stop], tables.rows[row])
     for number, value in zip((over[escaped] - 1).tolist(), values[escaped].tolist(), strict=True):
-        encoder.encode(_golomb(number) + [int(value < 0)], _BIT)
+        encoder.encode([*_golomb(number), int(value < 0)], _BIT)
 
 
 def decode_coefficients(decoder: Decoder, rows: Rows, tables: LiveTables, *, payload_bits: int) -> Integers:
-    """The inverse of `encode_coefficients`: int32 [n]. Raises CorruptError, also on more escapes than the payload holds."""
+    """The inverse of `encode_coefficients`: int32 [n].
+
+    Raises CorruptError, also on more escapes than a payload of so many bits holds.
+    """
     order, groups = grouped(rows, len(tables.rows))
     symbols = np.empty(len(rows), np.int32)
     for row, start, stop in groups:
@@ -167,7 +170,7 @@ def integers_crc(parts: list[tuple[Array, int]]) -> int:
     crc = 0
     for values, offset in parts:
         wide = values.astype("<u2") if not offset else (values + np.int32(offset)).astype("<u2")
-        crc = zlib.crc32(np.ascontiguousarray(wide), crc)
+        crc = zlib.crc32(np.ascontiguousarray(wide).data, crc)
     return crc
 
 

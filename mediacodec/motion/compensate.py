@@ -1,8 +1,8 @@
 """Motion compensation, exact on every machine: integers throughout.
 
-Luma goes through Keys' cubic filter with a = -0.75 at quarter samples, chroma is bilinear at eighths, borders repeat. Blocks
-are fetched as machine words, many at once (see `planes`). The filters run as matrix products in float32: their products and
-sums are integers below 2^24, which float32 adds without rounding in any order.
+Luma goes through Keys' cubic filter with a = -0.75 at quarter samples, chroma is bilinear at eighths, borders repeat.
+Blocks are fetched as machine words, many at once (see `planes`). The filters run as matrix products in float32: their
+products and sums are integers below 2^24, which float32 adds without rounding in any order.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _TAPS = ((0, 256, 0, 0), (-27, 225, 67, -9), (-24, 152, 152, -24), (-9, 67, 225,
 def compensate(planes: Planes, motion: Field) -> Planes:
     """The prediction from planes moved by a field.
 
-    planes: uint8 [H, W] and twice [H/2, W/2], H and W multiples of 16. motion: int16 [2 (x, y), H/8, W/8], quarter samples
-    of luma within ±512: a sample at p comes from p + motion/4. Returns new arrays of the same shapes, save where nothing
-    moves: then they are the ones given.
+    planes: uint8 [H, W] and twice [H/2, W/2], H and W multiples of 16. motion: int16 [2 (x, y), H/8, W/8], quarter
+    samples of luma within ±512: a sample at p comes from p + motion/4. Returns new arrays of the same shapes, save
+    where nothing moves: then they are the ones given.
     """
     y, u, v = planes
     x_of, y_of = (axis.reshape(-1).astype(np.int64) for axis in motion)
@@ -42,7 +42,7 @@ def compensate(planes: Planes, motion: Field) -> Planes:
 
 
 def source_cells(motion: Field) -> Index:
-    """Where each block's features come from, to the nearest block: flat indices into [H/8 * W/8], int64 [1, H/8 * W/8]."""
+    """Where each block's features come from, to the nearest block: flat indices, int64 [1, H/8 * W/8]."""
     _, rows, columns = motion.shape
     moved = (motion.astype(np.int64) + 16) >> 5
     x = np.clip(np.arange(columns) + moved[0], 0, columns - 1)
@@ -95,9 +95,10 @@ def _moved_chroma(plane: Picture, ids: Index, x: Index, y: Index) -> Picture:
     rows = np.arange(_HALF + 1)[:, None] * padded.shape[1]
     patch = _fetch(padded, rows + at, 8)[..., : _HALF + 1].astype(np.int16)
     right, down = (x & 7).astype(np.int16)[:, None], (y & 7).astype(np.int16)[:, None]
-    across = patch[..., :-1] * (8 - right) + patch[..., 1:] * right  # at most 2040
-    mixed = (across[:-1] * (8 - down) + across[1:] * down + 32) >> 6  # at most 16352 before the shift
-    words[row, :, column] = mixed.astype(np.uint8).view(np.uint32)[..., 0].T
+    left, up = np.int16(8) - right, np.int16(8) - down
+    across = patch[..., :-1] * left + patch[..., 1:] * right  # at most 2040
+    mixed = across[:-1] * up + across[1:] * down  # at most 16320
+    words[row, :, column] = ((mixed + 32) >> 6).astype(np.uint8).view(np.uint32)[..., 0].T
     return out
 
 
@@ -115,7 +116,7 @@ def _padded(plane: Picture) -> Picture:
 
 
 def _places(plane: Picture, y: Index, x: Index, stride: int) -> Index:
-    """Flat places in the padded plane of patches whose first sample is at x, y, brought back to where it has samples."""
+    """Flat places in the padded plane of patches that begin at x, y, brought back to where it has samples."""
     height, width = plane.shape
     y = np.clip(y, -_MARGIN, height + _MARGIN - _PATCH) + _MARGIN
     x = np.clip(x, -_MARGIN, width + _MARGIN - _PATCH) + _MARGIN
