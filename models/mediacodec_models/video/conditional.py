@@ -1,8 +1,8 @@
 """The conditional video codec: one latent a picture, coded given the motion-compensated last one.
 
 After DCVC-FM and DCVC-RT (Li et al., CVPR 2024; Jia et al., CVPR 2025): propagated features, a hyperprior, a two-step
-checkerboard prior, gains for variable rate. Unlike them it moves blocks explicitly and starts as a DCT codec: every network
-here is a correction that begins at zero, in units of the quantization step.
+checkerboard prior, gains for variable rate. Unlike them it moves blocks explicitly and starts as a DCT codec: every
+network here is a correction that begins at zero, in units of the quantization step.
 
 Shapes: a picture of [h, w], both multiples of 16, has its features at 1/8, its latent at 1/16, its hyper-latent at 1/32
 (rounded up). Symbols are latent coefficients minus what context and the first pass predict, in quantization steps.
@@ -187,10 +187,15 @@ class Coded:
 
 
 def checkerboard(like: Tensor) -> Tensor:
-    """[1, 1, h, w]: 1 where the first pass codes."""
+    """[1, c, h, w]: 1 where the first pass codes: row + column + coefficient even.
+
+    So that the second pass knows, of every block, each other frequency, and of the blocks beside it the frequencies
+    that it codes (after the two halves of channels in DCVC-RT).
+    """
+    coefficients = torch.arange(like.shape[1], device=like.device)[:, None, None]
     rows = torch.arange(like.shape[2], device=like.device)[:, None]
     columns = torch.arange(like.shape[3], device=like.device)
-    return ((rows + columns) % 2 == 0).to(like.dtype)[None, None]
+    return ((coefficients + rows + columns) % 2 == 0).to(like.dtype)[None]
 
 
 def code(

@@ -1,8 +1,9 @@
 """Layers that compute in integers held in float32, so that every machine gets the same result.
 
 Weights are multiples of 2^-SHIFT, inputs integers; every product and every partial sum is then an integer multiple of
-2^-SHIFT below 2^24 of them, exact in float32 in whatever order a backend adds. Only 1x1 and depthwise convolutions, which
-no backend computes by a transform. Gradients pass straight through the roundings (Bengio et al., arXiv 1308.3432).
+2^-SHIFT below 2^24 of them, exact in float32 in whatever order a backend adds. Only 1x1 and depthwise convolutions,
+which no backend computes by a transform. Gradients pass straight through the roundings (Bengio et al., arXiv
+1308.3432).
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ EXACT = 1 << 24
 
 class _Round(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(_ctx, x: Tensor) -> Tensor:  # type: ignore[override]
         return torch.round(x)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(_ctx, grad: Tensor) -> Tensor:  # type: ignore[override]
         return grad
 
 
 class _Floor(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(_ctx, x: Tensor) -> Tensor:  # type: ignore[override]
         return torch.floor(x)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(_ctx, grad: Tensor) -> Tensor:  # type: ignore[override]
         return grad
 
 

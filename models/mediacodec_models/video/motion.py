@@ -24,7 +24,7 @@ def compensate(planes: tuple[Tensor, Tensor, Tensor], motion: Tensor) -> tuple[T
 
 
 def follow(features: Tensor, motion: Tensor) -> Tensor:
-    """Features [b, c, h, w] of one cell a block, each cell taken from where its block came from, to the nearest cell."""
+    """Features [b, c, h, w], one cell a block: each taken from the cell nearest to where its block came from."""
     batch, channels, height, width = features.shape
     moved = torch.floor((motion + 16) / 32).long()
     x = (torch.arange(width, device=motion.device) + moved[:, 0]).clamp(0, width - 1)

@@ -1,7 +1,7 @@
 """Which table codes which coefficient: the integer half of the video codec (design rule: only integers choose tables).
 
-Every input is an integer that both ends know exactly: the hyper-latent, the coefficients of the first pass, and a memory
-of integers that runs along from picture to picture.
+Every input is an integer that both ends know exactly: the hyper-latent, the coefficients of the first pass, and a
+memory of integers that runs along from picture to picture.
 """
 
 from __future__ import annotations

@@ -35,11 +35,11 @@ class _Replace(torch.autograd.Function):
     """The second value, with the gradient of the first."""
 
     @staticmethod
-    def forward(ctx, values: Tensor, symbols: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(_ctx, _values: Tensor, symbols: Tensor) -> Tensor:  # type: ignore[override]
         return symbols.clone()
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(_ctx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
         return grad, None
 
 

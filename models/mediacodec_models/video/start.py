@@ -1,0 +1,55 @@
+"""Where the prior begins: each coefficient's scale index as measured at each quality, before anything is learned."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from mediacodec_models.video.integer import QualityBias
+from mediacodec_models.video.prior import SCALES
+from mediacodec_models.video.quantise import LARGEST, SMALLEST
+from mediacodec_models.video.transform import COEFFICIENTS
+
+if TYPE_CHECKING:
+    from mediacodec_models.video.train import Run
+
+BATCHES = 6
+
+
+@torch.no_grad()
+def start_prior(run: Run) -> None:
+    """Set the output biases of the prior from the mean magnitude of latents of training pictures."""
+    from mediacodec_models.video.train import at_level, quality_offset
+
+    codec = run.codec
+    sizes = torch.zeros(QualityBias.KNOTS, COEFFICIENTS, device=run.device)
+    for knot in range(QualityBias.KNOTS):
+        level = round(knot * (QualityBias.LEVELS - 1) / (QualityBias.KNOTS - 1))
+        for _ in range(BATCHES):
+            pictures, motion, base = run.sample(1 if run.key is None else 2)
+            quality = torch.full_like(base, level)
+            latent = _latent(run, pictures, motion, quality, at_level(quality, quality_offset(0)))
+            sizes[knot] += latent.abs().mean(dim=(0, 2, 3)) / BATCHES
+    index = 1 + (sizes.clamp(min=1e-3) / SMALLEST).log() * ((SCALES - 2) / math.log(LARGEST / SMALLEST))
+    for bias, gain in (
+        (codec.prior.leave_bias, codec.prior.leave),
+        (codec.prior.leave_second_bias, codec.prior.leave_second),
+    ):
+        bias.knots.copy_(index.clamp(0.5, SCALES - 1))
+        gain.weight.mul_(0.3)  # what is random matters little to begin with
+
+
+def _latent(run: Run, pictures: list, motion: list[Tensor], quality: Tensor, key_quality: Tensor) -> Tensor:
+    from mediacodec_models.video.conditional import code
+    from mediacodec_models.video.motion import compensate, follow
+
+    if run.key is None:
+        return run.codec.analyse(pictures[0], None, None, None, quality)
+    reference = code(run.key, pictures[0], None, None, key_quality).reference
+    predicted = compensate(reference.planes, motion[1])
+    context, deep = run.codec.context(predicted, follow(reference.features, motion[1]), quality)
+    mean = run.codec.mean(predicted, deep, quality)
+    return run.codec.analyse(pictures[1], predicted, context, mean, quality)
