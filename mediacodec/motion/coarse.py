@@ -23,33 +23,33 @@ def shrink(picture: Picture) -> Picture:
 
 
 def full_search(
-    current: Picture, reference: Picture, *, reach: int, slope: float
+    current: Picture, reference: Picture, *, top: int, left: int, reach: int, slope: float
 ) -> tuple[tuple[Index, Index], tuple[Index, Index]]:
     """The best vectors of 4x4 blocks within ±reach, in quarter-size samples.
 
-    current, reference: uint8 [h, w], multiples of 4; slope: cost of a sample of |x| + |y|, in absolute difference.
+    current: uint8 [h, w], multiples of 4, whose place in the reference's picture is top, left; slope: cost of a sample
+    of |x| + |y|, in absolute difference.
     Returns (x, y), each [h/4, w/4], twice: by the block and its eight neighbours together, and by the block alone.
     """
-    costs = _all_costs(current, reference, reach)
+    costs = _all_costs(current, np.pad(reference, reach, mode="edge")[top:, left:], reach)
     size = 2 * reach + 1
     offsets = np.abs(np.arange(size) - reach)
-    penalty = (slope * (offsets[:, None] + offsets)).astype(np.uint16).reshape(-1, 1, 1)
+    penalty = np.minimum(slope * (offsets[:, None] + offsets), 12_000).astype(np.uint16).reshape(-1, 1, 1)
     costs = costs.reshape(size * size, *costs.shape[2:])
     return _winners(_with_neighbours(costs) + penalty * np.uint16(4), reach), _winners(costs + penalty, reach)
 
 
-def _all_costs(current: Picture, reference: Picture, reach: int) -> npt.NDArray[np.uint16]:
+def _all_costs(current: Picture, padded: Picture, reach: int) -> npt.NDArray[np.uint16]:
     """Clipped sums of absolute differences: [y offset, x offset, h/4, w/4] in 0..1008."""
     height, width = current.shape
     size = 2 * reach + 1
-    padded = np.pad(reference, reach, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width))
     costs = np.empty((size, size, height // 4, width // 4), np.uint16)
     high = np.empty((size, height, width), np.uint8)
     low = np.empty_like(high)
     ceiling = np.full_like(high, 63)
     for offset in range(size):
-        window = windows[offset]
+        window = windows[offset, :size]
         np.maximum(current, window, out=high)
         np.minimum(current, window, out=low)
         np.subtract(high, low, out=high)

@@ -22,7 +22,7 @@ _LOW_BYTES = np.uint64(0x00FF00FF00FF00FF)
 _BYTE = np.uint64(8)
 _SUM_LANES = np.uint64(0x0001000100010001)
 _TOP_LANE = np.uint64(48)
-_CEILING = np.full(1 << 18, 63, np.uint8)  # as an array: with a scalar numpy's minimum is ten times slower
+_CEILING = np.full(1 << 19, 63, np.uint8)
 # Keys' cubic convolution with a = -0.75 at 1/4, 1/2 and 3/4, in 128ths
 _TAPS = {1: (-13, 112, 33, -4), 2: (-12, 76, 76, -12), 3: (-4, 33, 112, -13)}
 
@@ -44,6 +44,20 @@ class Target:
         result = Target.__new__(Target)
         result.words, result.x, result.y = self.words[:, chosen], self.x[chosen], self.y[chosen]
         return result
+
+
+class LargeTarget:
+    """The 16x16 blocks that `chosen`, bool [H/16, W/16], names, every step-th row of each.
+
+    rows: uint8 [n, 16 / step * 16]; x, y: the blocks' top left samples, int64 [n].
+    """
+
+    def __init__(self, picture: Picture, chosen: npt.NDArray[np.bool_], *, step: int) -> None:
+        self.step = step
+        self.y, self.x = (2 * BLOCK * place for place in np.nonzero(chosen))
+        height, width = chosen.shape
+        blocks = picture.reshape(height, 2 * BLOCK, width, 2 * BLOCK)[:, ::step].transpose(0, 2, 1, 3)
+        self.rows = blocks[chosen].reshape(len(self.x), -1)
 
 
 def block_words(picture: Picture) -> Words:
@@ -74,21 +88,43 @@ class Reference:
 
         A reference of one phase ignores the fractions.
         """
+        places = self._places(target, mv_x, mv_y, 0)
+        rows = np.arange(0, BLOCK, step, dtype=np.int64)[:, None] * self._stride
+        found: Words = self._words[rows + places]
+        return found
+
+    def _places(self, target: Target | LargeTarget, mv_x: Index, mv_y: Index, larger: int) -> Index:
+        """Where in the planes blocks begin, moved to where they lie wholly inside; larger: their size beyond 8."""
         x = mv_x >> 2
         x += target.x
-        np.minimum(np.maximum(x, self._left, out=x), self._right, out=x)
+        np.minimum(np.maximum(x, self._left, out=x), self._right - larger, out=x)
         y = mv_y >> 2
         y += target.y
-        np.minimum(np.maximum(y, self._top, out=y), self._bottom, out=y)
+        np.minimum(np.maximum(y, self._top, out=y), self._bottom - larger, out=y)
         y -= self._top
         y *= self._stride
         y += x
         y -= self._left
         if self._fractional:
             y += ((mv_y & 3) * 4 + (mv_x & 3)) * self._plane
-        rows = np.arange(0, BLOCK, step, dtype=np.int64)[:, None] * self._stride
-        found: Words = self._words[rows + y]
-        return found
+        return y
+
+    def large_sad(self, target: LargeTarget, mv_x: Index, mv_y: Index) -> Index:
+        """As `sad`, of blocks of 16x16: [n] in 0..16128."""
+        windows = self._large_windows(target.step)
+        found = windows[self._places(target, mv_x, mv_y, BLOCK)].view(np.uint8)
+        high = np.maximum(target.rows, found)
+        np.minimum(target.rows, found, out=found)
+        np.subtract(high, found, out=high)
+        np.minimum(high, _ceiling(high), out=high)
+        lanes = np.add.reduce(_pair_bytes(high.view(np.uint64)), axis=1)
+        return _sum_lanes(lanes, target.step)
+
+    def _large_windows(self, step: int) -> npt.NDArray[np.complex128]:
+        """At each place the rows of a 16x16 block, each read as one number of 16 bytes (never computed with)."""
+        size, stride = self._bytes.size, int(self._stride)
+        count = size - 15 * stride - 15
+        return np.ndarray((count, 16 // step), np.complex128, buffer=self._bytes, strides=(1, stride * step))
 
     def sad(self, target: Target, mv_x: Index, mv_y: Index, *, step: int = 1) -> Index:
         """Sums of absolute differences, each clipped at 63, times step: [n] in 0..4032."""
@@ -102,7 +138,7 @@ def sum_differences(first: Words, second: Words, *, step: int) -> Index:
     high = np.maximum(a, b)
     np.minimum(a, b, out=b)
     np.subtract(high, b, out=high)
-    np.minimum(high, _CEILING[: high.shape[1]] if high.shape[1] <= len(_CEILING) else np.uint8(63), out=high)
+    np.minimum(high, _ceiling(high), out=high)
     sums = high[0] + high[1]
     sums += high[2]
     sums += high[3]
@@ -112,11 +148,20 @@ def sum_differences(first: Words, second: Words, *, step: int) -> Index:
         sums += high[6]
         sums += high[7]
         lanes += _pair_bytes(sums.view(np.uint64))
+    return _sum_lanes(lanes, step)
+
+
+def _sum_lanes(lanes: Words, step: int) -> Index:
     lanes *= _SUM_LANES
     lanes >>= _TOP_LANE
     if step > 1:
         lanes *= np.uint64(step)
     return lanes.view(np.int64)
+
+
+def _ceiling(like: Picture) -> Picture | np.uint8:
+    """63, as an array where one is at hand: with a scalar numpy's minimum is ten times slower."""
+    return _CEILING[: like.size].reshape(like.shape) if like.size <= _CEILING.size else np.uint8(63)
 
 
 def _pair_bytes(words: Words) -> Words:
@@ -151,8 +196,7 @@ def quarter_samples(picture: Picture, *, rows: tuple[int, int], columns: tuple[i
     exact: with the codec's own filter, else quarters are means of their half- and whole-sample neighbours.
     """
     height, width = picture.shape
-    top, bottom = max(rows[0], -MARGIN), min(rows[1], height + MARGIN)
-    left, right = max(columns[0], -MARGIN), min(columns[1], width + MARGIN)
+    (top, bottom), (left, right) = _within(rows, height), _within(columns, width)
     extra = MARGIN + 3
     window = pad(picture, extra)[top - 2 + extra : bottom + 3 + extra, left - 2 + extra : right + 3 + extra]
     planes = np.empty((4, 4, bottom - top, right - left), np.uint8)
@@ -161,6 +205,12 @@ def quarter_samples(picture: Picture, *, rows: tuple[int, int], columns: tuple[i
     else:
         _fill_means(planes, window)
     return Reference(planes.reshape(16, bottom - top, right - left), top=top, left=left)
+
+
+def _within(span: tuple[int, int], size: int) -> tuple[int, int]:
+    """A span cut to the padded picture, and room for a block of 16 at least, however far outside it lies."""
+    first = min(max(span[0], -MARGIN), size + MARGIN - 2 * BLOCK)
+    return first, max(min(span[1], size + MARGIN), first + 2 * BLOCK)
 
 
 def _fill_exact(planes: npt.NDArray[np.uint8], window: Picture) -> None:

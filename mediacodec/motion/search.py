@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mediacodec_bitstream.errors import ParameterError
 
 from .coarse import SCALE, full_search, shrink
-from .planes import BLOCK, Cost, Index, Reference, Target, block_words, quarter_samples, whole_samples
+from .planes import BLOCK, Cost, Index, LargeTarget, Reference, Target, block_words, quarter_samples, whole_samples
 
 Effort = Literal["fast", "medium", "slow"]
 Field = npt.NDArray[np.int16]
@@ -41,7 +41,7 @@ class _Plan:
 _PLANS: dict[str, _Plan] = {
     "fast": _Plan(reach=8, step=2, exact=False, passes=2, still=1.0, steps=_CROSS),
     "medium": _Plan(reach=12, step=1, exact=True, passes=3, still=0.75, steps=_CROSS),
-    "slow": _Plan(reach=20, step=1, exact=True, passes=6, still=0.5, steps=[*_AROUND, *_FARTHER]),
+    "slow": _Plan(reach=20, step=1, exact=True, passes=6, still=0.7, steps=[*_AROUND, *_FARTHER]),
 }
 
 
@@ -57,10 +57,12 @@ def search(
 
     current, reference: luma, uint8 [H, W], multiples of 16; a sample at p is predicted by the reference at p + v/4,
     interpolated by Keys' bicubic filter, the border repeated. previous: the field of the frame before, whose vectors
-    are tried. rate_weight: absolute difference that is worth a bit. Raises ParameterError on other shapes.
+    are tried. rate_weight: absolute difference that is worth a bit. Raises ParameterError on other shapes or efforts.
     """
     if current.shape != reference.shape or current.ndim != 2 or current.shape[0] % 16 or current.shape[1] % 16:
         raise ParameterError(f"two pictures of one size, multiples of 16, not {current.shape} and {reference.shape}")
+    if effort not in _PLANS:
+        raise ParameterError(f"effort is one of {', '.join(_PLANS)}, not {effort!r}")
     return _Search(current, reference, rate_weight, _PLANS[effort]).run(previous)
 
 
@@ -82,13 +84,13 @@ class _Search:
         whole = whole_samples(self.reference)
         moving = self._moving(whole)
         if moving.any():
-            target, ids = self._target(moving)
-            x, y = self._whole_search(target, ids, whole, previous)
+            _, ids = self._target(moving)
+            x, y = self._whole_search(moving, ids, whole, previous)
             self._store(ids, x, y)
             wider = _dilate(moving)
             target, ids = self._target(wider)
             fractional = self._fractional(target)
-            x, y = self._fractions(target, ids, fractional)
+            x, y = self._fractions(wider, ids, fractional)
             self._store(ids, x, y)
             stirred = np.ones((self.height, self.width), np.bool_)
             for _ in range(self.plan.passes):
@@ -115,16 +117,25 @@ class _Search:
         flat[0, ids], flat[1, ids] = x, y
 
     def _whole_search(
-        self, target: Target, ids: Index, whole: Reference, previous: Field | None
+        self, moving: npt.NDArray[np.bool_], ids: Index, whole: Reference, previous: Field | None
     ) -> tuple[Index, Index]:
         """The best whole-sample vectors of the blocks of 16x16, as quarter samples, for each quarter."""
-        wide, near = full_search(
-            shrink(self.current), shrink(self.reference), reach=self.plan.reach, slope=0.15 * self.rate_weight
-        )
         first = ids[: len(ids) // 4]
         row, column = np.divmod(first, self.width)
-        at = (row // 2, column // 2)
-        state = _Best(len(first), self._cost_16(target, whole))
+        top, left = int(row.min()) // 2, int(column.min()) // 2
+        at = (row // 2 - top, column // 2 - left)
+        part = shrink(self.current)[
+            4 * top : 4 * (int(row.max()) // 2 + 1), 4 * left : 4 * (int(column.max()) // 2 + 1)
+        ]
+        wide, near = full_search(
+            np.ascontiguousarray(part),
+            shrink(self.reference),
+            top=4 * top,
+            left=4 * left,
+            reach=self.plan.reach,
+            slope=0.15 * self.rate_weight,
+        )
+        state = _Best(len(first), self._cost_16(moving, whole))
         state.offer(np.zeros_like(first), np.zeros_like(first))
         for x, y in (wide, near):
             state.offer(x[at] * 4 * SCALE, y[at] * 4 * SCALE)
@@ -138,18 +149,16 @@ class _Search:
             state.around(size, _AROUND)
         return np.tile(state.x, 4), np.tile(state.y, 4)
 
-    def _cost_16(self, target: Target, reference: Reference) -> Callable[[Index, Index], Cost]:
+    def _cost_16(self, chosen: npt.NDArray[np.bool_], reference: Reference) -> Callable[[Index, Index], Cost]:
         """Differences of blocks of 16x16, and the price of a vector's length."""
-        step, weight = self.plan.step, self.rate_weight
+        target = LargeTarget(self.current, chosen, step=self.plan.step)
 
         def cost(x: Index, y: Index) -> Cost:
-            sad = reference.sad(target, np.concatenate((x,) * 4), np.concatenate((y,) * 4), step=step).reshape(4, -1)
-            sad = sad[0] + sad[1] + sad[2] + sad[3]
             length = np.abs(x)
             length += np.abs(y)
             total = np.log2(length.astype(np.float32) + 1)
-            total *= weight
-            total += sad
+            total *= self.rate_weight
+            total += reference.large_sad(target, x, y)
             return np.asarray(total)
 
         return cost
@@ -170,9 +179,9 @@ class _Search:
         rows = (int(target.y.min() + (y.min() >> 2)) - 4, int(target.y.max() + (y.max() >> 2)) + BLOCK + 4)
         return quarter_samples(self.reference, rows=rows, columns=columns, exact=self.plan.exact)
 
-    def _fractions(self, target: Target, ids: Index, fractional: Reference) -> tuple[Index, Index]:
+    def _fractions(self, chosen: npt.NDArray[np.bool_], ids: Index, fractional: Reference) -> tuple[Index, Index]:
         first = ids[: len(ids) // 4]
-        state = _Best(len(first), self._cost_16(target, fractional))
+        state = _Best(len(first), self._cost_16(chosen, fractional))
         x, y = self.field.reshape(2, -1)[:, first]
         state.offer(x, y)
         for size in (2, 1):

@@ -163,6 +163,8 @@ class TestSearch:
             search(picture, picture, rate_weight=1)
         with pytest.raises(ParameterError, match="one size"):
             search(picture[:, :64], picture[:48, :64], rate_weight=1)
+        with pytest.raises(ParameterError, match="medium"):
+            search(picture[:, :64], picture[:, :64], rate_weight=1, effort="quick")  # type: ignore[arg-type]
 
 
 class TestPlanes:
