@@ -130,6 +130,14 @@ class FileReader:
         one_pass = OnePass(self.packets(positions), positions)
         yield from in_time(one_pass, {sid: run.timed(one_pass.of(sid)) for sid, run in runs.items()})
 
+    def everything(self) -> Iterator[AudioChunk | AudioPacket | VideoFrame]:
+        """All streams decoded, the first of each kind in one pass, so that a pipe with one of each can be too."""
+        yield from self.items()
+        first = [*([self.audio] if self.has_audio else []), *([self.video] if self.has_video else [])]
+        for stream in self.streams:
+            if stream not in first:
+                yield from stream.frames() if isinstance(stream, VideoReader) else stream.blocks()
+
     def packets(self, positions: Mapping[int, int]) -> Iterator[Packet]:
         """Packets of all streams in the order of the file, in a pass of its own over it.
 

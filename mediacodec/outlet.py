@@ -20,7 +20,7 @@ from mediacodec.media.sink import FORMATS, AudioSink, format_of
 from mediacodec.reports import DecodeOptions
 
 Item = AudioChunk | AudioPacket | VideoFrame
-_PICTURES_ONLY = frozenset({"y4m", "rawvideo", "png"})
+PICTURES_ONLY = frozenset({"y4m", "rawvideo", "png"})
 _FINE = Fraction(1, 90_000)  # ticks for pictures whose new time 0 falls between two of their own
 
 
@@ -71,7 +71,7 @@ class Outlet:
             if has and wanted:
                 self._left_out.append(f"{self._format} holds no pictures: they are left out")
             return False
-        if self._format in _PICTURES_ONLY:
+        if self._format in PICTURES_ONLY:
             if not wanted:
                 raise UsageError(f"{self._format} holds nothing but pictures, and they are not wanted (-vn)")
             if not has:
@@ -80,7 +80,7 @@ class Outlet:
 
     def _takes_audio(self) -> bool:
         has, wanted = self._reader.has_audio, self._options.audio
-        if self._format in _PICTURES_ONLY:
+        if self._format in PICTURES_ONLY:
             if has and wanted:
                 self._left_out.append(f"{self._format} holds no sound: it is left out")
             return False

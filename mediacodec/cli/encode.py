@@ -1,4 +1,4 @@
-"""mediacodec encode: anything with sound -> .mcx"""
+"""mediacodec encode: anything with sound or pictures -> .mcx"""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from mediacodec.cli.console import Console
 
 EXAMPLE = """
 mediacodec encode -i talk.mp3 -b:a 3k talk.mcx
+mediacodec encode -i clip.mp4 -crf 30 -b:a 6k clip.mcx
 arecord -fdat | mediacodec encode -i - -packet_duration 0.1 - > live.mcx
 """
-SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".mp4", ".mkv", ".webm")
+SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac")
+FILM_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".y4m", ".yuv", ".png")
 
 
-@click.command(cls=Verb, usage="-i IN [options] OUT.mcx", example=EXAMPLE, short_help="Sound to .mcx.")
+@click.command(cls=Verb, usage="-i IN [options] OUT.mcx", example=EXAMPLE, short_help="Sound and pictures to .mcx.")
 @options.files
+@options.pictures
 @options.coding
+@options.kinds
 @options.time_range
 @options.overwriting
 @options.machine
@@ -28,27 +32,27 @@ SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac", ".mp
 @options.quietness
 @click.pass_obj
 def encode(console: Console, /, **given: Any) -> int:
-    """Encode the sound of IN (wav, flac, mp3, ogg, m4a, mp4 ...) into an .mcx file.
+    """Encode sound and pictures of IN (wav, mp3, mp4, mkv, y4m, frame%04d.png ...) into an .mcx file.
 
-    Any sample rate and number of channels goes in; what the codec cannot keep is said.
+    Any sample rate, size and frame rate goes in; what the codec cannot keep is said.
     """
-    from mediacodec.cli.jobs import encoded
-    from mediacodec.cli.monitor import check_progress_url
+    from mediacodec.cli.jobs import check_coding, encoded
+    from mediacodec.cli.monitor import check_progress_url, rates, summary
     from mediacodec.cli.outputs import may_overwrite, refuse_coded
     from mediacodec.errors import UsageError
 
     source, target = options.endpoints(given)
-    if Path(target).suffix.lower() in SOUND_SUFFIXES:
-        raise UsageError(f"encode writes .mcx, and {target!r} names sound; for sound again use roundtrip")
+    for kind, suffixes in (("sound", SOUND_SUFFIXES), ("a film", FILM_SUFFIXES)):
+        if Path(target).suffix.lower() in suffixes:
+            raise UsageError(f"encode writes .mcx, and {target!r} names {kind}; for {kind} again use roundtrip")
+    check_coding(given)
     refuse_coded(source)
     check_progress_url(given["progress"], target)
     overwrite = may_overwrite(console, source, target, yes=given["yes"], no=given["no"])
     report = encoded(console, source, target, given, overwrite=overwrite)
     console.notes(report.notes)
     if not report.seconds:
-        console.warning(f"there is no sound in that stretch of {source!r}: the output is empty")
-    console.info(
-        f"encoded {report.seconds:.2f} s in {report.wall_seconds:.2f} s ({report.speed:.1f}x real time): "
-        f"{report.payload_kbps:.2f} kbps payload, {report.file_kbps:.2f} kbps file"
-    )
+        what = "no sound" if report.frames is None else "nothing"
+        console.warning(f"there is {what} in that stretch of {source!r}: the output is empty")
+    console.info(summary("encoded", report) + f": {rates(report)}")
     return 0

@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, cast
 
 from mediacodec.cli.console import Console
 from mediacodec.cli.inputs import opened_mcx
 from mediacodec.cli.monitor import Monitor
-from mediacodec.cli.options import span
-from mediacodec.media import format_of, open_output
+from mediacodec.cli.options import only_kinds, span
+from mediacodec.errors import UsageError
+from mediacodec.media import open_output
+from mediacodec.outlet import output_format
 from mediacodec.pipeline import DecodeOptions, DecodeReport, EncodeOptions, EncodeReport, decode_file, encode_file
 from mediacodec_bitstream import FileHeader
 
 MACHINE = ("device", "threads", "models")
-CODING = ("codec", "bit_rate", "packet_duration")
+CODING = ("codec", "bit_rate", "packet_duration", "video_codec", "crf", "video_bit_rate", "gop", "preset")
+
+
+def check_coding(given: Mapping[str, Any]) -> None:
+    """Raise UsageError for options of encoding that contradict each other."""
+    only_kinds(given)
+    if given["crf"] is not None and given["video_bit_rate"] is not None:
+        raise UsageError("-crf and -b:v exclude each other: one keeps the quality, the other the rate")
+    pictures = {"-crf": "crf", "-b:v": "video_bit_rate", "-g": "gop"}
+    for option, name in pictures.items():
+        if given["no_video"] and given[name] is not None:
+            raise UsageError(f"{option} is for pictures, and -vn leaves them out")
+    if given["bit_rate"] is not None and (given["no_audio"] or given["codec"] == "copy"):
+        why = "-an leaves it out" if given["no_audio"] else "-c:a copy keeps it as it is"
+        raise UsageError(f"-b:a is for sound that is encoded, and {why}")
 
 
 def encoded(console: Console, source: str, target: str, given: Mapping[str, Any], *, overwrite: bool) -> EncodeReport:
     """Encode the file `source` into the file `target`, either of them "-" for a pipe."""
     start, duration = span(given)
-    settings = EncodeOptions(start=start, duration=duration, **{name: given[name] for name in (*CODING, *MACHINE)})
+    settings = EncodeOptions(
+        start=start,
+        duration=duration,
+        audio=not given["no_audio"],
+        video=not given["no_video"],
+        scene_cut=given["scene_threshold"] != 0,
+        **{name: given[name] for name in (*CODING, *MACHINE)},
+    )
     with open_output(target, overwrite=overwrite) as file, Monitor(console, given["progress"]) as monitor:
         return encode_file(source, cast("BinaryIO", file), settings, progress=monitor)
 
@@ -31,27 +54,44 @@ def decoded(
 ) -> tuple[DecodeReport, FileHeader | None]:
     """Decode the .mcx file `source` into `target`, either of them "-"; also the header, where it can be had twice."""
     start, duration = span(given)
-    kind = format_of(target, given["format"])
+    kind = output_format(target, given["format"])
     settings = DecodeOptions(
         start=start,
         duration=duration,
         sample_rate=given["ar"],
         channels=given["ac"],
         format=kind,
+        audio=not given["no_audio"],
+        video=not given["no_video"],
+        video_codec=given["output_codec"],
+        keyframes_only=given["skip_frame"] == "nokey",
+        overwrite=overwrite,
         **{name: given[name] for name in MACHINE},
     )
-    with opened_mcx(source) as (data, header), open_output(target, overwrite=overwrite) as file:
-        size = _position(cast("BinaryIO", file))
-        with Monitor(console, given["progress"], size) as monitor:
-            return decode_file(data, cast("BinaryIO", file), settings, progress=monitor), header
+    with (
+        opened_mcx(source) as (data, header),
+        _opened(target, kind, overwrite=overwrite) as file,
+        Monitor(console, given["progress"], _position(file)) as monitor,
+    ):
+        return decode_file(data, file, settings, progress=monitor), header
 
 
-def _position(file: BinaryIO) -> Any:
+@contextlib.contextmanager
+def _opened(target: str, kind: str, *, overwrite: bool) -> Iterator[BinaryIO | str]:
+    """The output, open; pictures that are a file each are opened by whoever writes them."""
+    if kind == "png":
+        yield target
+        return
+    with open_output(target, overwrite=overwrite) as file:
+        yield cast("BinaryIO", file)
+
+
+def _position(file: BinaryIO | str) -> Any:
     """Bytes written so far, where the file can tell."""
 
     def tell() -> int:
         with contextlib.suppress(OSError, ValueError):
-            return file.tell()
+            return 0 if isinstance(file, str) else file.tell()
         return 0
 
     return tell

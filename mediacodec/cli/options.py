@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 import click
 
 from mediacodec.cli.console import LEVELS, Console
-from mediacodec.cli.values import BIT_RATE, CHANNELS, HERTZ, THREADS, TIME
+from mediacodec.cli.values import BIT_RATE, CHANNELS, CRF, GOP, HERTZ, SCENE_THRESHOLD, THREADS, TIME
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEVICES = ("auto", "cpu", "cuda")
+PRESETS = ("fast", "medium", "slow")
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -65,16 +66,31 @@ time_range = _stack(
 )
 
 coding = _stack(
-    click.option("-c:a", "codec", metavar="NAME", default="speech", help="Codec or model. Default: speech."),
+    click.option("-c:a", "codec", metavar="NAME", default="speech", help="Codec (default: speech), or copy."),
     click.option("-b:a", "bit_rate", type=BIT_RATE, metavar="RATE",
                  help="At most so much: 3k, 3000. Default: its best."),
     click.option("-packet_duration", type=TIME, metavar="TIME", default=1.0, help="Default: 1 s; live 0.02 to 0.1."),
 )  # fmt: skip
 
+kinds = _stack(
+    click.option("-an", "no_audio", is_flag=True, help="Leave the sound out."),
+    click.option("-vn", "no_video", is_flag=True, help="Leave the pictures out."),
+)
+
+pictures = _stack(
+    click.option("-c:v", "video_codec", metavar="NAME", default="live", help="Codec of pictures. Default: live."),
+    click.option("-crf", type=CRF, metavar="N", help="Their quality, 0 (best) to 63. Default: 30."),
+    click.option("-b:v", "video_bit_rate", type=BIT_RATE, metavar="RATE", help="Their rate instead: 400k."),
+    click.option("-preset", type=click.Choice(PRESETS), metavar="NAME", default="medium", help="fast, medium or slow."),
+    click.option("-g", "gop", type=GOP, metavar="N", help="Pictures between keyframes. Default: 2 s."),
+    click.option("-sc_threshold", "scene_threshold", type=SCENE_THRESHOLD, metavar="N", hidden=True,
+                 help="0: no keyframes at new scenes."),
+)  # fmt: skip
+
 sound = _stack(
     click.option("-ar", type=HERTZ, metavar="HZ", help="Sample rate. Default: the codec's."),
     click.option("-ac", type=CHANNELS, metavar="N", help="Channels. Default: the codec's."),
-    click.option("-f", "format", metavar="FORMAT", help="wav flac ogg mp3 m4a s16le f32le. Default: by name."),
+    click.option("-f", "format", metavar="FORMAT", help="wav flac mp3 mp4 mkv y4m ... Default: by name."),
 )
 
 machine = _stack(
@@ -122,6 +138,12 @@ def only_name(given: Mapping[str, Any]) -> str:
     if len(names) != 1:
         raise click.UsageError(f"name one file, not {len(names)}", _context())
     return names[0]
+
+
+def only_kinds(given: Mapping[str, Any]) -> None:
+    """Raise UsageError where nothing is left to do."""
+    if given["no_audio"] and given["no_video"]:
+        raise click.UsageError("-an and -vn together leave nothing", _context())
 
 
 def span(given: Mapping[str, Any]) -> tuple[float, float | None]:

@@ -84,12 +84,18 @@ def _stream_lines(stream: StreamInfo) -> Iterator[str]:
     from mediacodec.cli.probe_json import plain
 
     header, fields = stream.header, plain(stream.header.fields)
-    shape = f", {stream.sample_rate} Hz, {_channels(stream.channels)}" if stream.kind == "audio" else ""
-    yield f"  Stream {header.stream_id}: {stream.kind}, {stream.codec}{shape}"
+    copied = f" of {stream.foreign_codec}" if stream.foreign_codec else ""
+    yield f"  Stream {header.stream_id}: {stream.kind}, {stream.codec}{copied}{_shape(stream)}"
     if header.model_hash:
         yield f"    model    {stream.model or 'unnamed'} ({header.model_hash.hex()[:12]})"
     packet, codec = 1000 * stream.packet_duration, 1000 * stream.algorithmic_delay
     yield f"    rate     {stream.bit_rate / 1000:.2f} kbps payload"
+    if stream.frame_rate is not None:
+        yield f"    pictures {stream.num_frames} in {stream.duration:.2f} s"
+        return
+    if not packet:
+        yield f"    packets  {stream.packets}"
+        return
     yield f"    packets  {stream.packets} of {packet:g} ms"
     yield f"    delay    {codec + packet:g} ms ({codec:g} ms algorithmic + {packet:g} ms packet)"
     if "source_sample_rate" in fields:
@@ -97,6 +103,12 @@ def _stream_lines(stream: StreamInfo) -> Iterator[str]:
         if "source_channels" in fields:
             source += f", {_channels(fields['source_channels'])}"
         yield f"    source   {source}"
+
+
+def _shape(stream: StreamInfo) -> str:
+    if stream.frame_rate is not None:
+        return f", {stream.width}x{stream.height}, {float(stream.frame_rate):.5g} fps"
+    return f", {stream.sample_rate} Hz, {_channels(stream.channels)}" if stream.kind == "audio" else ""
 
 
 def _channels(count: object) -> str:

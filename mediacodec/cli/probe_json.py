@@ -57,12 +57,14 @@ def _stream(number: int, stream: StreamInfo) -> dict[str, Any]:
         "index": number,
         "id": header.stream_id,
         "codec_type": stream.kind,
+        "codec_name": stream.foreign_codec or stream.codec,
         "codec": stream.codec,
         "model": stream.model,
         "model_hash": header.model_hash.hex() if header.model_hash else None,
         "tables_hash": header.tables_hash.hex() if header.tables_hash else None,
         "sample_rate": stream.sample_rate,
         "channels": stream.channels,
+        **_pictures(stream),
         "bit_rate": round(stream.bit_rate, 3),
         "duration": round(stream.duration, 6),
         "packets": stream.packets,
@@ -77,6 +79,19 @@ def _stream(number: int, stream: StreamInfo) -> dict[str, Any]:
         "source_sample_rate": header.fields.get("source_sample_rate"),
         "source_channels": header.fields.get("source_channels"),
         "fields": plain(header.fields),
+    }
+
+
+def _pictures(stream: StreamInfo) -> dict[str, Any]:
+    """What only video has."""
+    rate = stream.frame_rate
+    if rate is None:
+        return {}
+    return {
+        "width": stream.width,
+        "height": stream.height,
+        "frame_rate": f"{rate.numerator}/{rate.denominator}",
+        "nb_frames": stream.num_frames,
     }
 
 

@@ -8,18 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.bench.quality import DEFAULT_METRICS, METRICS, available_metrics
-from mediacodec.bench.report import LOWER_IS_BETTER, TITLES
+from mediacodec.bench.report import LOWER_IS_BETTER
 from mediacodec.cli.console import Console
+from mediacodec.cli.picture_scores import PICTURE_METRICS, TITLES
 from mediacodec.errors import InputError, UsageError
 from mediacodec.media import AudioSource, Converter
 
 RATE = 16_000  # PESQ and the models' own; distances of spectra compare at one rate only
 MAX_SECONDS = 1800.0  # all of it lies in memory at once
-UNITS = {"si_sdr": " dB", "snr": " dB", "lsd": " dB"}
+UNITS = {"si_sdr": " dB", "snr": " dB", "lsd": " dB", "psnr": " dB", "psnr_y": " dB"}
 MEANINGS = {
     "pesq": "1 to 4.64, higher is better",
     "stoi": "0 to 1, higher is better",
     "visqol": "1 to 5, higher is better",
+    "psnr": "(6 Y + U + V) / 8, at most 100, higher is better",
     "mel": "0 is equal, lower is better",
     "si_sdr": "higher is better; neural codecs do not keep the waveform",
 }
@@ -38,8 +40,8 @@ def default_metrics(console: Console) -> list[str]:
 def check_names(names: Sequence[str]) -> None:
     """Raise UsageError for a metric that does not exist."""
     for name in names:
-        if name not in METRICS:
-            raise UsageError(f"no metric {name!r}; there are {', '.join(METRICS)}")
+        if name not in METRICS and name not in PICTURE_METRICS:
+            raise UsageError(f"no metric {name!r}; there are {', '.join((*METRICS, *PICTURE_METRICS))}")
 
 
 def read_mono(source: str, *, start: float = 0.0, duration: float | None = None) -> NDArray[np.float32]:
@@ -69,7 +71,7 @@ def written(name: str, value: float | None) -> str:
     """A score with its unit; a dash where it is undefined for this sound."""
     if value is None:
         return "-"
-    return f"{value:.3f}" if name in ("stoi", "mel") else f"{value:.2f}{UNITS.get(name, '')}"
+    return f"{value:.3f}" if name in ("stoi", "mel", "ms_ssim") else f"{value:.2f}{UNITS.get(name, '')}"
 
 
 def failures(scores: Mapping[str, float | None], under: Mapping[str, float], over: Mapping[str, float]) -> list[str]:

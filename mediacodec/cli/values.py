@@ -56,6 +56,21 @@ class BitRate(click.ParamType):  # type: ignore[type-arg]  # no parameter before
         self.fail(f"{value!r} is no bit rate; write bits a second, such as 3000, 3k or 3.2k", param, ctx)
 
 
+class Crf(click.ParamType):  # type: ignore[type-arg]  # no parameter before click 8.5
+    """A rate factor from 0 (best) to 63."""
+
+    name = "crf"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The factor; fails on what is no number from 0 to 63."""
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"\d{1,2}(\.\d+)?", str(value), re.ASCII)
+        if match is None or float(value) > 63:
+            self.fail(f"{value!r} is no crf; write a number from 0 (best) to 63", param, ctx)
+        return float(value)
+
+
 class RateList(click.ParamType):  # type: ignore[type-arg]  # no parameter before click 8.5
     """Several rates with commas between them; nothing for none."""
 
@@ -104,4 +119,5 @@ class Whole(click.ParamType):  # type: ignore[type-arg]  # no parameter before c
 
 
 HERTZ, CHANNELS, THREADS = Whole(1, 384_000), Whole(1, 8), Whole(1, 256)
-TIME, BIT_RATE, RATES, THRESHOLD = Time(), BitRate(), RateList(), Threshold()
+GOP, SCENE_THRESHOLD = Whole(1, 100_000), Whole(0, 100)
+TIME, BIT_RATE, RATES, THRESHOLD, CRF = Time(), BitRate(), RateList(), Threshold(), Crf()

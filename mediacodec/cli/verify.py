@@ -39,34 +39,44 @@ def verify(console: Console, /, **given: Any) -> int:
     machine = {name: given[name] for name in ("device", "threads", "models")}
     with opened_mcx(source) as (file, _):
         reader = FileReader(file, **machine)
-        seconds, missing = _checked(console, reader)
+        done, missing = _checked(console, reader)
     gaps = list(dict.fromkeys(reader.gaps))
     code = complain(console, source, gaps, reader.header, truncated=reader.truncated)
     if code == 0 and missing is not None:
         console.info(f"{printable(source)}: the bytes are sound, but nothing could be decoded")
         raise missing
     if code == 0:
-        click.echo(f"{printable(source)}: sound, {seconds:.2f} s decoded, every check passed")
+        click.echo(f"{printable(source)}: sound, {done} decoded, every check passed")
     return code
 
 
-def _checked(console: Console, reader: FileReader) -> tuple[float, MediaCodecError | None]:
-    """Decode every stream; seconds decoded, and why not all: without model or codec only CRCs were checked."""
+def _checked(console: Console, reader: FileReader) -> tuple[str, MediaCodecError | None]:
+    """Decode every stream; how much that was, and why not all: without model or codec only CRCs were checked."""
     from mediacodec.cli.monitor import Monitor
     from mediacodec.errors import ModelError, UnsupportedFeatureError
-    from mediacodec.pipeline import Progress
+    from mediacodec.frames import AudioChunk, VideoFrame
+    from mediacodec.reports import Progress
 
-    seconds, began = 0.0, time.perf_counter()
+    seconds, heard, began = 0.0, 0.0, time.perf_counter()
+    frames = 0 if reader.has_video else None
     missing: MediaCodecError | None = None
+    lengths = [stream.duration for stream in reader.streams]
+    total = None if None in lengths else max((each for each in lengths if each is not None), default=None)
     with Monitor(console) as monitor:
         try:
-            for stream in reader.streams:
-                for chunk in stream.blocks():
-                    seconds += chunk.duration_seconds
-                    monitor(Progress(seconds, stream.duration, 0, time.perf_counter() - began))
+            for item in reader.everything():
+                if isinstance(item, AudioChunk):
+                    heard += item.duration_seconds
+                    seconds = max(seconds, item.pts_seconds + item.duration_seconds)
+                elif isinstance(item, VideoFrame):
+                    frames = (frames or 0) + 1
+                    seconds = max(seconds, item.pts_seconds)
+                monitor(Progress(seconds, total, 0, time.perf_counter() - began, frames))
         except (ModelError, UnsupportedFeatureError) as error:
             missing = error
         if missing or not reader.streams:
             for _ in reader.reader:
                 monitor(Progress(seconds, None, 0, time.perf_counter() - began))
-    return seconds, missing
+    parts = [f"{heard:.2f} s"] if heard or frames is None else []
+    parts += [] if frames is None else [f"{frames} picture{'s' * (frames != 1)}"]
+    return " and ".join(parts), missing
