@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -159,8 +160,8 @@ class DecodedCopyRun:
                 for frame in frames:
                     samples = planar_float32(frame)
                     if samples.shape[0] == self._stream.channels and frame.sample_rate == self._rate:
-                        ticks = (frame.pts if frame.pts is not None else 0) - self.header.pre_skip
-                        yield round(ticks * self.header.time_base * self._rate), samples
+                        coded = (frame.pts or 0) * self.header.time_base * self._rate
+                        yield round(coded) - self._stream.description.priming, samples
 
     @contextlib.contextmanager
     def _context(self) -> Iterator[Any]:
@@ -168,7 +169,7 @@ class DecodedCopyRun:
         from mediacodec.media.copied import template_stream
 
         try:
-            with template_stream(self._stream.description) as template:
+            with template_stream(_without_priming(self._stream.description)) as template:
                 yield template.codec_context
         except UsageError as error:
             name = self._stream.foreign_codec
@@ -181,3 +182,11 @@ class DecodedCopyRun:
             raise InputError(f"a copied packet cannot be decoded: {error}") from error
         reason = f"undecodable packet: {error}"
         self._file.note(Gap(packet.stream_id, packet.pts, packet.pts + packet.duration, -1, reason))
+
+
+def _without_priming(copy: AudioCopy) -> AudioCopy:
+    """So that FFmpeg drops nothing at the start, wherever that is: positions say what is heard."""
+    extradata = copy.extradata
+    if copy.codec == "opus" and len(extradata) >= 12:
+        extradata = extradata[:10] + b"\0\0" + extradata[12:]
+    return replace(copy, priming=0, extradata=extradata)
