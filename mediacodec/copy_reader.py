@@ -160,8 +160,8 @@ class DecodedCopyRun:
                 for frame in frames:
                     samples = planar_float32(frame)
                     if samples.shape[0] == self._stream.channels and frame.sample_rate == self._rate:
-                        coded = (frame.pts or 0) * self.header.time_base * self._rate
-                        yield round(coded) - self._stream.description.priming, samples
+                        place = (frame.pts or 0) * self.header.time_base * self._rate
+                        yield round(place) - self._stream.description.priming, samples
 
     @contextlib.contextmanager
     def _context(self) -> Iterator[Any]:
