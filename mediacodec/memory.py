@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from mediacodec import files
 from mediacodec.file_writer import FileWriter, as_chunk
 from mediacodec.frames import AudioChunk
 from mediacodec.probe import Source
+from mediacodec.reports import Progress, ProgressCallback
+
+BLOCK_SECONDS = 5
 
 
 def encode(
@@ -23,11 +27,13 @@ def encode(
     device: str = "auto",
     threads: int = 1,
     models: Path | None = None,
+    callback: ProgressCallback | None = None,
 ) -> bytes:
     """Samples, [n] or [channels, n] float in -1..1 at any rate, as the bytes of an .mcx file.
 
     They are resampled and mixed to what the codec takes. bit_rate: bits a second, the highest rate of the codec that
-    does not exceed it; None for its best. Raises ParameterError, ParameterTypeError, ModelNotFoundError, DeviceError.
+    does not exceed it; None for its best. callback: gets a Progress after every few seconds of sound, and may raise to
+    stop. Raises ParameterError, ParameterTypeError, ModelNotFoundError, DeviceError.
     """
     chunk = as_chunk(samples, sample_rate)
     buffer = BytesIO()
@@ -39,7 +45,13 @@ def encode(
             bit_rate=bit_rate,
             packet_duration=packet_duration,
         )
-        writer.mux(stream.encode(chunk))
+        began = time.perf_counter()
+        for start in range(0, chunk.num_samples, BLOCK_SECONDS * sample_rate):  # any pieces give the same packets
+            block = chunk.samples[:, start : start + BLOCK_SECONDS * sample_rate]
+            writer.mux(stream.encode(AudioChunk(block, sample_rate, start)))
+            if callback:
+                done = (start + block.shape[1]) / sample_rate
+                callback(Progress(done, chunk.duration_seconds, len(buffer.getbuffer()), time.perf_counter() - began))
     return buffer.getvalue()
 
 

@@ -257,3 +257,18 @@ def test_info(data: bytes) -> None:
     assert (video.num_frames, video.duration, video.model) == (30, 3.0, "plain-1")
     assert video.bit_rate == pytest.approx(video.payload_bytes * 8 / 3)
     assert (audio.width, audio.frame_rate, audio.num_frames) == (None, None, None)
+
+
+def test_progress_of_a_call(sound: Any) -> None:
+    steps: list[Any] = []
+    long = np.tile(sound, 4)
+    data = mediacodec.encode(long, sample_rate=16_000, callback=steps.append)
+    assert data == mediacodec.encode(long, sample_rate=16_000)
+    assert [step.seconds_done for step in steps] == [5.0, 10.0, 12.0]
+    assert 0 < steps[-1].bytes_written < len(data)
+
+    def stop(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        mediacodec.encode(long, sample_rate=16_000, callback=stop)
