@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mediacodec.codecs.live_packet import pack_picture, places, rows_at
-from mediacodec.codecs.live_quantise import RATE_WEIGHT, quantise
+from mediacodec.codecs.live_quantise import quantise
 from mediacodec.codecs.live_settings import Preset
 from mediacodec.codecs.live_skip import bit_worth, block_errors, keep_cells, paste, step_size, zero_bits
 from mediacodec.codecs.live_state import (
@@ -28,8 +28,8 @@ from mediacodec.motion.search import search
 
 SAME = 1.0  # squared steps of a block's error up to which a source counts as the one coded last
 STILL = 4.0  # squared steps of a block's error up to which it is skipped unseen: coding it would not come closer
-MOTION_WEIGHT = 0.35  # steps of absolute difference that a bit is worth: the root of RATE_WEIGHT
-DEAD_ZONES = (0.6, 1.6)  # of RATE_WEIGHT, tried by preset slow
+MOTION_WEIGHT = 0.6  # steps of absolute difference that a bit is worth; the root of RATE_WEIGHT, 0.35, is too little
+SMOOTHER = 2.5  # times that, tried by preset slow
 STRIDES = (0.5, 1.0)  # of the way from what was decoded to the source, in the latent, tried by preset slow
 ROUNDS = 2
 
@@ -55,17 +55,17 @@ class Coded:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What is to be coded, and how. latent: float32 [1, coefficients, h, w] minus its mean; hyper: not rounded;
-    weight: squared steps that a bit is worth to the quantizer."""
+    """What is to be coded, and how. unseen: squared error of each block as predicted, [h, w], None in keyframes;
+    latent: float32 [1, coefficients, h, w] minus its mean; hyper: not rounded."""
 
     planes: Planes
     known: Known
     state: LiveState | None
     refresh: bool
     motion: npt.NDArray[np.int16] | None
+    unseen: Floats | None
     latent: Floats
     hyper: Floats
-    weight: float = RATE_WEIGHT
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +75,18 @@ class Draft:
     hyper: npt.NDArray[np.int8]
     symbols: npt.NDArray[np.int32]
     index: Rows
+    shift: Floats
     skip: Mask | None
     result: Synthesis
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A picture as coded, and how it came about; without target and draft where every block is skipped."""
+
+    coded: Coded
+    target: Target | None = None
+    draft: Draft | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +96,7 @@ class Prediction:
     motion: npt.NDArray[np.int16]
     known: Known
     refresh: bool
+    same: bool  # the source is that of the picture coded last, which was coded as well as is asked for now
 
 
 class PictureCoder:
@@ -100,25 +111,39 @@ class PictureCoder:
         """A keyframe."""
         known = self._shared.key(level)
         found = self._shared.run("key_analysis", **batched(planes), quality=known.quality)
-        target = Target(planes, known, None, False, None, found["latent"], found["hyper"])
-        return self._refined(target, self._pass(target, None), None)
+        target = Target(planes, known, None, False, None, None, found["latent"], found["hyper"])
+        draft = self._pass(target, None)
+        return self._refined(Trial(self._coded(target, draft), target, draft))
 
-    def predict(self, planes: Planes, level: int, state: LiveState, *, refresh: bool) -> Prediction:
-        """The motion of a picture and the prediction that follows; nothing moves where the source is the same."""
-        if self._is_same(planes, level):
+    def predict(self, planes: Planes, level: int, state: LiveState, *, refresh: bool, smooth: float = 1) -> Prediction:
+        """The motion of a picture and the prediction that follows; nothing moves where the source is the same.
+
+        smooth: by how much dearer than usual vectors are.
+        """
+        same = self._is_same(planes, level)
+        if same:
             motion = np.zeros_like(state.motion)
         else:
-            weight = MOTION_WEIGHT * step_size(level)
+            weight = smooth * MOTION_WEIGHT * step_size(level)
             motion = search(planes[0], state.planes[0], previous=state.motion, effort=self._preset, rate_weight=weight)
-        return Prediction(motion, self._shared.inter(level, state, motion, refresh=refresh), refresh)
+        return Prediction(motion, self._shared.inter(level, state, motion, refresh=refresh), refresh, same)
 
     def inter(self, planes: Planes, prediction: Prediction, state: LiveState) -> Coded:
         """A predicted picture."""
-        motion, known = prediction.motion, prediction.known
+        trial = self._tried(planes, prediction, state)
+        if self._preset == "slow" and prediction.motion.any():
+            level, refresh = prediction.known.level, prediction.refresh
+            other = self._tried(planes, self.predict(planes, level, state, refresh=refresh, smooth=SMOOTHER), state)
+            trial = min(trial, other, key=lambda trial: trial.coded.cost)
+        return self._refined(trial)
+
+    def _tried(self, planes: Planes, prediction: Prediction, state: LiveState) -> Trial:
+        """A picture with this prediction."""
+        known = prediction.known
         assert known.predicted is not None
         unseen = block_errors(planes, known.predicted)
         skip: Mask = unseen <= STILL * step_size(known.level) ** 2
-        if skip.all() or (self._is_same(planes, known.level) and not motion.any()):
+        if skip.all() or prediction.same:
             return self._skipped(prediction, state, unseen)
         self._shared.look(known)
         found = self._shared.run(
@@ -130,21 +155,21 @@ class PictureCoder:
             memory=known.memory,
             quality=known.quality,
         )
-        target = Target(planes, known, state, prediction.refresh, motion, found["latent"], found["hyper"])
+        target = Target(
+            planes, known, state, prediction.refresh, prediction.motion, unseen, found["latent"], found["hyper"]
+        )
         draft = self._pass(target, skip)
-        draft, held = self._settled(target, draft, unseen)
-        if held and self._preset != "fast" and not _all_skipped(draft):
-            draft, _ = self._settled(target, self._pass(target, self._wanted(target, draft, unseen)), unseen)
+        draft, wanted = self._settled(target, draft)
+        if wanted is not None and self._preset != "fast":
+            draft, _ = self._settled(target, self._pass(target, wanted))
         if _all_skipped(draft):
             return self._skipped(prediction, state, unseen)
-        return self._refined(target, draft, unseen)
+        return Trial(self._coded(target, draft), target, draft)
 
     def accept(self, planes: Planes, coded: Coded) -> None:
         """Note that this picture was sent as coded."""
         if coded.integers.symbols is not None:
-            same = self._source is not None and self._is_same(planes, coded.integers.quality)
-            self._source_level = min(self._source_level, coded.integers.quality) if same else coded.integers.quality
-            self._source = planes
+            self._source, self._source_level = planes, coded.integers.quality
 
     def _is_same(self, planes: Planes, level: int) -> bool:
         """Whether the source is that of the picture coded last, which was coded as well as is asked for now."""
@@ -162,47 +187,41 @@ class PictureCoder:
         symbols = np.zeros(prior.index.shape, np.int32)
         flat = symbols.reshape(-1)
         at = places(prior.index, shared.coded(skip, second=False))
-        flat[at] = self._quantised(latent[at], rows_at(prior.index, at, self._tables), target.weight)
+        flat[at] = quantise(latent[at], rows_at(prior.index, at, self._tables), self._tables.costs)
         index_second, shift = shared.second(target.known, prior, symbols.astype(np.float32))
         at = places(index_second, shared.coded(skip, second=True))
         values = latent[at] - shift.reshape(-1)[at]
-        flat[at] = self._quantised(values, rows_at(index_second, at, self._tables), target.weight)
+        flat[at] = quantise(values, rows_at(index_second, at, self._tables), self._tables.costs)
         index = np.where(shared.first_pass, prior.index, index_second)
         result = shared.synthesise(target.known, prior, symbols.astype(np.float32), shift, skip)
-        return Draft(hyper, symbols, index, skip, result)
+        return Draft(hyper, symbols, index, shift, skip, result)
 
-    def _quantised(self, values: Floats, rows: Rows, weight: float) -> npt.NDArray[np.int32]:
-        return quantise(values, rows, self._tables.costs, weight=weight)
-
-    def _regret(self, target: Target, draft: Draft, unseen: Floats) -> Floats:
+    def _regret(self, target: Target, draft: Draft) -> Floats:
         """What skipping each block would cost, in squared error: below 0 where it is the better bargain, [h, w].
 
         Blocks with a symbol cannot be skipped: infinite.
         """
-        lost = unseen - block_errors(target.planes, draft.result.planes)
+        assert target.unseen is not None
+        lost = target.unseen - block_errors(target.planes, draft.result.planes)
         lost -= bit_worth(target.known.level) * zero_bits(draft.index, self._tables)
         lost[draft.symbols[0].any(axis=0)] = np.inf
         return lost
 
-    def _wanted(self, target: Target, draft: Draft, unseen: Floats) -> Mask:
-        assert draft.skip is not None
-        return draft.skip | (self._regret(target, draft, unseen) < 0)
-
-    def _settled(self, target: Target, draft: Draft, unseen: Floats) -> tuple[Draft, bool]:
+    def _settled(self, target: Target, draft: Draft) -> tuple[Draft, Mask | None]:
         """The draft with every block skipped that is better so, as far as its hyper-latents allow.
 
-        The second value tells whether they stood in the way. Symbols and tables stay: a block without symbols gives
-        the others no information, whether it is skipped or not.
+        Where they stand in the way, the second value is all that should be skipped. Symbols and tables stay: a block
+        without symbols gives the others no information, whether it is skipped or not.
         """
         assert draft.skip is not None
         assert target.known.predicted is not None
-        regret = self._regret(target, draft, unseen)
-        wanted = draft.skip | (regret < 0)
-        held = False
+        regret = self._regret(target, draft)
+        wanted = skip = draft.skip | (regret < 0)
         if not wanted.all():
-            wanted, held = keep_cells(wanted, regret, draft.hyper, draft.skip)
-        planes = paste(draft.result.planes, target.known.predicted, wanted & ~draft.skip)
-        return replace(draft, skip=wanted, result=replace(draft.result, planes=planes)), held
+            skip = keep_cells(wanted, regret, draft.hyper, draft.skip)
+        planes = paste(draft.result.planes, target.known.predicted, skip & ~draft.skip)
+        settled = replace(draft, skip=skip, result=replace(draft.result, planes=planes))
+        return settled, None if skip is wanted else wanted
 
     def _coded(self, target: Target, draft: Draft) -> Coded:
         integers = Integers(
@@ -219,42 +238,34 @@ class PictureCoder:
         error = float(block_errors(target.planes, draft.result.planes).sum())
         return Coded(integers, self._shared.after(integers, draft.result, target.state), data, error)
 
-    def _skipped(self, prediction: Prediction, state: LiveState, unseen: Floats) -> Coded:
+    def _skipped(self, prediction: Prediction, state: LiveState, unseen: Floats) -> Trial:
         skip = np.ones(unseen.shape, np.bool_)
         integers = Integers(prediction.known.level, True, prediction.refresh, prediction.motion, skip)
         data = pack_picture(integers, state, self._tables, self._shared)
         after = self._shared.after_skipped(integers, prediction.known, state)
-        return Coded(integers, after, data, float(unseen.sum()))
+        return Trial(Coded(integers, after, data, float(unseen.sum())))
 
-    def _refined(self, target: Target, draft: Draft, unseen: Floats | None) -> Coded:
-        """The draft as it would be sent; in preset slow, the cheapest of what is tried around it."""
-        best = self._coded(target, draft)
-        if self._preset != "slow":
+    def _refined(self, trial: Trial) -> Coded:
+        """The trial as it would be sent; in preset slow, the cheapest of what is tried around it."""
+        best, target, draft = trial.coded, trial.target, trial.draft
+        if self._preset != "slow" or target is None or draft is None:
             return best
-        for zone in DEAD_ZONES:
-            best, target = self._better(best, target, replace(target, weight=zone * RATE_WEIGHT), draft, unseen)
         name = "inter_refine" if target.known.inter else "key_refine"
+        skip = draft.skip
         for _ in range(ROUNDS if self._shared.has(name) else 0):
-            step = self._shared.run(
-                name, **_differences(target.planes, best.state.planes), quality=target.known.quality
+            # what the latent should have been for this decoder: what it got, and what is missing still
+            missing = self._shared.run(
+                name, **_differences(target.planes, draft.result.planes), quality=target.known.quality
             )["latent"]
-            start = target.latent
+            step = draft.symbols + draft.shift + missing - target.latent
             for stride in STRIDES:
-                moved = replace(target, latent=start + np.multiply(step, stride, dtype=np.float32))
-                best, target = self._better(best, target, moved, draft, unseen)
+                tried = replace(target, latent=target.latent + np.float32(stride) * step)
+                found = self._pass(tried, skip)
+                if skip is not None:
+                    found, _ = self._settled(tried, found)
+                if not _all_skipped(found) and (coded := self._coded(tried, found)).cost < best.cost:
+                    best, target, draft = coded, tried, found
         return best
-
-    def _better(
-        self, best: Coded, target: Target, tried: Target, draft: Draft, unseen: Floats | None
-    ) -> tuple[Coded, Target]:
-        """The cheaper of the best so far and another try, with what it aimed at."""
-        found = self._pass(tried, draft.skip)
-        if unseen is not None:
-            found, _ = self._settled(tried, found, unseen)
-            if _all_skipped(found):
-                return best, target
-        coded = self._coded(tried, found)
-        return (coded, tried) if coded.cost < best.cost else (best, target)
 
 
 def _all_skipped(draft: Draft) -> bool:

@@ -51,8 +51,8 @@ def zero_bits(index: Rows, tables: LiveTables) -> Bits:
     return np.asarray(bits, np.float32)
 
 
-def keep_cells(wanted: Mask, regret: Errors, hyper: npt.NDArray[np.int8], settled: Mask) -> tuple[Mask, bool]:
-    """Skips that agree with hyper-latents coded already, and whether that held any block back.
+def keep_cells(wanted: Mask, regret: Errors, hyper: npt.NDArray[np.int8], settled: Mask) -> Mask:
+    """Skips that agree with hyper-latents coded already: `wanted` itself where all do.
 
     Hyper-latents of a cell all of whose blocks are skipped count as 0; where they are not, one block of the cell must
     stay: the one that skipping harms most. wanted, settled (skipped from the start): bool [h, w]; regret: what skipping
@@ -61,14 +61,14 @@ def keep_cells(wanted: Mask, regret: Errors, hyper: npt.NDArray[np.int8], settle
     rows, columns = hyper.shape[1:]
     full = _cells(wanted, True, (rows, columns)).all(axis=2) & hyper.any(axis=0)
     if not full.any():
-        return wanted, False
+        return wanted
     harm = np.where(settled, -np.inf, regret)
     worst = _cells(harm, -np.inf, (rows, columns)).argmax(axis=2)
     y, x = np.nonzero(full)
     kept = worst[full]
     result = wanted.copy()
     result[2 * y + kept // 2, 2 * x + kept % 2] = False
-    return result, True
+    return result
 
 
 def _cells(blocks: npt.NDArray[np.generic], outside: float, cells: tuple[int, int]) -> npt.NDArray[np.generic]:

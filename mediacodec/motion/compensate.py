@@ -93,12 +93,17 @@ def _moved_chroma(plane: Picture, ids: Index, x: Index, y: Index) -> Picture:
     padded = _padded(plane)
     at = _places(plane, row * _HALF + (y >> 3), column * _HALF + (x >> 3), padded.shape[1])
     rows = np.arange(_HALF + 1)[:, None] * padded.shape[1]
-    patch = _fetch(padded, rows + at, 8)[..., : _HALF + 1].astype(np.int16)
-    right, down = (x & 7).astype(np.int16)[:, None], (y & 7).astype(np.int16)[:, None]
-    left, up = np.int16(8) - right, np.int16(8) - down
-    across = patch[..., :-1] * left + patch[..., 1:] * right  # at most 2040
-    mixed = across[:-1] * up + across[1:] * down  # at most 16320
-    words[row, :, column] = ((mixed + 32) >> 6).astype(np.uint8).view(np.uint32)[..., 0].T
+    # eight samples of a row are kept of which five count: then a sample's neighbour is the next of the flat array
+    patch = _fetch(padded, rows + at, BLOCK).astype(np.int16)
+    right, down = (np.repeat((axis & 7).astype(np.int16), BLOCK) for axis in (x, y))
+    flat = patch.reshape(_HALF + 1, -1)
+    across = flat * (np.int16(8) - right)
+    across[:, :-1] += flat[:, 1:] * right[:-1]  # at most 2040
+    mixed = across[:-1] * (np.int16(8) - down)
+    mixed += across[1:] * down  # at most 16320
+    mixed += np.int16(32)
+    mixed >>= np.int16(6)
+    words[row, :, column] = mixed.astype(np.uint8).view(np.uint32).reshape(_HALF, -1, 2)[..., 0].T
     return out
 
 

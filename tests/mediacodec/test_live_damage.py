@@ -90,8 +90,7 @@ def test_an_unnoticed_loss_is_noticed(coded: Coded) -> None:
     decoder = make_decoder(coded)
     decoder.push(coded[1][0])
     with pytest.raises(BitstreamError):
-        for packet in coded[1][2:GOP]:
-            decoder.push(packet)
+        decoder.push(coded[1][2])
 
 
 @pytest.mark.parametrize("index", [0, 2, GOP + 1])
