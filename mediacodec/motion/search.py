@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from mediacodec_bitstream.errors import ParameterError
 
+from . import tree as trees
 from .coarse import SCALE, full_search, shrink
+from .merge import Offer, merge, nearby, surroundings
 from .planes import BLOCK, Cost, Index, LargeTarget, Reference, Target, block_words, quarter_samples, whole_samples
 
 Effort = Literal["fast", "medium", "slow"]
@@ -27,22 +29,29 @@ _FARTHER = [(2 * x, 2 * y) for x, y in _AROUND]
 @dataclass(frozen=True)
 class _Plan:
     """What an effort does. reach: of the coarse search, in samples of a quarter of the size; step: every how manieth
-    row is compared; exact: sub-samples by the codec's filter; passes: of regularisation; still: clipped difference per
-    sample up to which a block of 16x16 counts as not moving; steps: quarter samples that 8x8 blocks try."""
+    row is compared; exact: sub-samples by the codec's filter; passes: of trying what lies around each block; merges: of
+    putting the tree together; nudges: levels of the tree whose vectors try small steps in these; still: clipped
+    difference per sample up to which a block of 16x16 counts as not moving; steps: quarter samples that 8x8 blocks
+    try."""
 
     reach: int
     step: int
     exact: bool
     passes: int
+    merges: int
+    nudges: Sequence[int]
     still: float
     steps: Sequence[tuple[int, int]]
 
 
 _PLANS: dict[str, _Plan] = {
-    "fast": _Plan(reach=8, step=2, exact=False, passes=2, still=1.0, steps=_CROSS),
-    "medium": _Plan(reach=12, step=1, exact=True, passes=3, still=0.75, steps=_CROSS),
-    "slow": _Plan(reach=20, step=1, exact=True, passes=6, still=0.7, steps=[*_AROUND, *_FARTHER]),
+    "fast": _Plan(reach=8, step=2, exact=False, passes=1, merges=1, nudges=(1,), still=1.0, steps=_CROSS),
+    "medium": _Plan(reach=12, step=1, exact=True, passes=1, merges=2, nudges=(1, 2), still=0.75, steps=_CROSS),
+    "slow": _Plan(
+        reach=20, step=1, exact=True, passes=2, merges=4, nudges=(0, 1, 2, 3), still=0.7, steps=[*_AROUND, *_FARTHER]
+    ),
 }
+_TIGHT = 3  # levels of the tree up to which nodes are offered their neighbours' vectors
 
 
 def search(
@@ -88,14 +97,42 @@ class _Search:
             x, y = self._whole_search(moving, ids, whole, previous)
             self._store(ids, x, y)
             wider = _dilate(moving)
+            free = _in_squares(moving, 4)
             target, ids = self._target(wider)
-            fractional = self._fractional(target)
+            fractional = self._fractional(free, previous)
             x, y = self._fractions(wider, ids, fractional)
             self._store(ids, x, y)
+            large = self.field.copy()
             stirred = np.ones((self.height, self.width), np.bool_)
             for _ in range(self.plan.passes):
                 stirred = self._regularise(target, ids, fractional, stirred)
+            self._merge(large, free.repeat(2, 0).repeat(2, 1), fractional, previous)
         return self.field.astype(np.int16)
+
+    def _merge(self, large: Index, free: npt.NDArray[np.bool_], fractional: Reference, previous: Field | None) -> None:
+        """Put the field together anew from what was found in small and in large blocks and in the field before."""
+        target = Target(self.words, np.flatnonzero(free), self.width * BLOCK)
+        before = trees.build(trees.pack(*(np.zeros_like(self.field) if previous is None else previous)))
+        blocks = trees.build(trees.pack(*large))
+        keys = trees.pack(*self.field)
+        top = len(before.keys) - 1
+
+        def differences(chosen: Index, x: Index, y: Index) -> Index:
+            some = target if len(chosen) == len(target.x) else target.some(chosen)
+            return fractional.sad(some, x, y, step=self.plan.step)
+
+        for turn in range(self.plan.merges):
+            tree = trees.build(keys)
+            offers = [Offer(top, np.full((1, 1), trees.ZERO)), Offer(0, before.keys[0])]
+            for level in range(top + 1):
+                offers += surroundings(tree, level) if level < _TIGHT else [Offer(level, tree.keys[level])]
+                if level:
+                    offers.append(Offer(level, (before if turn else blocks).keys[level]))
+            for level in self.plan.nudges:
+                if level <= top:
+                    offers += nearby(tree, level, _CROSS, LIMIT)
+            keys = merge(keys, before, offers, free, differences, weight=self.rate_weight)
+        self.field = np.stack(trees.unpack(keys))
 
     def _moving(self, whole: Reference) -> npt.NDArray[np.bool_]:
         """Which blocks of 16x16 the vector 0 does not predict well: [H/16, W/16]."""
@@ -172,9 +209,10 @@ class _Search:
             at = (np.clip(row + reach * y, 0, self.height - 1), np.clip(column + reach * x, 0, self.width - 1))
             yield self.field[0][at], self.field[1][at]
 
-    def _fractional(self, target: Target) -> Reference:
-        """The quarter-sample planes, as far as the vectors found reach."""
-        x, y = self.field
+    def _fractional(self, chosen: npt.NDArray[np.bool_], previous: Field | None) -> Reference:
+        """The quarter-sample planes, as far as the vectors found and those before reach from the chosen blocks."""
+        target, _ = self._target(chosen)
+        x, y = self.field if previous is None else np.concatenate((self.field, previous), axis=1)
         columns = (int(target.x.min() + (x.min() >> 2)) - 4, int(target.x.max() + (x.max() >> 2)) + BLOCK + 4)
         rows = (int(target.y.min() + (y.min() >> 2)) - 4, int(target.y.max() + (y.max() >> 2)) + BLOCK + 4)
         return quarter_samples(self.reference, rows=rows, columns=columns, exact=self.plan.exact)
@@ -266,6 +304,15 @@ def _dilate(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     result[:, 1:] |= tall[:, :-1]
     result[:, :-1] |= tall[:, 1:]
     return result
+
+
+def _in_squares(mask: npt.NDArray[np.bool_], size: int) -> npt.NDArray[np.bool_]:
+    """Where any value is set in the same square of size x size."""
+    height, width = mask.shape
+    padded = np.zeros((-height % size + height, -width % size + width), np.bool_)
+    padded[:height, :width] = mask
+    some = padded.reshape(padded.shape[0] // size, size, padded.shape[1] // size, size).any((1, 3))
+    return some.repeat(size, 0).repeat(size, 1)[:height, :width]
 
 
 def _rate_table(weight: float) -> Cost:
