@@ -7,7 +7,6 @@ float32.
 """
 
 import argparse
-import hashlib
 import json
 import tomllib
 from collections.abc import Iterator
@@ -15,22 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from mediacodec.codecs.rvq import best_path
 from mediacodec.manifest import Manifest, read_manifest
 from mediacodec.session import StepGraph
-from mediacodec_bitstream import canonical_hash
 from mediacodec_models.audio.spectral import SpectralCodec, SpectralConfig
 from mediacodec_models.data import Segments
 from mediacodec_models.entropy.code_tables import fit_tables, mean_bits
 from mediacodec_models.entropy.search import beam_search, rate_penalties
+from mediacodec_models.onnx_files import HALVED, OPSET, half_weights, write_graph, write_manifest
 from mediacodec_models.train import read_recipe
 
-OPSET = 18
 EXACT = ("stft", "istft")  # parts that stay float32: half precision would break perfect reconstruction
 
 
@@ -88,32 +84,8 @@ def export_step(
         optimize=True,
         verbose=False,
     )
-    model = half_weights(program.model_proto)
-    onnx.checker.check_model(model)
-    path = folder / f"{name}.onnx"
-    path.write_bytes(model.SerializeToString())
-    entries = [{"name": n, "shape": list(s.shape)} for n, s in zip(states, state, strict=True)]
-    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "states": entries}
-
-
-def half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store large float32 initialisers as float16 with a cast behind, which ONNX Runtime folds on loading."""
-    graph, casts = model.graph, []
-    for tensor in graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < 1024 or any(e in tensor.name for e in EXACT):
-            continue
-        name = tensor.name
-        half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), name + ".half")
-        tensor.CopyFrom(half)
-        casts.append(helper.make_node("Cast", [half.name], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    del graph.metadata_props[:]
-    for node in graph.node:
-        del node.metadata_props[:]  # the exporter's stack traces: they would name files of the machine that exported
-        node.doc_string = ""
-    return model
+    entry = write_graph(half_weights(program.model_proto, exact=EXACT), folder / f"{name}.onnx")
+    return entry | {"states": [{"name": n, "shape": list(s.shape)} for n, s in zip(states, state, strict=True)]}
 
 
 def shipped_weights(codec: SpectralCodec) -> dict[str, np.ndarray]:
@@ -121,7 +93,7 @@ def shipped_weights(codec: SpectralCodec) -> dict[str, np.ndarray]:
     named = {**dict(codec.encoder.named_parameters("encoder")), **dict(codec.decoder.named_parameters("decoder"))}
     named["quantizer.codebooks"] = codec.quantizer.codebooks
     small = {k: v.detach().numpy() for k, v in named.items()}
-    return {k: v.astype(np.float16) if v.size >= 1024 else v for k, v in small.items()}
+    return {k: v.astype(np.float16) if v.size >= HALVED else v for k, v in small.items()}
 
 
 def padded_clips(codec: SpectralCodec, data: Path, *, dev: bool) -> Iterator[Tensor]:
@@ -168,17 +140,9 @@ def export(codec: SpectralCodec, recipe: dict[str, Any], data: Path, out: Path) 
         "encoder": export_step(step, "encoder", samples, ["entries", "parents"], folder=out),
         "decoder": export_step(DecoderStep(codec), "decoder", codes, ["samples"], folder=out),
     }
-    manifest = {
-        "schema": 1,
-        **{key: about[key] for key in ("name", "alias", "generation", "family", "licence", "description")},
-        "weights_sha256": canonical_hash(weights).hex(),
-        "tables_sha256": canonical_hash(arrays).hex(),
-        "opset": OPSET,
-        "graphs": graphs,
-        "tables": {"file": "tables.npz", "sha256": hashlib.sha256((out / "tables.npz").read_bytes()).hexdigest()},
-        "settings": settings(config, *mean_bits(dev, tables)),
-    }
-    (out / "model.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    manifest = write_manifest(
+        out, about, weights=weights, tables=arrays, graphs=graphs, settings=settings(config, *mean_bits(dev, tables))
+    )
     check(codec, step, read_manifest(out), next(padded_clips(codec, data, dev=True)))
     return manifest
 

@@ -1,0 +1,211 @@
+"""Whether exported graphs do what torch does: to the bit where integers choose tables, closely elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from mediacodec.manifest import Manifest
+from mediacodec_models.video.conditional import ConditionalCodec, Planes, checkerboard, paste
+from mediacodec_models.video.motion import compensate, follow
+from mediacodec_models.video.prior import HYPER_LIMIT
+from mediacodec_models.video.quantise import quantise
+from mediacodec_models.video.transform import pack
+
+SIZES = ((368, 640), (352, 288), (16, 16), (16, 48), (256, 256))  # rows, columns
+QUALITIES = (3, 30, 55)
+EXACT = ("index", "hidden", "place", "memory")
+TOLERANCE = 1e-3  # of what is in steps, where it is not large itself
+LEVELS = ("ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL")
+
+Values = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A graph, what it is given, and what it should give."""
+
+    graph: str
+    inputs: Values
+    outputs: Values
+
+
+@torch.no_grad()
+def check(key: ConditionalCodec, inter: ConditionalCodec, model: Manifest, pictures: list[Planes]) -> float:
+    """Compare every graph with torch, on two successive pictures at several sizes and on flat ones.
+
+    pictures: two, planes of float32 in 0..255. Returns the largest difference found in what is in steps, relative where
+    it is larger than 1. Raises ValueError where a graph gives something else.
+    """
+    sessions = {name: [open_graph(model, name)] for name in model.graphs}
+    worst = 0.0
+    for size, quality in [(size, quality) for size in SIZES for quality in QUALITIES]:
+        for case in cases(key, inter, [fitted(p, size) for p in pictures], quality):
+            worst = max(worst, compare(case, sessions[case.graph]))
+    for level in (0, 128, 255):
+        for case in cases(key, inter, [flat(level, (48, 80))] * 2, 30):
+            worst = max(worst, compare(case, sessions[case.graph]))
+    for case in cases(key, inter, [fitted(p, (240, 176)) for p in pictures], 24):
+        others = [open_graph(model, case.graph, level=level, threads=n) for level in LEVELS for n in (1, 2)]
+        worst = max(worst, compare(case, others))
+    return worst
+
+
+def open_graph(
+    model: Manifest, name: str, *, level: str = "ORT_ENABLE_ALL", threads: int = 1
+) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(model.graph_path(name)), options, providers=["CPUExecutionProvider"])
+
+
+def compare(case: Case, sessions: list[onnxruntime.InferenceSession]) -> float:
+    """Run a case; returns the largest difference of real numbers. Raises ValueError where one is too large."""
+    feed = {name: value.numpy() for name, value in case.inputs.items()}
+    worst = 0.0
+    for session in sessions:
+        found = dict(zip((o.name for o in session.get_outputs()), session.run(None, feed), strict=True))
+        for name, expected in case.outputs.items():
+            difference, allowed = distance(name, found[name], expected.numpy())
+            if not difference <= allowed:  # also where it is not a number
+                size = "x".join(str(n) for n in expected.shape)
+                raise ValueError(f"{case.graph}: {name} ({size}) is {difference} away from torch's")
+            worst = max(worst, difference if expected.dtype == torch.float32 else 0.0)
+    return worst
+
+
+def distance(name: str, found: NDArray[np.generic], expected: NDArray[np.generic]) -> tuple[float, float]:
+    """The largest difference and how large it may be."""
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        return float("inf"), 0.0
+    difference = np.abs(found.astype(np.float64) - expected.astype(np.float64))
+    if name in EXACT:
+        return float(difference.max()), 0.0
+    if expected.dtype == np.uint8:
+        return float(difference.max()), 1.0
+    return float((difference / np.maximum(1, np.abs(expected))).max()), TOLERANCE
+
+
+def fitted(planes: Planes, size: tuple[int, int]) -> Planes:
+    """Cut or extended at the right and bottom by repetition."""
+    result = []
+    for plane, divisor in zip(planes, (1, 2, 2), strict=True):
+        rows, columns = size[0] // divisor, size[1] // divisor
+        missing = max(0, rows - plane.shape[2]), max(0, columns - plane.shape[3])
+        result.append(F.pad(plane, (0, missing[1], 0, missing[0]), mode="replicate")[:, :, :rows, :columns])
+    return result[0], result[1], result[2]
+
+
+def flat(level: int, size: tuple[int, int]) -> Planes:
+    y, u, v = (torch.full((1, 1, size[0] // d, size[1] // d), float(level)) for d in (1, 2, 2))
+    return y, u, v
+
+
+def cases(key: ConditionalCodec, inter: ConditionalCodec, pictures: list[Planes], level: int) -> Iterator[Case]:
+    """Every graph with its inputs and torch's outputs, on a keyframe and the picture behind it."""
+    quality = torch.tensor([level])
+    rows, columns = (n // 16 for n in pictures[0][0].shape[2:])
+    latent, hyper, memory = None, None, torch.zeros(1, key.config.memory, rows, columns)
+    latent = key.analyse(pictures[0], None, None, None, quality)
+    hyper = key.analyse_hyper(latent, memory, quality)
+    yield Case("key_analysis", named("", pictures[0]) | {"quality": quality}, {"latent": latent, "hyper": hyper})
+    coded = Coding(key, "key", latent, hyper, memory, None, quality)
+    yield from coded.cases
+    decoded, _ = key.synthesise(coded.symbols + coded.shift, None, None, quality)
+    inputs = {"symbols": coded.symbols, "shift": coded.shift, "place": coded.place, "quality": quality}
+    memory = key.prior.recall(coded.symbols, coded.place, quality)
+    reference = whole(decoded)
+    yield Case("key_synthesis", inputs, named("", reference) | {"memory": memory})
+    yield refinement(key, "key", pictures[0], reference, quality)
+    yield from predicted_cases(inter, pictures[1], reference, memory, quality)
+
+
+def predicted_cases(
+    inter: ConditionalCodec, current: Planes, reference: Planes, memory: Tensor, quality: Tensor
+) -> Iterator[Case]:
+    rows, columns = (n // 8 for n in current[0].shape[2:])
+    motion = torch.stack([torch.arange(rows * columns) % 67 - 30.0, torch.arange(rows * columns) % 41 - 20.0])
+    motion = motion.reshape(1, 2, rows, columns)
+    before = torch.arange(rows * columns, dtype=torch.float32).reshape(1, 1, rows, columns)
+    last = torch.sin(torch.arange(inter.config.features)[None, :, None, None] + before / 7)
+    predicted = compensate(reference, motion)
+    given = {"cells": follow(before, motion).flatten(1).long(), "features": last, "quality": quality}
+    context, deep = inter.context(predicted, follow(last, motion), quality)
+    mean = inter.mean(predicted, deep, quality)
+    yield Case(
+        "inter_context", named("predicted_", predicted) | given, {"context": context, "deep": deep, "mean": mean}
+    )
+    latent = inter.analyse(current, predicted, context, mean, quality)
+    hyper = inter.analyse_hyper(latent, memory, quality)
+    known = named("predicted_", predicted) | {"context": context, "mean": mean, "quality": quality}
+    seen = named("", current) | known | {"memory": memory}
+    yield Case("inter_analysis", seen, {"latent": latent, "hyper": hyper})
+    coded = Coding(inter, "inter", latent, hyper, memory, deep, quality)
+    yield from coded.cases
+    skip = (torch.arange(rows * columns // 4) % 3 == 0).float().reshape(1, 1, rows // 2, columns // 2)
+    decoded, features = inter.synthesise(coded.symbols + coded.shift + mean, predicted, context, quality)
+    pasted = whole(paste(decoded, predicted, skip))
+    inputs = known | {"symbols": coded.symbols, "shift": coded.shift, "place": coded.place, "skip": skip}
+    assert features is not None
+    recalled = inter.prior.recall(coded.symbols, coded.place, quality)
+    yield Case("inter_synthesis", inputs, named("", pasted) | {"features": features, "memory": recalled})
+    yield refinement(inter, "inter", current, pasted, quality)
+
+
+class Coding:
+    """A latent through both passes of the prior, as torch does it."""
+
+    def __init__(
+        self,
+        codec: ConditionalCodec,
+        kind: str,
+        latent: Tensor,
+        hyper: Tensor,
+        memory: Tensor,
+        deep: Tensor | None,
+        quality: Tensor,
+    ) -> None:
+        first = checkerboard(latent)
+        hyper = hyper.clamp(-HYPER_LIMIT, HYPER_LIMIT).round()
+        index, hidden, self.place = codec.prior.first(hyper, memory, quality)
+        symbols = quantise(latent, index) * first
+        second = codec.prior.second(symbols, hidden, quality)
+        self.shift = codec.shift(symbols, deep, quality) * (1 - first)
+        self.symbols = symbols + quantise(latent - self.shift, second) * (1 - first)
+        given = {"symbols": symbols, "hidden": hidden, "quality": quality}
+        given |= {} if deep is None else {"deep": deep}
+        self.cases = [
+            Case(
+                f"{kind}_prior",
+                {"hyper": hyper, "memory": memory, "quality": quality},
+                {"index": index.to(torch.uint8), "hidden": hidden, "place": self.place},
+            ),
+            Case(f"{kind}_second", given, {"index": second.to(torch.uint8), "shift": self.shift}),
+        ]
+
+
+def refinement(codec: ConditionalCodec, kind: str, current: Planes, decoded: Planes, quality: Tensor) -> Case:
+    y, u, v = (one - other for one, other in zip(current, decoded, strict=True))
+    packed = pack(y + 128, u + 128, v + 128)
+    latent = codec._transformed(packed) / codec.step(quality)
+    return Case(f"{kind}_refine", {"y": y, "u": u, "v": v, "quality": quality}, {"latent": latent})
+
+
+def whole(planes: Planes) -> Planes:
+    y, u, v = (plane.clamp(0, 255).round() for plane in planes)
+    return y, u, v
+
+
+def named(prefix: str, planes: Planes) -> Values:
+    """Planes by the names of graphs' inputs and outputs, uint8."""
+    return {f"{prefix}{name}": plane.to(torch.uint8) for name, plane in zip("yuv", planes, strict=True)}
