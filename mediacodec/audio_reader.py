@@ -14,6 +14,7 @@ from mediacodec.codecs import code_reader
 from mediacodec.codecs.base import AudioDecoder
 from mediacodec.errors import ParameterError
 from mediacodec.frames import AudioChunk
+from mediacodec.one_pass import through
 from mediacodec_bitstream import AudioParameters, BitstreamError, Gap, Packet, StreamHeader, TruncatedError
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ class AudioReader:
         and is listed in `gaps`.
         """
         run = self.run(start, stop)
-        for _, chunk in run.timed(self._file.packets({self.header.stream_id: run.position})):
-            yield chunk
+        yield from through(self._file.packets({self.header.stream_id: run.position}), run)
 
     def run(self, start: float, stop: float | None) -> AudioRun:
         """A decoding of the sound between two times, for whoever brings the packets."""
@@ -88,11 +88,7 @@ class AudioReader:
 
 
 class AudioRun:
-    """One decoding of a stream's sound between two times.
-
-    Attributes:
-        position: pts, on the coded timeline, near which packets are needed first.
-    """
+    """One decoding of a stream's sound between two times; see `Run`. Chunks follow each other exactly."""
 
     def __init__(self, file: FileReader, stream: AudioReader, start: float, stop: float | None) -> None:
         check_times(start, stop)
@@ -103,43 +99,57 @@ class AudioRun:
         self._decoder = cast("AudioDecoder", file.decoder(self.header))
         self._fill_left = MAX_FILL * self._rate
         self.position = self._first + self.header.pre_skip - self._decoder.preroll if self._first else 0
+        self.done = False
+        # who joins a stream on its way misses nothing before
+        self._place = None if file.reader.joined else max(0, self.position)
+        # The length may come behind the last packet: then only the chunk before the end can exceed it, which is held.
+        self._length = stream.num_samples
+        self._holds = self._length is None and not file.header.live
+        self._held: AudioChunk | None = None
 
-    def timed(self, packets: Iterable[Packet]) -> Iterator[tuple[float, AudioChunk]]:
-        """(seconds, chunk) from the packets of the stream; chunks follow each other exactly."""
-        for chunk in self._timeline(packets):
+    def push(self, packet: Packet) -> Iterator[AudioChunk]:
+        """The sound of a packet, and before it what stands in for missing ones."""
+        return self._between(self._trimmed(self._sound(packet)))
+
+    def finish(self) -> Iterator[AudioChunk]:
+        """What is missing at the end, and the chunk that was held."""
+        yield from self._between(self._trimmed(self._ending()))
+        held, self._held = self._held, None
+        if held is not None and not self.done:
+            yield from self._between([cut_chunk(held, 0, self._stream.num_samples)])
+
+    def _between(self, chunks: Iterable[AudioChunk]) -> Iterator[AudioChunk]:
+        """What lies between the two times."""
+        for chunk in chunks:
             if self._last is not None and chunk.pts >= self._last:
+                self.done = True
                 return
             cut = cut_chunk(chunk, self._first, self._last)
             if cut.num_samples:
-                yield cut.pts_seconds, cut
+                yield cut
 
-    def _timeline(self, packets: Iterable[Packet]) -> Iterator[AudioChunk]:
-        """Decoded chunks that follow each other exactly, from at or before the first sample to the stated length."""
-        length, held = self._stream.num_samples, None
-        for chunk in self._untrimmed(packets):
-            if length is not None or self._file.header.live:
-                yield cut_chunk(chunk, 0, length)
+    def _trimmed(self, chunks: Iterable[AudioChunk]) -> Iterator[AudioChunk]:
+        """Chunks up to the stated length."""
+        for chunk in chunks:
+            if not self._holds:
+                yield cut_chunk(chunk, 0, self._length)
                 continue
-            if held is not None:  # the length comes behind the last packet: only the chunk before the end can exceed it
+            held, self._held = self._held, chunk
+            if held is not None:
                 yield held
-            held = chunk
-        if held is not None:
-            yield cut_chunk(held, 0, self._stream.num_samples)
 
-    def _untrimmed(self, packets: Iterable[Packet]) -> Iterator[AudioChunk]:
-        """As `_timeline`, but the last packet whole."""
-        # who joins a stream on its way misses nothing before
-        position = None if self._file.reader.joined else max(0, self.position)
-        for packet in packets:
-            if position is not None:
-                yield from self._fill(position, packet.pts)
-            position = packet.pts + packet.duration
-            yield from self._decoded(packet)
+    def _sound(self, packet: Packet) -> Iterator[AudioChunk]:
+        if self._place is not None:
+            yield from self._fill(self._place, packet.pts)
+        self._place = packet.pts + packet.duration
+        yield from self._decoded(packet)
+
+    def _ending(self) -> Iterator[AudioChunk]:
         length = self._stream.num_samples
-        if length and position is not None:
+        if length and self._place is not None:
             end = length + self.header.pre_skip
-            check_end(self._file, self.header.stream_id, position, end)
-            yield from self._fill(position, end)
+            check_end(self._file, self.header.stream_id, self._place, end)
+            yield from self._fill(self._place, end)
 
     def _decoded(self, packet: Packet) -> Iterator[AudioChunk]:
         """A packet decoded, or concealed and noted where its bytes are whole but its symbols wrong."""

@@ -15,7 +15,7 @@ from mediacodec.copy_reader import CopyReader
 from mediacodec.errors import InputError, ParameterError
 from mediacodec.file_writer import FileWriter
 from mediacodec.frames import AudioChunk, VideoFrame
-from mediacodec.one_pass import OnePass, in_time
+from mediacodec.one_pass import in_time
 from mediacodec.probe import Source, opened
 from mediacodec.video_reader import VideoReader
 from mediacodec_bitstream import AudioParameters, FileHeader, Gap, Packet, Reader, StreamHeader, VideoParameters
@@ -117,7 +117,8 @@ class FileReader:
         """Sound and pictures from `start` to `stop` seconds in the order of time, decoded in one pass over the file.
 
         audio, video: whether the first stream of the kind is wanted, where there is one; audio="copy" leaves the
-        packets of a copied stream as they are. Otherwise as `AudioReader.blocks` and `VideoReader.frames`.
+        packets of a copied stream as they are. Otherwise as `AudioReader.blocks` and `VideoReader.frames`. From a pipe,
+        where the length comes last, sound comes a packet late.
         """
         runs: dict[int, Any] = {}
         if audio and self.has_audio:
@@ -127,8 +128,12 @@ class FileReader:
         if video and self.has_video:
             runs[self.video.header.stream_id] = self.video.run(start, stop, keyframes_only=keyframes_only)
         positions = {stream_id: run.position for stream_id, run in runs.items()}
-        one_pass = OnePass(self.packets(positions), positions)
-        yield from in_time(one_pass, {sid: run.timed(one_pass.of(sid)) for sid, run in runs.items()})
+        yield from in_time(self.packets(positions), runs, self._seconds)
+
+    def _seconds(self, packet: Packet) -> float:
+        """When a packet is presented."""
+        header = self.header.stream(packet.stream_id)
+        return float((packet.pts - header.pre_skip) * header.time_base)
 
     def everything(self) -> Iterator[AudioChunk | AudioPacket | VideoFrame]:
         """All streams decoded, the first of each kind in one pass, so that a pipe with one of each can be too."""

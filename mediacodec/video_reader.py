@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from mediacodec.audio_reader import check_end, check_times
 from mediacodec.codecs.base import VideoDecoder
 from mediacodec.frames import VideoFrame
+from mediacodec.one_pass import through
 from mediacodec_bitstream import BitstreamError, Gap, Packet, StreamHeader, VideoParameters
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ class VideoReader:
         was opened strict.
         """
         run = self.run(start, stop, keyframes_only=keyframes_only)
-        for _, frame in run.timed(self._file.packets({self.header.stream_id: run.position})):
-            yield frame
+        yield from through(self._file.packets({self.header.stream_id: run.position}), run)
 
     def run(self, start: float, stop: float | None, *, keyframes_only: bool = False) -> VideoRun:
         """A decoding of the pictures between two times, for whoever brings the packets."""
@@ -65,11 +65,7 @@ class VideoReader:
 
 
 class VideoRun:
-    """One decoding of a stream's pictures between two times.
-
-    Attributes:
-        position: pts near which packets are needed first.
-    """
+    """One decoding of a stream's pictures between two times; see `Run`."""
 
     def __init__(
         self, file: FileReader, stream: VideoReader, start: float, stop: float | None, *, keyframes_only: bool
@@ -88,35 +84,41 @@ class VideoRun:
         self._last: VideoFrame | None = None
         self._started = False  # a keyframe was seen
         self.position = self._first if start else 0
+        self.done = False
+        self._length, _ = file.stated_length(self.header.stream_id)
+        self._place: Fraction | None = None  # where the next picture is due
 
-    def timed(self, packets: Iterable[Packet]) -> Iterator[tuple[float, VideoFrame]]:
-        """(seconds, picture) from the packets of the stream."""
-        length, _ = self._file.stated_length(self.header.stream_id)
-        for frame in self._shown(packets):
+    def push(self, packet: Packet) -> Iterator[VideoFrame]:
+        """The picture of a packet, and before it what stands in for missing ones."""
+        if self._stop is not None and packet.pts >= self._stop:
+            self.done = True  # without decoding it
+            return
+        yield from self._between(self._pictures(packet))
+
+    def finish(self) -> Iterator[VideoFrame]:
+        """What the decoder still holds, and what the end of the file says is missing."""
+        yield from self._between(self._ending())
+
+    def _between(self, frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+        """What lies between the two times and before the stated length."""
+        for frame in frames:
             if self._stop is not None and frame.pts >= self._stop:
+                self.done = True
                 return
-            if frame.pts >= self._first and (length is None or frame.pts < length):
-                yield frame.pts_seconds, frame
+            if frame.pts >= self._first and (self._length is None or frame.pts < self._length):
+                yield frame
 
-    def _shown(self, packets: Iterable[Packet]) -> Iterator[VideoFrame]:
-        """Every picture, those before the start too."""
-        position: Fraction | None = None
-        for packet in packets:
-            if position is None:
-                position = self._known_loss(packet)
-            if self._stop is not None and packet.pts >= self._stop:
-                return  # without decoding it
-            if not self._keyframes_only:
-                if packet.discontinuity and position is not None:
-                    yield from self._missing(position, packet.pts)
-                    self._break(packet)
-                yield from self._one(packet)
-            elif packet.is_keyframe:
-                yield from self._one(packet)
-            position = packet.pts + (Fraction(packet.duration) or self._nominal)
-        for frame in self._decoder.flush():
-            yield from self._good(frame)
-        yield from self._ending(position)
+    def _pictures(self, packet: Packet) -> Iterator[VideoFrame]:
+        if self._place is None:
+            self._place = self._known_loss(packet)
+        if not self._keyframes_only:
+            if packet.discontinuity and self._place is not None:
+                yield from self._missing(self._place, packet.pts)
+                self._break(packet)
+            yield from self._one(packet)
+        elif packet.is_keyframe:
+            yield from self._one(packet)
+        self._place = packet.pts + (Fraction(packet.duration) or self._nominal)
 
     def _known_loss(self, first: Packet) -> Fraction | None:
         """Where the pictures begin that are known to be missing before the first packet; None if none are."""
@@ -127,13 +129,14 @@ class VideoRun:
         before = [start for start in starts if start is not None and start < first.pts]
         return Fraction(min(before)) if before else None
 
-    def _ending(self, position: Fraction | None) -> Iterator[VideoFrame]:
-        """What the end of the file says is missing."""
+    def _ending(self) -> Iterator[VideoFrame]:
+        for frame in self._decoder.flush():
+            yield from self._good(frame)
         length, _ = self._file.stated_length(self.header.stream_id)
-        if length and position is not None and not self._keyframes_only:
-            if length - position > self._nominal / 2:
-                check_end(self._file, self.header.stream_id, int(position), length)
-            yield from self._missing(position, length)
+        if length and self._place is not None and not self._keyframes_only:
+            if length - self._place > self._nominal / 2:
+                check_end(self._file, self.header.stream_id, int(self._place), length)
+            yield from self._missing(self._place, length)
         self._mend(length)
 
     def _one(self, packet: Packet) -> Iterator[VideoFrame]:

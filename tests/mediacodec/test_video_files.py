@@ -128,7 +128,8 @@ class TestReading:
         with FileReader(source) as file:
             items = list(file.items(start=start, stop=2.5))
         times = [item.pts_seconds for item in items]  # type: ignore[union-attr]
-        assert times == sorted(times)
+        back = max(before - after for before, after in pairwise(times))
+        assert back <= (1.0 if piped else 0), "the length is known late: sound may come a packet late"
         assert [i.pts for i in items if isinstance(i, VideoFrame)] == [p for p in range(30) if start <= p / 10 < 2.5]
         heard = np.concatenate([i.samples for i in items if isinstance(i, AudioChunk)], axis=1)
         whole = mediacodec.decode(data).samples

@@ -19,6 +19,8 @@ from mediacodec.files import CopyReader, FileReader
 from mediacodec.media import AudioSource
 from mediacodec.pipeline import DecodeOptions, DecodeReport, EncodeOptions, EncodeReport, decode_file, encode_file
 from mediacodec.reports import Progress
+from mediacodec_bitstream import Reader
+from mediacodec_bitstream.chunk import DATA
 
 plain = runpy.run_path(str(Path(__file__).parents[1] / "plain_video.py"))
 WIDTH, HEIGHT = 96, 64
@@ -347,3 +349,20 @@ class TestCopies:
         with FileReader(data) as file:
             assert isinstance(file.audio, CopyReader)
             assert file.audio.foreign_codec == "aac"
+
+    def test_a_hole_in_copied_sound_is_silent(self, make: Any) -> None:
+        data, _ = encoded(make(), codec="copy")
+        whole = sound_of(decoded(data, "wav")[0])
+        reader, cut = Reader(BytesIO(data)), None
+        while (chunk := reader._next_chunk()) is not None:
+            if chunk.head.type == DATA and chunk.head.stream_id == 1 and chunk.head.pts > 0 and cut is None:
+                cut = chunk
+        assert cut is not None
+        wav, report = decoded(data[: cut.offset] + data[cut.offset + cut.head.total :], "wav")
+        assert len(report.gaps) == 1
+        found = sound_of(wav)
+        assert found.shape == whole.shape
+        begin, end = cut.head.pts - 1024, cut.head.end - 1024
+        assert not found[:, begin + 1024 : end].any()
+        good = np.r_[0:begin, end + 2048 : whole.shape[1]]
+        assert np.abs(found - whole)[:, good].max() < 1e-3
