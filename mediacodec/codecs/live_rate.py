@@ -15,13 +15,14 @@ from mediacodec.codecs.live_settings import KEY_OFFSET, MAX_QUALITY, level_at
 SLOPE = 1.15  # how bits fall with the quantization step, as a power
 BUFFER_SECONDS = 1.0  # of the rate: what a stream may be ahead or behind
 SPREAD_SECONDS = 2.0  # over which a keyframe is paid for at most
-STEER_SECONDS = 0.7  # in which the account is brought back in line
+STEER_SECONDS = 0.5  # in which the account is brought back in line
 FIRST_KEY_SECONDS = 0.45  # of the rate, for a keyframe of which nothing is known
 GUESSED_BITS = 0.35  # a pixel, of a keyframe at level 30
 FOLLOW = {True: 0.8, False: 0.35}  # how fast `a` follows, of keyframes and inter pictures
 LEAST_SHARE = 0.25  # of the usual bits: no picture is starved further to pay back
 MOST_SHARE = 2.5
 MOST_CHANGE = 0.5  # of an inter picture's `a`: one odd picture says little
+BETTER, WORSE = 1.5, 4.0  # levels by which the base may move from picture to picture: much better would code all anew
 TOLERATED = 1.5  # a keyframe that is off by more is coded again
 
 
@@ -38,6 +39,7 @@ class RateControl:
         self._seen = {True: 0, False: 0}
         self._owed = 0.0  # bits spent beyond what was due by now
         self._planned = 0.0
+        self._before: float | None = None  # the last base level
 
     def wait(self, seconds: float) -> None:
         """Time passes before the next picture."""
@@ -49,8 +51,13 @@ class RateControl:
         if key and not self._seen[True]:
             room = FIRST_KEY_SECONDS * self._rate * min(1.0, self._gop / self._spread)
             level = self._level_for(room, key=True)
+            self._before = level - KEY_OFFSET
         else:
-            level = level_at(round(self._base(position)), position)
+            base = self._base(position)
+            if not key and self._before is not None:
+                base = min(max(base, self._before - BETTER), self._before + WORSE)
+            self._before = base
+            level = level_at(round(base), position)
         self._planned = self._expected(level, key=key)
         return level
 
@@ -61,8 +68,8 @@ class RateControl:
     def learn(self, bits: int, level: int, *, key: bool) -> None:
         """Take what a picture took into the model, whether it is sent or coded again."""
         found = math.log2(max(bits, 64)) + SLOPE * level / 8
-        if not self._seen[key]:
-            self._a[key] = found
+        if key and not self._seen[True]:
+            self._a[True] = found
         change = FOLLOW[key] * (found - self._a[key])
         self._a[key] += change if key else min(max(change, -MOST_CHANGE), MOST_CHANGE)
         self._seen[key] += 1
