@@ -197,9 +197,8 @@ class _Walk:
         np.copyto(candidates[3], self.before.keys[level - 1].reshape(-1)[places])
         candidates[4] = ZERO
         for k in range(5):
-            valid[k] = candidates[k] != parent
-            for earlier in range(k):
-                valid[k] &= candidates[k] != candidates[earlier]
+            repeats = candidates[:k] == candidates[k]
+            valid[k] = (candidates[k] != parent) & ~repeats.any(0)
         ranks = np.cumsum(valid, axis=0) - 1
         count = ranks[4] + 1
         wanted = None if self.truth is None else self.truth.keys[level - 1].reshape(-1)[places]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .tree import ZERO, Index, Keys, Mask, Tree, build, pack, spread, unpack
+from .tree import ZERO, Index, Keys, Mask, Tree, build, spread, unpack
 
 Cost = npt.NDArray[np.float32]
 Maps = npt.NDArray[np.int32]
@@ -24,13 +24,12 @@ Differences = Callable[[Index, Index, Index], Index]
 _FIXED = 8e3  # the cost of any vector but 0 for a block that is not free
 # bits by level, from the single blocks up; the last of each stands for all above
 _LEAF = (0.0, 0.35, 0.4, 0.6, 1.2)
-_SPLIT = (0.0, 2.2, 2.4, 2.0, 1.0)
-_SAME = (0.8, 0.7, 0.7, 0.7)  # a child of a split node that has its parent's vector
-_OTHER = (1.8, 1.8, 1.8, 1.8)
-_NAMED = (2.6, 2.6, 2.6, 2.6)  # another vector that is a candidate
+_SPLIT = (0.0, 2.6, 2.7, 2.2, 1.0)
+_SAME = 0.7  # a child of a split node that has its parent's vector
+_NAMED = 5.6  # another vector that is a candidate
 _BUCKETS = 64
-_BITS_OF_SIZE = (6.5 + np.minimum(2.2 * np.log2(np.maximum(np.arange(1025), 1)), 12)).astype(np.float32)
-"""Of an explicit vector, by the larger component's difference from the parent's."""
+_EXPLICIT = (8.9 + np.minimum(2.2 * np.log2(np.maximum(np.arange(1025), 1)), 12)).astype(np.float32)
+"""Another vector, by the larger component's difference from the parent's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,20 +54,6 @@ def merge(
     passing = _Passing(tree, before, offers, weight)
     passing.climb(maps, _differences(maps, free, differences))
     return np.asarray(np.take_along_axis(maps, passing.descend()[None], axis=0)[0], np.int64)
-
-
-def surroundings(tree: Tree, level: int) -> list[Offer]:
-    """What a level's nodes have, and their four neighbours."""
-    keys = tree.keys[level]
-    padded = np.pad(keys, 1, mode="edge")
-    shifted = [padded[1:-1, :-2], padded[1:-1, 2:], padded[:-2, 1:-1], padded[2:, 1:-1]]
-    return [Offer(level, keys), *(Offer(level, other) for other in shifted)]
-
-
-def nearby(tree: Tree, level: int, steps: list[tuple[int, int]], limit: int) -> list[Offer]:
-    """What a level's nodes have, and small steps from it."""
-    x, y = unpack(tree.keys[level])
-    return [Offer(level, pack(np.clip(x + dx, -limit, limit), np.clip(y + dy, -limit, limit))) for dx, dy in steps]
 
 
 def _to_blocks(offer: Offer, tree: Tree) -> Keys:
@@ -115,7 +100,7 @@ class _Passing:
             reach = sum(offer.level >= level for offer in self.offers)
             if level:
                 sums = _sum_of_four(sums[:reach])
-                same = costs[:reach] + self.weight * np.float32(_at(_SAME, level - 1))
+                same = costs[:reach] + self.weight * np.float32(_SAME)
                 split = _sum_of_four(np.minimum(same, self.own[-1]))
                 split += self.weight * np.float32(_at(_SPLIT, level))
                 leaf = sums + self.weight * np.float32(_at(_LEAF, level))
@@ -139,7 +124,7 @@ class _Passing:
             shape = self.choice[level - 1].shape
             chosen, whole = spread(chosen, shape), spread(whole, shape)
             same = np.take_along_axis(self.costs[level - 1], chosen[None], axis=0)[0]
-            same += self.weight * np.float32(_at(_SAME, level - 1))
+            same += self.weight * np.float32(_SAME)
             chosen = np.where(whole | (same <= self.own[level - 1]), chosen, self.choice[level - 1])
         return chosen
 
@@ -156,12 +141,11 @@ class _Passing:
         named = maps == np.int32(ZERO)
         for candidate in candidates:
             named |= maps == candidate.astype(np.int32)
-        x, y = unpack(parent)
-        size = np.abs((maps >> 12) - (x + 2048).astype(np.int32))
-        np.maximum(size, np.abs((maps & 4095) - (y + 2048).astype(np.int32)), out=size)
-        cheap = self.weight * np.float32(_at(_OTHER, level) + _at(_NAMED, level))
-        prices = (_BITS_OF_SIZE * self.weight + np.float32(_at(_OTHER, level)) * self.weight)[size]
-        np.copyto(prices, cheap, where=named)
+        x, y = unpack(parent.astype(np.int32))
+        other_x, other_y = unpack(maps)
+        size = np.maximum(np.abs(other_x - x), np.abs(other_y - y))
+        prices = (_EXPLICIT * self.weight)[size]
+        np.copyto(prices, np.float32(_NAMED) * self.weight, where=named)
         return np.asarray(prices)
 
 

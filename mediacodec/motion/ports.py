@@ -19,6 +19,7 @@ Integers = npt.NDArray[np.int64]
 
 LARGEST = 15  # residual that has a symbol of its own
 ESCAPE = 31
+_FEW = 5  # symbols that are quicker one by one; most runs of the coarse levels are that short
 _COIN = TableFamily.uniform(2)[0]
 _ORDER = 3  # of the Exp-Golomb code
 _LONGEST_PREFIX = 6  # of what an escape can carry, 2 * 512 - 16
@@ -61,7 +62,12 @@ class Writing:
         order, pieces = _by_context(contexts)
         ordered = symbols[order]
         for context, first, last in pieces:
-            self._encoder.encode(ordered[first:last], self._tables[context])
+            row = self._tables[context]
+            if last - first <= _FEW:
+                for symbol in ordered[first:last].tolist():
+                    self._encoder.encode_one(symbol, row)
+            else:
+                self._encoder.encode(ordered[first:last], row)
         return symbols
 
     def exchange_escapes(self, _count: int, residuals: Integers | None) -> Integers:
@@ -86,7 +92,10 @@ class Reading:
         order, pieces = _by_context(contexts)
         result = np.empty(len(contexts), np.int64)
         for context, first, last in pieces:
-            result[order[first:last]] = self._decoder.decode(self._tables[context], last - first)
+            if last - first == 1:
+                result[order[first]] = self._decoder.decode_one(self._tables[context])
+            else:
+                result[order[first:last]] = self._decoder.decode(self._tables[context], last - first)
         return result
 
     def exchange_escapes(self, count: int, _residuals: Integers | None) -> Integers:

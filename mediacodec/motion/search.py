@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from mediacodec_bitstream.errors import ParameterError
 
-from . import tree as trees
+from .assemble import assemble
 from .coarse import SCALE, full_search, shrink
-from .merge import Offer, merge, nearby, surroundings
 from .planes import BLOCK, Cost, Index, LargeTarget, Reference, Target, block_words, quarter_samples, whole_samples
 
 Effort = Literal["fast", "medium", "slow"]
@@ -28,30 +27,42 @@ _FARTHER = [(2 * x, 2 * y) for x, y in _AROUND]
 
 @dataclass(frozen=True)
 class _Plan:
-    """What an effort does. reach: of the coarse search, in samples of a quarter of the size; step: every how manieth
-    row is compared; exact: sub-samples by the codec's filter; passes: of trying what lies around each block; merges: of
-    putting the tree together; nudges: levels of the tree whose vectors try small steps in these; still: clipped
-    difference per sample up to which a block of 16x16 counts as not moving; steps: quarter samples that 8x8 blocks
-    try."""
+    """What an effort does.
+
+    reach: of the coarse search, in samples of a quarter of the size; step: every how manieth row is compared; exact:
+    sub-samples by the codec's filter; passes: of trying what lies around each block; turns: of merging; shifts: levels
+    of the tree whose nodes try their neighbours' vectors in these; nudges: levels that try small steps; still: clipped
+    difference per sample up to which a block of 16x16 counts as not moving; steps: quarter samples that 8x8 blocks try.
+    """
 
     reach: int
     step: int
     exact: bool
     passes: int
-    merges: int
+    turns: int
+    shifts: Sequence[int]
     nudges: Sequence[int]
     still: float
     steps: Sequence[tuple[int, int]]
 
 
 _PLANS: dict[str, _Plan] = {
-    "fast": _Plan(reach=8, step=2, exact=False, passes=1, merges=1, nudges=(1,), still=1.0, steps=_CROSS),
-    "medium": _Plan(reach=12, step=1, exact=True, passes=1, merges=2, nudges=(1, 2), still=0.75, steps=_CROSS),
+    "fast": _Plan(reach=8, step=2, exact=False, passes=1, turns=1, shifts=(1, 2), nudges=(1,), still=1.0, steps=_CROSS),
+    "medium": _Plan(
+        reach=12, step=1, exact=True, passes=1, turns=3, shifts=(1, 2), nudges=(1,), still=0.75, steps=_CROSS
+    ),
     "slow": _Plan(
-        reach=20, step=1, exact=True, passes=2, merges=4, nudges=(0, 1, 2, 3), still=0.7, steps=[*_AROUND, *_FARTHER]
+        reach=20,
+        step=1,
+        exact=True,
+        passes=2,
+        turns=5,
+        shifts=(0, 1, 2),
+        nudges=(0, 1, 2, 3),
+        still=0.7,
+        steps=[*_AROUND, *_FARTHER],
     ),
 }
-_TIGHT = 3  # levels of the tree up to which nodes are offered their neighbours' vectors
 
 
 def search(
@@ -112,27 +123,23 @@ class _Search:
     def _merge(self, large: Index, free: npt.NDArray[np.bool_], fractional: Reference, previous: Field | None) -> None:
         """Put the field together anew from what was found in small and in large blocks and in the field before."""
         target = Target(self.words, np.flatnonzero(free), self.width * BLOCK)
-        before = trees.build(trees.pack(*(np.zeros_like(self.field) if previous is None else previous)))
-        blocks = trees.build(trees.pack(*large))
-        keys = trees.pack(*self.field)
-        top = len(before.keys) - 1
 
         def differences(chosen: Index, x: Index, y: Index) -> Index:
             some = target if len(chosen) == len(target.x) else target.some(chosen)
             return fractional.sad(some, x, y, step=self.plan.step)
 
-        for turn in range(self.plan.merges):
-            tree = trees.build(keys)
-            offers = [Offer(top, np.full((1, 1), trees.ZERO)), Offer(0, before.keys[0])]
-            for level in range(top + 1):
-                offers += surroundings(tree, level) if level < _TIGHT else [Offer(level, tree.keys[level])]
-                if level:
-                    offers.append(Offer(level, (before if turn else blocks).keys[level]))
-            for level in self.plan.nudges:
-                if level <= top:
-                    offers += nearby(tree, level, _CROSS, LIMIT)
-            keys = merge(keys, before, offers, free, differences, weight=self.rate_weight)
-        self.field = np.stack(trees.unpack(keys))
+        self.field = assemble(
+            self.field,
+            large,
+            previous,
+            free,
+            differences,
+            weight=self.rate_weight,
+            turns=self.plan.turns,
+            shifts=self.plan.shifts,
+            nudges=self.plan.nudges,
+            limit=LIMIT,
+        )
 
     def _moving(self, whole: Reference) -> npt.NDArray[np.bool_]:
         """Which blocks of 16x16 the vector 0 does not predict well: [H/16, W/16]."""

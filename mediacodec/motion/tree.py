@@ -32,7 +32,7 @@ def pack(x: npt.NDArray[np.integer], y: npt.NDArray[np.integer]) -> Keys:
     return keys
 
 
-def unpack(keys: Keys) -> tuple[Index, Index]:
+def unpack(keys: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """The vectors x, y of keys."""
     return (keys >> _SHIFT) - _OFFSET, (keys & (1 << _SHIFT) - 1) - _OFFSET
 
