@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, overload
 
@@ -20,6 +21,7 @@ from mediacodec.probe import Source, opened
 from mediacodec.video_reader import VideoReader
 from mediacodec_bitstream import AudioParameters, FileHeader, Gap, Packet, Reader, StreamHeader, VideoParameters
 from mediacodec_bitstream.reader import MAX_GAPS
+from mediacodec_bitstream.trailer import End
 
 if TYPE_CHECKING:
     from mediacodec.media.copied import AudioPacket
@@ -163,9 +165,14 @@ class FileReader:
         """Whether the end of the file was reached without an end chunk."""
         return self.reader.truncated
 
+    @cached_property
+    def _tail(self) -> End | None:
+        """The end chunk of a file that can seek; looked for once, since that moves about in the file."""
+        return self.reader.load_end()
+
     def stated_length(self, stream_id: int) -> tuple[int | None, int | None]:
         """Presented ticks and packets of a stream as the end of the file states them; None where it is not known."""
-        end = self.reader.end or self.reader.load_end()
+        end = self.reader.end or self._tail
         stream = end.streams.get(stream_id) if end else None
         return (stream.length, stream.packets) if stream else (None, None)
 

@@ -63,6 +63,7 @@ class Outlet:
         self._tick = Fraction(1)
         self.num_frames: int | None = 0 if self._wants_video else None
         self.seconds = 0.0
+        self.total = self._total()
         self._sink = self._opened(target)
 
     def _takes_video(self) -> bool:
@@ -144,9 +145,7 @@ class Outlet:
             overwrite=options.overwrite,
         )
 
-    @property
-    def total(self) -> float | None:
-        """Seconds that `items` will give, None if unknown."""
+    def _total(self) -> float | None:
         audio = self._reader.audio.duration if self._wants_audio else 0.0
         video = self._reader.video.duration if self._wants_video else 0.0
         if audio is None or video is None:

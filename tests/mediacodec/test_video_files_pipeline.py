@@ -273,6 +273,16 @@ class TestOutputs:
         data, report = encoded(tmp_path / "f%03d.png", crf=0)
         assert (report.frames, mediacodec.info(data).streams[0].frame_rate) == (5, 25)
 
+    @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.y4m", "a.wav"])
+    def test_stopped_by_its_progress(self, coded: bytes, tmp_path: Path, name: str) -> None:
+        def stop(progress: Progress) -> None:
+            if progress.seconds_done > 0.5:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            decode_file(coded, tmp_path / name, progress=stop)
+        assert list(tmp_path.iterdir()) == []
+
     def test_pipes_at_both_ends(self, coded: bytes, pipe: Any, watch: Any) -> None:
         source = decoded(coded, "y4m")[0].getvalue()
         target = pipe()
