@@ -49,7 +49,7 @@ class _Plan:
 _PLANS: dict[str, _Plan] = {
     "fast": _Plan(reach=8, step=2, exact=False, passes=1, turns=1, shifts=(1, 2), nudges=(1,), still=1.0, steps=_CROSS),
     "medium": _Plan(
-        reach=12, step=1, exact=True, passes=1, turns=3, shifts=(1, 2), nudges=(1,), still=0.75, steps=_CROSS
+        reach=12, step=1, exact=True, passes=1, turns=2, shifts=(1, 2), nudges=(1,), still=0.75, steps=_CROSS
     ),
     "slow": _Plan(
         reach=20,

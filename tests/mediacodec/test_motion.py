@@ -273,14 +273,16 @@ class TestField:
         tables, previous = fields.default_tables(), make_field(46, 80)
         refused = 0
         for size in rng.integers(0, 3000, 60):
-            decoder = open_decoder(rng.bytes(size))
+            data = rng.bytes(size)
+            decoder = open_decoder(data)
             try:
                 motion = fields.decode_field(decoder, (2, 46, 80), previous, tables)
                 assert np.abs(motion).max() <= 512
                 decoder.finish()
+                assert code(motion, previous, tables) == data  # a few bytes may well be a field
             except BitstreamError:
                 refused += 1
-        assert refused == 60
+        assert refused >= 58
 
     @staticmethod
     def forge(*symbols: tuple[int, int]) -> bytes:
