@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mediacodec.errors import BitstreamError, MediaCodecError
     from mediacodec.file_writer import FileWriter
     from mediacodec.files import FileReader, open
-    from mediacodec.frames import AudioChunk
+    from mediacodec.frames import AudioChunk, VideoFrame
     from mediacodec.memory import decode, encode
     from mediacodec.probe import FileInfo, StreamInfo, info
     from mediacodec_bitstream import Packet, StreamHeader
@@ -37,6 +37,7 @@ _HOMES = {
     "Packet": "mediacodec_bitstream",
     "StreamHeader": "mediacodec_bitstream",
     "StreamInfo": "mediacodec.probe",
+    "VideoFrame": "mediacodec.frames",
     "decode": "mediacodec.memory",
     "encode": "mediacodec.memory",
     "info": "mediacodec.probe",
@@ -55,6 +56,7 @@ __all__ = [
     "Packet",
     "StreamHeader",
     "StreamInfo",
+    "VideoFrame",
     "__version__",
     "decode",
     "encode",

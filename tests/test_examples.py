@@ -47,6 +47,16 @@ def test_tokens_have_the_shape_of_the_field(tmp_path: Path) -> None:
     assert frames == -(-(9 * 16_000 + 320) // 320)
 
 
+def test_video_comes_back_picture_by_picture(tmp_path: Path) -> None:
+    out = run([str(ROOT / "examples/video.py")], tmp_path)
+    pictures = re.findall(r"([\d.]+) s: (\d+x\d+), luma ([\d.]+) dB", out)
+    assert [(time, size) for time, size, _ in pictures] == [(f"{index / 25:.2f}", "160x96") for index in range(10)]
+    assert min(float(quality) for *_, quality in pictures) > 35
+    total, raw = map(int, re.search(r"in (\d+) bytes instead of (\d+)", out).groups())  # type: ignore[union-attr]
+    assert total == (tmp_path / "drawn.mcx").stat().st_size
+    assert total < raw / 10
+
+
 def test_every_example_is_run_here() -> None:
     tested = {name[5:].split("_")[0] for name in globals() if name.startswith("test_")}
     assert {path.stem for path in (ROOT / "examples").glob("*.py")} <= tested

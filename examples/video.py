@@ -1,0 +1,45 @@
+"""Draw a moving picture, write it to a file, read it back picture by picture, and say what each one cost.
+
+python examples/video.py [OUT.mcx]
+"""
+
+import sys
+from fractions import Fraction
+
+import numpy as np
+
+import mediacodec
+
+WIDTH, HEIGHT, COUNT = 160, 96, 10  # pixels, pixels, pictures
+RATE = Fraction(25)  # pictures a second
+
+
+def draw(index: int) -> mediacodec.VideoFrame:
+    """A ball that rolls over a panning ground, 8-bit 4:2:0: luma of full size, two planes of colour of half."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    ground = 110 + 40 * np.sin((x + 2 * index) / 9) * np.cos(y / 7)
+    ball = np.hypot(x - 30 - 5 * index, y - HEIGHT / 2) < HEIGHT / 5
+    luma = np.where(ball, 200, ground)
+    blue = 128 + 30 * np.sin((x[::2, ::2] + 2 * index) / 25)
+    red = np.where(ball[::2, ::2], 170, 120)
+    planes = [np.rint(plane).astype(np.uint8) for plane in (luma, blue, red)]
+    return mediacodec.VideoFrame(*planes, pts=index, time_base=1 / RATE)
+
+
+target = sys.argv[1] if len(sys.argv) > 1 else "drawn.mcx"
+frames = [draw(index) for index in range(COUNT)]
+
+with mediacodec.open(target, "w", overwrite=True) as writer:
+    stream = writer.add_video_stream("live", width=WIDTH, height=HEIGHT, frame_rate=RATE, crf=28)
+    for frame in frames:
+        writer.mux(stream.encode(frame))
+
+with mediacodec.open(target) as reader:
+    for frame, shown in zip(frames, reader.video.frames(), strict=True):
+        error = np.mean((frame.y.astype(float) - shown.y) ** 2)
+        print(f"{shown.pts_seconds:.2f} s: {shown.width}x{shown.height}, luma {10 * np.log10(255**2 / error):.1f} dB")
+
+about = mediacodec.info(target)
+raw = COUNT * WIDTH * HEIGHT * 3 // 2
+bits = 8 * about.payload_bytes / (COUNT * WIDTH * HEIGHT)
+print(f"{COUNT} pictures in {about.file_bytes} bytes instead of {raw}, {bits:.3f} bits a pixel")
