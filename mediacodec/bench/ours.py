@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from io import BytesIO
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ class _ReadyReader(mediacodec.FileReader):
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
-        self._ready = super().decoder(self.audio.header)
+        self._ready = cast("AudioDecoder", super().decoder(self.audio.header))
 
     def decoder(self, _: StreamHeader) -> AudioDecoder:
         return self._ready
