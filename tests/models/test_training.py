@@ -6,6 +6,7 @@ import argparse
 import csv
 import dataclasses
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,14 @@ from mediacodec_models.audio.spectral import SpectralCodec, SpectralConfig  # no
 from mediacodec_models.data import Segments, is_dev_speaker  # noqa: E402
 from mediacodec_models.losses import MEL_SCALES, ReconstructionLoss, mel_filters  # noqa: E402
 from mediacodec_models.train import Run, TrainConfig, learning_rate, read_recipe, run_training, train_step  # noqa: E402
+from mediacodec_models.video.conditional import ConditionalConfig  # noqa: E402
+from mediacodec_models.video.train import TrainConfig as VideoTrainConfig  # noqa: E402
 
 RECIPES = sorted((Path(__file__).parents[2] / "models" / "recipes").glob("*.toml"))
+FAMILIES = {path: tomllib.loads(path.read_text())["model"]["family"] for path in RECIPES}
+SOUND = [path for path in RECIPES if FAMILIES[path] == "rvq"]
+PICTURES = [path for path in RECIPES if FAMILIES[path] == "live"]
+ABOUT = ("name", "alias", "generation", "family", "licence", "description")
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +87,8 @@ class TestLoss:
         assert torch.allclose(filters.sum(0), torch.ones(bands), atol=1e-4)
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_recipes_are_whole(path: Path) -> None:
-    import tomllib
-
+@pytest.mark.parametrize("path", SOUND, ids=lambda path: path.stem)
+def test_recipes_of_sound_are_whole(path: Path) -> None:
     network, config = read_recipe(path)
     assert isinstance(network, SpectralConfig)
     assert isinstance(config, TrainConfig)
@@ -91,18 +96,37 @@ def test_recipes_are_whole(path: Path) -> None:
     assert min(config.kept) >= 1
     assert max(config.kept) <= network.num_codebooks, "a rate that the network does not have"
     about = tomllib.loads(path.read_text())["model"]
-    for key in ("name", "alias", "generation", "family", "licence", "description", "search_width"):
+    for key in (*ABOUT, "search_width"):
         assert about[key], key
     assert config.segment % network.frame_size == 0, "a segment is whole frames"
 
 
-def test_there_are_recipes() -> None:
-    assert RECIPES
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
+def test_recipes_of_pictures_are_whole(path: Path) -> None:
+    recipe = tomllib.loads(path.read_text())
+    assert set(recipe) == {"key", "inter", "train", "model"}
+    key, inter = (ConditionalConfig(**recipe[kind]) for kind in ("key", "inter"))
+    assert (key.inter, inter.inter) == (False, True)
+    assert (key.hyper, key.memory) == (inter.hyper, inter.memory), "keyframes leave what the others go on from"
+    assert set(recipe["train"]) <= {"key", "inter"}
+    for settings in recipe["train"].values():
+        config = VideoTrainConfig(**settings)
+        assert config.size % 16 == 0, "crops are whole blocks"
+        assert 0 <= config.lowest < config.highest < 64
+        assert list(config.lengths) == sorted(config.lengths), "chains grow"
+    for name in ABOUT:
+        assert recipe["model"][name], name
+
+
+def test_every_recipe_is_read_here() -> None:
+    assert SOUND
+    assert PICTURES
+    assert set(SOUND + PICTURES) == set(RECIPES), "a family whose recipes nothing checks"
 
 
 def test_an_unknown_setting_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
-    path.write_text(RECIPES[0].read_text().replace("[train]", "[train]\nlearning_rat = 1"))
+    path.write_text(SOUND[0].read_text().replace("[train]", "[train]\nlearning_rat = 1"))
     with pytest.raises(TypeError, match="learning_rat"):
         read_recipe(path)
 
