@@ -1,6 +1,7 @@
 """A stretch of speech-like sound as files, and two ways to run the program: as a process and in this one."""
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -55,6 +56,16 @@ def babble(samples, seed=1):
         parts += [np.sum(harmonics, axis=0) * np.hanning(n), np.zeros(int(rng.uniform(0.02, 0.1) * RATE))]
     x = np.concatenate(parts)[:samples]
     return 0.5 * x / np.abs(x).max() + 1e-4 * rng.normal(size=samples)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_arrive():
+    """A shell's background job ignores SIGINT, and so would every program that the tests start from it."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
