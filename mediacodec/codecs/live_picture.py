@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from mediacodec.codecs.live_packet import pack_picture, places, rows_at
 from mediacodec.codecs.live_quantise import quantise
 from mediacodec.codecs.live_settings import Preset
-from mediacodec.codecs.live_skip import bit_worth, block_errors, keep_cells, paste, step_size, zero_bits
+from mediacodec.codecs.live_skip import bit_worth, block_errors, keep_cells, masking, paste, step_size, zero_bits
 from mediacodec.codecs.live_state import (
     Floats,
     Integers,
@@ -28,7 +29,7 @@ from mediacodec.motion.search import search
 
 SAME = 1.0  # squared steps of a block's error up to which a source counts as the one coded last
 STILL = 4.0  # squared steps of a block's error up to which it is skipped unseen: coding it would not come closer
-MOTION_WEIGHT = 0.6  # steps of absolute difference that a bit is worth; the root of RATE_WEIGHT, 0.35, is too little
+MOTION_WEIGHT = 0.35  # steps of absolute difference that a bit is worth: the root of RATE_WEIGHT
 SMOOTHER = 2.5  # times that, tried by preset slow
 STRIDES = (0.5, 1.0)  # of the way from what was decoded to the source, in the latent, tried by preset slow
 ROUNDS = 2
@@ -56,7 +57,8 @@ class Coded:
 @dataclass(frozen=True, eq=False)
 class Target:
     """What is to be coded, and how. unseen: squared error of each block as predicted, [h, w], None in keyframes;
-    latent: float32 [1, coefficients, h, w] minus its mean; hyper: not rounded."""
+    masking: what a bit is worth in each block, [h, w]; latent: float32 [1, coefficients, h, w] minus its mean; hyper:
+    not rounded."""
 
     planes: Planes
     known: Known
@@ -64,6 +66,7 @@ class Target:
     refresh: bool
     motion: npt.NDArray[np.int16] | None
     unseen: Floats | None
+    masking: Floats
     latent: Floats
     hyper: Floats
 
@@ -111,7 +114,8 @@ class PictureCoder:
         """A keyframe."""
         known = self._shared.key(level)
         found = self._shared.run("key_analysis", **batched(planes), quality=known.quality)
-        target = Target(planes, known, None, False, None, None, found["latent"], found["hyper"])
+        worth = masking(planes[0])
+        target = Target(planes, known, None, False, None, None, worth, found["latent"], found["hyper"])
         draft = self._pass(target, None)
         return self._refined(Trial(self._coded(target, draft), target, draft))
 
@@ -142,9 +146,10 @@ class PictureCoder:
         known = prediction.known
         assert known.predicted is not None
         unseen = block_errors(planes, known.predicted)
-        skip: Mask = unseen <= STILL * step_size(known.level) ** 2
+        worth = masking(planes[0])
+        skip: Mask = unseen <= worth * (STILL * step_size(known.level) ** 2)
         if skip.all() or prediction.same:
-            return self._skipped(prediction, state, unseen)
+            return self._skipped(prediction, state, unseen / worth)
         self._shared.look(known)
         found = self._shared.run(
             "inter_analysis",
@@ -156,14 +161,14 @@ class PictureCoder:
             quality=known.quality,
         )
         target = Target(
-            planes, known, state, prediction.refresh, prediction.motion, unseen, found["latent"], found["hyper"]
+            planes, known, state, prediction.refresh, prediction.motion, unseen, worth, found["latent"], found["hyper"]
         )
         draft = self._pass(target, skip)
         draft, wanted = self._settled(target, draft)
         if wanted is not None and self._preset != "fast":
             draft, _ = self._settled(target, self._pass(target, wanted))
         if _all_skipped(draft):
-            return self._skipped(prediction, state, unseen)
+            return self._skipped(prediction, state, unseen / worth)
         return Trial(self._coded(target, draft), target, draft)
 
     def accept(self, planes: Planes, coded: Coded) -> None:
@@ -187,14 +192,21 @@ class PictureCoder:
         symbols = np.zeros(prior.index.shape, np.int32)
         flat = symbols.reshape(-1)
         at = places(prior.index, shared.coded(skip, second=False))
-        flat[at] = quantise(latent[at], rows_at(prior.index, at, self._tables), self._tables.costs)
+        flat[at] = self._quantised(target, latent[at], prior.index, at)
         index_second, shift = shared.second(target.known, prior, symbols.astype(np.float32))
         at = places(index_second, shared.coded(skip, second=True))
         values = latent[at] - shift.reshape(-1)[at]
-        flat[at] = quantise(values, rows_at(index_second, at, self._tables), self._tables.costs)
+        flat[at] = self._quantised(target, values, index_second, at)
         index = np.where(shared.first_pass, prior.index, index_second)
         result = shared.synthesise(target.known, prior, symbols.astype(np.float32), shift, skip)
         return Draft(hyper, symbols, index, shift, skip, result)
+
+    def _quantised(
+        self, target: Target, values: Floats, index: Rows, at: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.int32]:
+        worth = target.masking.reshape(-1)
+        rows = rows_at(index, at, self._tables)
+        return quantise(values, rows, self._tables.costs, worth=worth[at % len(worth)])
 
     def _regret(self, target: Target, draft: Draft) -> Floats:
         """What skipping each block would cost, in squared error: below 0 where it is the better bargain, [h, w].
@@ -203,7 +215,7 @@ class PictureCoder:
         """
         assert target.unseen is not None
         lost = target.unseen - block_errors(target.planes, draft.result.planes)
-        lost -= bit_worth(target.known.level) * zero_bits(draft.index, self._tables)
+        lost -= bit_worth(target.known.level) * target.masking * zero_bits(draft.index, self._tables)
         lost[draft.symbols[0].any(axis=0)] = np.inf
         return lost
 
@@ -235,15 +247,15 @@ class PictureCoder:
             draft.index,
         )
         data = pack_picture(integers, target.state, self._tables, self._shared)
-        error = float(block_errors(target.planes, draft.result.planes).sum())
+        error = float((block_errors(target.planes, draft.result.planes) / target.masking).sum())
         return Coded(integers, self._shared.after(integers, draft.result, target.state), data, error)
 
-    def _skipped(self, prediction: Prediction, state: LiveState, unseen: Floats) -> Trial:
-        skip = np.ones(unseen.shape, np.bool_)
+    def _skipped(self, prediction: Prediction, state: LiveState, error: Floats) -> Trial:
+        skip = np.ones(error.shape, np.bool_)
         integers = Integers(prediction.known.level, True, prediction.refresh, prediction.motion, skip)
         data = pack_picture(integers, state, self._tables, self._shared)
         after = self._shared.after_skipped(integers, prediction.known, state)
-        return Trial(Coded(integers, after, data, float(unseen.sum())))
+        return Trial(Coded(integers, after, data, float(error.sum())))
 
     def _refined(self, trial: Trial) -> Coded:
         """The trial as it would be sent; in preset slow, the cheapest of what is tried around it."""

@@ -10,10 +10,13 @@ from mediacodec.codecs.live_symbols import COSTED, LARGEST, Bits, Integers, Rows
 RATE_WEIGHT = 0.12  # squared steps that a bit is worth, as in H.264's and VTM's mode decisions
 
 
-def quantise(values: npt.NDArray[np.float32], rows: Rows, costs: Bits, *, weight: float = RATE_WEIGHT) -> Integers:
+def quantise(
+    values: npt.NDArray[np.float32], rows: Rows, costs: Bits, *, worth: npt.NDArray[np.float32] | None = None
+) -> Integers:
     """Symbols, int32 [n], of values [n] in quantization steps, each with its table row.
 
-    The nearest integer, the one nearer to zero or zero: which costs least in (value - symbol)^2 + weight * bits.
+    The nearest integer, the one nearer to zero or zero: which costs least in (value - symbol)^2 + RATE_WEIGHT * worth *
+    bits; worth: float32 [n], 1 where it is None.
     """
     result = np.zeros(len(values), np.int32)
     size = np.abs(values)
@@ -21,6 +24,7 @@ def quantise(values: npt.NDArray[np.float32], rows: Rows, costs: Bits, *, weight
     if not len(open_):
         return result
     size, rows = np.minimum(size[open_], LARGEST), rows[open_]
+    weight = RATE_WEIGHT if worth is None else np.float32(RATE_WEIGHT) * worth[open_]
     near = np.rint(size)
     best, least = np.zeros_like(size), size * size + weight * costs[rows, 0]
     for candidate in (near - 1, near):

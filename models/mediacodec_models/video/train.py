@@ -58,7 +58,7 @@ class TrainConfig:
 def quality_offset(position: int) -> int:
     """What a picture's quality level adds to that of its stream, by its place after the keyframe (0)."""
     if position == 0:
-        return -4
+        return -8  # training of live-1 used -4
     return 0 if position % 4 == 0 else 1 if position % 2 == 0 else 2
 
 
