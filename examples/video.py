@@ -16,14 +16,14 @@ RATE = Fraction(25)  # pictures a second
 
 def draw(index: int) -> mediacodec.VideoFrame:
     """A ball that rolls over a panning ground, 8-bit 4:2:0: luma of full size, two planes of colour of half."""
-    y, x = np.mgrid[:HEIGHT, :WIDTH]
-    ground = 110 + 40 * np.sin((x + 2 * index) / 9) * np.cos(y / 7)
-    ball = np.hypot(x - 30 - 5 * index, y - HEIGHT / 2) < HEIGHT / 5
+    row, column = np.mgrid[:HEIGHT, :WIDTH]
+    ground = 110 + 40 * np.sin((column + 2 * index) / 9) * np.cos(row / 7)
+    ball = np.hypot(column - 30 - 5 * index, row - HEIGHT / 2) < HEIGHT / 5
     luma = np.where(ball, 200, ground)
-    blue = 128 + 30 * np.sin((x[::2, ::2] + 2 * index) / 25)
+    blue = 128 + 30 * np.sin((column[::2, ::2] + 2 * index) / 25)
     red = np.where(ball[::2, ::2], 170, 120)
-    planes = [np.rint(plane).astype(np.uint8) for plane in (luma, blue, red)]
-    return mediacodec.VideoFrame(*planes, pts=index, time_base=1 / RATE)
+    y, u, v = (np.rint(plane).astype(np.uint8) for plane in (luma, blue, red))
+    return mediacodec.VideoFrame(y, u, v, pts=index, time_base=1 / RATE)
 
 
 target = sys.argv[1] if len(sys.argv) > 1 else "drawn.mcx"
