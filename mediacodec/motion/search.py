@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -13,56 +11,12 @@ from mediacodec_bitstream.errors import ParameterError
 
 from .assemble import assemble
 from .coarse import SCALE, full_search, shrink
+from .effort import AROUND, CROSS, PLANS, Effort, Plan
 from .planes import BLOCK, Cost, Index, LargeTarget, Reference, Target, block_words, quarter_samples, whole_samples
 
-Effort = Literal["fast", "medium", "slow"]
 Field = npt.NDArray[np.int16]
 
 LIMIT = 512  # quarter samples either way
-
-_AROUND = [(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1) if x or y]
-_CROSS = [(-1, 0), (1, 0), (0, -1), (0, 1)]
-_FARTHER = [(2 * x, 2 * y) for x, y in _AROUND]
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What an effort does.
-
-    reach: of the coarse search, in samples of a quarter of the size; step: every how manieth row is compared; exact:
-    sub-samples by the codec's filter; passes: of trying what lies around each block; turns: of merging; shifts: levels
-    of the tree whose nodes try their neighbours' vectors in these; nudges: levels that try small steps; still: clipped
-    difference per sample up to which a block of 16x16 counts as not moving; steps: quarter samples that 8x8 blocks try.
-    """
-
-    reach: int
-    step: int
-    exact: bool
-    passes: int
-    turns: int
-    shifts: Sequence[int]
-    nudges: Sequence[int]
-    still: float
-    steps: Sequence[tuple[int, int]]
-
-
-_PLANS: dict[str, _Plan] = {
-    "fast": _Plan(reach=8, step=2, exact=False, passes=1, turns=1, shifts=(1, 2), nudges=(1,), still=1.0, steps=_CROSS),
-    "medium": _Plan(
-        reach=12, step=1, exact=True, passes=1, turns=2, shifts=(1, 2), nudges=(1,), still=0.75, steps=_CROSS
-    ),
-    "slow": _Plan(
-        reach=20,
-        step=1,
-        exact=True,
-        passes=2,
-        turns=5,
-        shifts=(0, 1, 2),
-        nudges=(0, 1, 2, 3),
-        still=0.7,
-        steps=[*_AROUND, *_FARTHER],
-    ),
-}
 
 
 def search(
@@ -81,16 +35,16 @@ def search(
     """
     if current.shape != reference.shape or current.ndim != 2 or current.shape[0] % 16 or current.shape[1] % 16:
         raise ParameterError(f"two pictures of one size, multiples of 16, not {current.shape} and {reference.shape}")
-    if effort not in _PLANS:
-        raise ParameterError(f"effort is one of {', '.join(_PLANS)}, not {effort!r}")
-    return _Search(current, reference, rate_weight, _PLANS[effort]).run(previous)
+    if effort not in PLANS:
+        raise ParameterError(f"effort is one of {', '.join(PLANS)}, not {effort!r}")
+    return _Search(current, reference, rate_weight, PLANS[effort]).run(previous)
 
 
 class _Search:
     """One search. Blocks are kept as [4, n]: the quarters of the n blocks of 16x16 that move, in one flat array."""
 
     def __init__(
-        self, current: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8], rate_weight: float, plan: _Plan
+        self, current: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8], rate_weight: float, plan: Plan
     ) -> None:
         self.current, self.reference = np.ascontiguousarray(current), np.ascontiguousarray(reference)
         self.plan = plan
@@ -187,10 +141,10 @@ class _Search:
             old = previous.reshape(2, -1)[:, first].astype(np.int64) & ~3
             state.offer(old[0], old[1])
         self._store(ids, np.tile(state.x, 4), np.tile(state.y, 4))
-        for x, y in self._vectors_around(first, reach=2, offsets=_CROSS):
+        for x, y in self._vectors_around(first, reach=2, offsets=CROSS):
             state.offer(x, y)
         for size in (8, 4):
-            state.around(size, _AROUND)
+            state.around(size, AROUND)
         return np.tile(state.x, 4), np.tile(state.y, 4)
 
     def _cost_16(self, chosen: npt.NDArray[np.bool_], reference: Reference) -> Callable[[Index, Index], Cost]:
@@ -230,7 +184,7 @@ class _Search:
         x, y = self.field.reshape(2, -1)[:, first]
         state.offer(x, y)
         for size in (2, 1):
-            state.around(size, _AROUND)
+            state.around(size, AROUND)
         return np.tile(state.x, 4), np.tile(state.y, 4)
 
     def _regularise(
@@ -251,7 +205,7 @@ class _Search:
         return _dilate((before != self.field).any(0))
 
     def _try_around(self, target: Target, ids: Index, fractional: Reference) -> _Best:
-        around = list(self._vectors_around(ids, reach=1, offsets=_AROUND))
+        around = list(self._vectors_around(ids, reach=1, offsets=AROUND))
         middle_x, middle_y = (_median([around[k][axis] for k in (1, 3, 4, 6)]) for axis in (0, 1))
 
         def cost(x: Index, y: Index) -> Cost:

@@ -28,7 +28,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from mediacodec.motion.search import Effort, search
+from mediacodec.motion.effort import Effort
+from mediacodec.motion.search import search
 
 SHARD_BYTES = 30_000_000
 SHORTEST = 8  # pictures in a piece, unless the whole clip has fewer
