@@ -75,8 +75,8 @@ class FileWriter:
 
         Raises ModelNotFoundError, ParameterError (also where the codec is one for video), DeviceError.
         """
-        encoder = self._encoder(codec, "audio", bit_rate=bit_rate, packet_duration=packet_duration)
-        return self._added(AudioWriter(cast("AudioEncoder", encoder), sample_rate, channels))
+        encoder: AudioEncoder = self._encoder(codec, "audio", bit_rate=bit_rate, packet_duration=packet_duration)
+        return self._added(AudioWriter(encoder, sample_rate, channels))
 
     def add_video_stream(
         self,
@@ -117,15 +117,15 @@ class FileWriter:
             "width": width, "height": height, "frame_rate": rate, "time_base": tick if tick >= FINEST else _FINE,
             "colour": colour, "crf": crf, "bit_rate": bit_rate, "gop": gop, "scene_cut": scene_cut, "preset": preset,
         }  # fmt: skip
-        encoder = self._encoder(codec, "video", **options)
-        return self._added(VideoWriter(cast("VideoEncoder", encoder), rate, live=self._live))
+        encoder: VideoEncoder = self._encoder(codec, "video", **options)
+        return self._added(VideoWriter(encoder, rate, live=self._live))
 
     def add_copied_stream(self, copy: AudioCopy) -> CopyWriter:
         """A stream for the packets of another codec, which are kept as they are."""
         self._check_open()
         return self._added(CopyWriter(copy, stream_id=len(self._streams), live=self._live))
 
-    def _encoder(self, codec: str, kind: Literal["audio", "video"], **options: Any) -> AudioEncoder | VideoEncoder:
+    def _encoder(self, codec: str, kind: Literal["audio", "video"], **options: Any) -> Any:
         self._check_open()
         family = CODECS.get(manifest.find_by_name(codec, self._options["models"]).family)
         if family is not None and family.kind != kind:

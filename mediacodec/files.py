@@ -178,7 +178,8 @@ class FileReader:
 
     def decoder(self, stream: StreamHeader) -> AudioDecoder | VideoDecoder:
         """A new decoder for a stream."""
-        return Decoder(stream, models=self.models, **self._options)
+        made: AudioDecoder | VideoDecoder = Decoder(stream, models=self.models, **self._options)
+        return made
 
     def close(self) -> None:
         """Close the file if it was opened here."""

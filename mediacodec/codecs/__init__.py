@@ -39,10 +39,10 @@ CODECS: dict[str, Family] = {
 }
 
 
-def Encoder(  # noqa: N802
-    codec: str = "speech", *, models: Path | None = None, **options: Any
-) -> AudioEncoder | VideoEncoder:
-    """A live encoder of the model named `codec`; `options` as in `mediacodec.codecs.base`, by its kind.
+def Encoder(codec: str = "speech", *, models: Path | None = None, **options: Any) -> Any:  # noqa: N802
+    """A live encoder of the model named `codec`, an AudioEncoder or a VideoEncoder of `mediacodec.codecs.base`.
+
+    Which of the two, only the model tells, so type checkers take it as you annotate it. `options` as said there.
 
     Raises ModelNotFoundError, ParameterError on an option out of range, DeviceError.
 
@@ -56,10 +56,8 @@ def Encoder(  # noqa: N802
     return CODECS[model.family].encoder(model, **options)
 
 
-def Decoder(  # noqa: N802
-    header: StreamHeader, *, models: Path | None = None, **options: Any
-) -> AudioDecoder | VideoDecoder:
-    """A decoder for the packets of the stream that `header` describes.
+def Decoder(header: StreamHeader, *, models: Path | None = None, **options: Any) -> Any:  # noqa: N802
+    """A decoder for the packets of the stream that `header` describes: an AudioDecoder or a VideoDecoder, by its kind.
 
     Raises UnsupportedFeatureError on a codec this version does not know, ModelNotFoundError or ModelMismatchError
     where the model of the stream is not here.
