@@ -13,7 +13,7 @@ from mediacodec.motion.compensate import Planes
 BLOCK = 16
 SSIM_C2 = 58.5  # (0.03 * 255)^2
 USUAL = 362.0  # of twice a block's variance and C2: here a bit is worth what it is without masking
-MASKING, MASKING_RANGE = 0.3, (0.1, 6.0)  # chosen on development clips, see the card of live-1
+MASKING, MASKING_RANGE = 0.5, (0.1, 6.0)  # chosen on development clips, see the card of live-1
 Errors = npt.NDArray[np.float32]
 
 
