@@ -127,13 +127,17 @@ class LiveOptions:
         return self.gop if self.gop is not None else max(1, round(GOP_SECONDS * self.frame_rate))
 
 
-def level_at(base: int, position: int) -> int:
-    """The quality level of the picture `position` places after its keyframe (0: the keyframe).
+def quality_offset(position: int) -> int:
+    """What the picture `position` places after its keyframe (0: the keyframe) adds to the stream's quality level.
 
     A keyframe is better, since all that follows is predicted from it; of the others every second and fourth.
     """
-    offset = KEY_OFFSET if position == 0 else {0: 0, 2: 1}.get(position % 4, 2)
-    return min(max(base + offset, 0), MAX_QUALITY)
+    return KEY_OFFSET if position == 0 else {0: 0, 2: 1}.get(position % 4, 2)
+
+
+def level_at(base: int, position: int) -> int:
+    """The quality level, 0..63, of the picture `position` places after its keyframe (0: the keyframe)."""
+    return min(max(base + quality_offset(position), 0), MAX_QUALITY)
 
 
 def nominal_duration(frame_rate: Fraction, time_base: Fraction) -> int:

@@ -16,7 +16,7 @@ onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'm
 pytest.importorskip("onnxscript", reason="onnxscript is not installed: pip install 'mediacodec[train]'")
 
 from mediacodec import manifest  # noqa: E402
-from mediacodec.codecs.live_settings import MAX_QUALITY, LiveSettings, level_at  # noqa: E402
+from mediacodec.codecs.live_settings import LiveSettings, level_at  # noqa: E402
 from mediacodec.codecs.live_symbols import LiveTables  # noqa: E402
 from mediacodec.motion import field, skip  # noqa: E402
 from mediacodec_bitstream import TableFamily, canonical_hash  # noqa: E402
@@ -28,7 +28,6 @@ from mediacodec_models.video.graphs import Context, InterSynthesis, Refine  # no
 from mediacodec_models.video.prior import SCALES, magnitude  # noqa: E402
 from mediacodec_models.video.prior_graphs import magnitude as quick_magnitude  # noqa: E402
 from mediacodec_models.video.quantise import laplace_bits, laplace_scale  # noqa: E402
-from mediacodec_models.video.train import quality_offset  # noqa: E402
 from mediacodec_models.video.transform import COEFFICIENTS, LUMA_KEPT  # noqa: E402
 from mediacodec_models.video_data import ShardWriter, find_motion  # noqa: E402
 
@@ -305,11 +304,20 @@ class TestTables:
         assert all(after[name] < before[name] for name in before)
         assert all(getattr(counts, f.name) is not None for f in dataclasses.fields(counts))
 
-    def test_they_are_fitted_at_the_levels_that_streams_have(self) -> None:
-        """What training adds to a stream's level is what the encoder adds."""
-        for position in range(13):
-            for base in coded_clips.LEVELS:
-                assert min(max(base + quality_offset(position), 0), MAX_QUALITY) == level_at(base, position)
+    def test_they_are_fitted_at_the_levels_that_streams_have(
+        self, pair: Any, clips: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen, real = [], coded_clips.code
+
+        def recorded(*given: Any) -> Any:
+            seen.append(int(given[4]))
+            return real(*given)
+
+        monkeypatch.setattr(coded_clips, "code", recorded)
+        monkeypatch.setattr(coded_clips, "CROPS", 1)
+        coded_clips.count_clips(*pair, clips)
+        chain = range(coded_clips.CHAIN)
+        assert seen == [level_at(level, position) for level in coded_clips.LEVELS for position in chain]
 
     def test_cells_with_a_coded_block(self) -> None:
         blocks = np.zeros((3, 5), np.bool_)

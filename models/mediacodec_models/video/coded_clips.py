@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mediacodec.codecs.live_settings import level_at
 from mediacodec.motion import field, skip
 from mediacodec_models.video.clips import Clip, Crops
 from mediacodec_models.video.conditional import Coded, ConditionalCodec, Planes, Reference, code
 from mediacodec_models.video.motion import compensate, follow
 from mediacodec_models.video.pack import read_pack
 from mediacodec_models.video.tables import Counts
-from mediacodec_models.video.train import quality_offset
 
 LEVELS = (12, 20, 28, 36, 44, 52)  # quality levels of streams
 CHAIN = 6  # pictures, the keyframe among them
@@ -46,13 +46,13 @@ def count_chain(
     counts: Counts,
 ) -> None:
     """Code a keyframe and the pictures behind it, as the encoder does, and count."""
-    quality = torch.tensor([min(63, max(0, level + quality_offset(0)))])
+    quality = torch.tensor([level_at(level, 0)])
     coded = code(key, pictures[0], None, None, quality)
     counts.add_symbols(coded.symbols, coded.index)
     counts.add_hyper(coded.hyper, None, int(quality), np.ones(coded.hyper.shape[2:], np.bool_))
     before, skipped = torch.zeros_like(coded.hyper), None
     for position in range(1, len(pictures)):
-        quality = torch.tensor([min(63, level + quality_offset(position))])
+        quality = torch.tensor([level_at(level, position)])
         reference = coded.reference
         predicted = compensate(reference.planes, motion[position])
         moved = Reference(reference.planes, follow(reference.features, motion[position]), reference.memory)

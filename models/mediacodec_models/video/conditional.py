@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mediacodec_models.video.integer import round_through
-from mediacodec_models.video.layers import KNOTS, DepthBlock, QualityGain, Trunk, silent
+from mediacodec_models.video.layers import KNOTS, LEVELS, DepthBlock, QualityGain, Trunk, silent
 from mediacodec_models.video.prior import HYPER_LIMIT, IntegerPrior
 from mediacodec_models.video.quantise import RATE_WEIGHT, bits, quantise
 from mediacodec_models.video.transform import (
@@ -62,6 +62,11 @@ class Reference:
 def step_size(quality: Tensor) -> Tensor:
     """The quantization step in grey levels at quality levels (crf) 0..63: 1 to 235, doubling every 8."""
     return torch.exp2(quality.float() / 8)
+
+
+def at_level(base: Tensor, offset: int) -> Tensor:
+    """Quality levels, int64, moved by an offset and kept in 0..63."""
+    return (base + offset).clamp(0, LEVELS - 1)
 
 
 class ConditionalCodec(nn.Module):

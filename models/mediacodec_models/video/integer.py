@@ -18,34 +18,29 @@ TOP = 255.0  # activations lie in 0..TOP
 EXACT = 1 << 24
 
 
-class _Round(torch.autograd.Function):
+class _Replace(torch.autograd.Function):
     @staticmethod
-    def forward(_ctx, x: Tensor) -> Tensor:  # type: ignore[override]
-        return torch.round(x)
+    def forward(_ctx, _values: Tensor, instead: Tensor) -> Tensor:  # type: ignore[override]
+        return instead.clone()
 
     @staticmethod
-    def backward(_ctx, grad: Tensor) -> Tensor:  # type: ignore[override]
-        return grad
+    def backward(_ctx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        return grad, None
 
 
-class _Floor(torch.autograd.Function):
-    @staticmethod
-    def forward(_ctx, x: Tensor) -> Tensor:  # type: ignore[override]
-        return torch.floor(x)
-
-    @staticmethod
-    def backward(_ctx, grad: Tensor) -> Tensor:  # type: ignore[override]
-        return grad
+def straight_through(values: Tensor, instead: Tensor) -> Tensor:
+    """`instead`, exactly, with the gradient of `values`."""
+    return _Replace.apply(values, instead)  # type: ignore[no-any-return]
 
 
 def round_through(x: Tensor) -> Tensor:
     """round(x), gradient 1."""
-    return _Round.apply(x)  # type: ignore[no-any-return]
+    return straight_through(x, torch.round(x))
 
 
 def floor_through(x: Tensor) -> Tensor:
     """floor(x), gradient 1."""
-    return _Floor.apply(x)  # type: ignore[no-any-return]
+    return straight_through(x, torch.floor(x))
 
 
 def requantise(x: Tensor, top: float = TOP) -> Tensor:

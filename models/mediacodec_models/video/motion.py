@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mediacodec_models.video.integer import straight_through
+
 BLOCK = 8
 
 
@@ -34,7 +36,7 @@ def follow(features: Tensor, motion: Tensor) -> Tensor:
 
 
 def _to_levels(plane: Tensor) -> Tensor:
-    return plane + (plane.clamp(0, 255).round() - plane).detach()
+    return straight_through(plane, plane.clamp(0, 255).round())
 
 
 def _grid(motion: Tensor, block: int, step: float) -> Tensor:

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from mediacodec_models.video.integer import straight_through
 from mediacodec_models.video.prior import SCALES
 
 SMALLEST, LARGEST = 0.07, 60.0  # Laplace scales of index 1 and of the last one, in quantization steps
@@ -31,18 +32,6 @@ def laplace_bits(size: Tensor, scale: Tensor) -> Tensor:
     return zero + size.clamp(0, 1) * (other - zero)
 
 
-class _Replace(torch.autograd.Function):
-    """The second value, with the gradient of the first."""
-
-    @staticmethod
-    def forward(_ctx, _values: Tensor, symbols: Tensor) -> Tensor:  # type: ignore[override]
-        return symbols.clone()
-
-    @staticmethod
-    def backward(_ctx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        return grad, None
-
-
 def quantise(values: Tensor, index: Tensor) -> Tensor:
     """Symbols that minimise squared error + RATE_WEIGHT * bits, under the table of each index; gradient 1.
 
@@ -59,7 +48,7 @@ def quantise(values: Tensor, index: Tensor) -> Tensor:
         one = (size > 0.5 + RATE_WEIGHT / 2 * first).to(size.dtype)
         chosen = torch.where(chosen >= 2, chosen, one)
         symbols = torch.where(index >= 1, chosen * values.sign(), torch.zeros_like(values))
-    return _Replace.apply(values, symbols)  # type: ignore[no-any-return]
+    return straight_through(values, symbols)
 
 
 def hyper_bits(symbols: Tensor, log_scale: Tensor) -> Tensor:

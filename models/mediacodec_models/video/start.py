@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from mediacodec.codecs.live_settings import quality_offset
+from mediacodec_models.video.conditional import Planes, at_level, code
 from mediacodec_models.video.integer import QualityBias
+from mediacodec_models.video.motion import compensate, follow
 from mediacodec_models.video.prior import SCALES
 from mediacodec_models.video.quantise import LARGEST, SMALLEST
 from mediacodec_models.video.transform import COEFFICIENTS
@@ -22,8 +25,6 @@ BATCHES = 6
 @torch.no_grad()
 def start_prior(run: Run) -> None:
     """Set the output biases of the prior from the mean magnitude of latents of training pictures."""
-    from mediacodec_models.video.train import at_level, quality_offset
-
     codec = run.codec
     sizes = torch.zeros(QualityBias.KNOTS, COEFFICIENTS, device=run.device)
     for knot in range(QualityBias.KNOTS):
@@ -42,10 +43,7 @@ def start_prior(run: Run) -> None:
         gain.weight.mul_(0.3)  # what is random matters little to begin with
 
 
-def _latent(run: Run, pictures: list, motion: list[Tensor], quality: Tensor, key_quality: Tensor) -> Tensor:
-    from mediacodec_models.video.conditional import code
-    from mediacodec_models.video.motion import compensate, follow
-
+def _latent(run: Run, pictures: list[Planes], motion: list[Tensor], quality: Tensor, key_quality: Tensor) -> Tensor:
     if run.key is None:
         return run.codec.analyse(pictures[0], None, None, None, quality)
     reference = code(run.key, pictures[0], None, None, key_quality).reference

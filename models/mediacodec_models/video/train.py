@@ -19,23 +19,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mediacodec.codecs.live_settings import quality_offset
 from mediacodec_models.video.clips import Crops, Planes
 from mediacodec_models.video.conditional import (
     Coded,
     ConditionalCodec,
     ConditionalConfig,
     Reference,
+    at_level,
     block_errors,
     code,
     step_size,
 )
 from mediacodec_models.video.integer import QualityBias
+from mediacodec_models.video.layers import LEVELS
 from mediacodec_models.video.motion import compensate, follow
 from mediacodec_models.video.pack import read_pack
 from mediacodec_models.video.quantise import RATE_WEIGHT, bits, hyper_bits
 from mediacodec_models.video.start import start_prior
 
-LEVELS = 64
 BUCKETS = 16
 
 
@@ -53,17 +55,6 @@ class TrainConfig:
     average: float = 0.995
     lengths: tuple[int, ...] = (1, 2, 3, 4, 5)
     seed: int = 1
-
-
-def quality_offset(position: int) -> int:
-    """What a picture's quality level adds to that of its stream, by its place after the keyframe (0)."""
-    if position == 0:
-        return -8  # training of live-1 used -4
-    return 0 if position % 4 == 0 else 1 if position % 2 == 0 else 2
-
-
-def at_level(base: Tensor, offset: int) -> Tensor:
-    return (base + offset).clamp(0, LEVELS - 1)
 
 
 def picture_loss(codec: ConditionalCodec, coded: Coded, current: Planes, quality: Tensor) -> tuple[Tensor, Tensor]:
