@@ -109,7 +109,7 @@ def encode_file(
                     progress(Progress(seconds, media.duration, counted.count, wall, *done))
         notes = [*media.notes(), *inlet.notes]
     return EncodeReport(
-        seconds=seconds,
+        seconds=max(seconds, inlet.video_seconds),
         wall_seconds=time.perf_counter() - began,
         payload_bytes=inlet.payload_bytes,
         file_bytes=counted.count,
@@ -176,7 +176,7 @@ class _Inlet:
         if isinstance(item, VideoFrame):
             assert self._video is not None
             self._writer.mux(self._video.encode(item))
-            return float(self._video.length * self._video.header.time_base)
+            return self.video_seconds
         if isinstance(item, AudioPacket):
             assert isinstance(self._audio, CopyWriter)
             self._writer.mux(self._audio.encode(item))
@@ -196,6 +196,11 @@ class _Inlet:
     @property
     def video_bytes(self) -> int:
         return self._video.payload_bytes if self._video else 0
+
+    @property
+    def video_seconds(self) -> float:
+        """Where the pictures written so far end; an encoder may hold one back until the writer closes."""
+        return float(self._video.length * self._video.header.time_base) if self._video else 0.0
 
     @property
     def payload_bytes(self) -> int:

@@ -60,7 +60,7 @@ class StepGraph:
         return dict(zip(self.outputs, values[:count], strict=True)), tuple(values[count:])
 
 
-@lru_cache(maxsize=32)  # a video codec has ten graphs
+@lru_cache(maxsize=64)  # a video codec has fifteen graphs
 def shared_graph(path: Path, graph: Graph, *, device: str, threads: int) -> StepGraph:
     """A loaded graph that all streams of this process share: loading takes as long as coding several seconds of sound.
 

@@ -184,6 +184,8 @@ class VideoRun:
 
     def _concealed(self, pts: int) -> Iterator[VideoFrame]:
         frames = self._decoder.push(None) if self._started else []
+        for frame in frames[:-1]:  # what a decoder that is a picture behind still held
+            yield from self._good(frame)
         stand_in = frames[-1] if frames else self._last
         if stand_in is not None:
             self._last = replace(stand_in, pts=pts)

@@ -29,7 +29,8 @@ from mediacodec_bitstream import Packet
 class LiveEncoder:
     """Encodes pictures one by one; see `mediacodec.codecs.base.VideoEncoder`.
 
-    Without `crf` and `bit_rate` it encodes at crf 30, without `gop` there is a keyframe every two seconds.
+    Without `crf` and `bit_rate` it encodes at crf 30, without `gop` there is a keyframe every two seconds. With one
+    thread every picture gives its packet at once; with more, packets come one picture later.
     """
 
     def __init__(
@@ -70,31 +71,44 @@ class LiveEncoder:
         if bit_rate is not None:
             self._rate = RateControl(bit_rate, float(frame_rate), options.pictures, width * height)
         self._state: LiveState | None = None
+        self._late = threads > 1  # packets are written while the next picture is searched for motion
+        self._waiting: tuple[Coded, int] | None = None
         self._last_pts: int | None = None
         self._flushed = False
         self.num_frames = 0
         self.header = make_header(model, options, colour, stream_id)
 
     def push(self, frame: VideoFrame) -> list[Packet]:
-        """Code the next picture: one packet. Raises ParameterError where it does not fit into the stream."""
+        """Code the next picture: its packet, with more than one thread that of the picture before.
+
+        Raises ParameterError where it does not fit into the stream.
+        """
         self._check(frame)
         planes = padded((frame.y, frame.u, frame.v), self._geometry)
         self._wait(frame.pts)
         coded = self._encode(planes)
-        self._coder.accept(planes, coded)
-        self._state, self._last_pts = coded.state, frame.pts
+        self._state, self._last_pts = self._coder.accept(planes, coded, self._state), frame.pts
         self.num_frames += 1
         if self._rate is not None:
             self._rate.spend(coded.bits)
-        # a duration is stated only where the next picture cannot turn out to be nearer
-        duration = self.header.packet_duration if self.header.packet_duration == 1 else 0
-        key = not coded.integers.inter
-        return [Packet(self.header.stream_id, frame.pts, coded.data, duration, is_keyframe=key)]
+        packets = self._finished()
+        self._waiting = coded, frame.pts
+        return packets if self._late else self._finished()
 
     def flush(self) -> list[Packet]:
-        """Nothing: every picture is coded as it comes."""
+        """The last packet, where it was not given yet."""
         self._flushed = True
-        return []
+        return self._finished()
+
+    def _finished(self) -> list[Packet]:
+        """The packet of the last picture."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is None:
+            return []
+        coded, pts = waiting
+        # a duration is stated only where the next picture cannot turn out to be nearer
+        duration = self.header.packet_duration if self.header.packet_duration == 1 else 0
+        return [Packet(self.header.stream_id, pts, coded.data, duration, is_keyframe=not coded.integers.inter)]
 
     def _check(self, frame: VideoFrame) -> None:
         if self._flushed:
@@ -118,16 +132,15 @@ class LiveEncoder:
 
     def _encode(self, planes: Planes) -> Coded:
         state = self._state
-        position = 0 if state is None else state.position + 1
+        position = 0 if state is None else state.trail.position + 1
         if state is None or position >= self._options.pictures:
             return self._key(planes)
         level = self._level(position)
         refresh = position % self._settings.refresh == 0
-        prediction = self._coder.predict(planes, level, state, refresh=refresh)
-        assert prediction.known.predicted is not None
-        if self._cuts is not None and self._cuts.is_cut(planes[0], prediction.known.predicted[0], position):
+        prediction = self._coder.predict(planes, level, state)
+        if self._cuts is not None and self._cuts.is_cut(planes[0], prediction.moved[0], position):
             return self._key(planes)
-        coded = self._coder.inter(planes, prediction, state)
+        coded = self._coder.inter(planes, level, prediction, state, refresh=refresh)
         if self._rate is not None and coded.integers.symbols is not None:  # a picture that stands still tells nothing
             self._rate.learn(coded.bits, level, key=False)
         return coded

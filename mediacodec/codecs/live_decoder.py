@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from mediacodec.codecs.live_packet import INTER, unpack_picture
+from mediacodec.codecs.live_packet import INTER, Read, picture, prepare, unpack_picture
 from mediacodec.codecs.live_settings import Geometry, LiveSettings, check_header
-from mediacodec.codecs.live_state import LiveState, Reconstructor
+from mediacodec.codecs.live_state import Floats, Reconstructor, Shown, Trail
 from mediacodec.codecs.live_symbols import LiveTables
 from mediacodec.errors import BitstreamError, CorruptError
 from mediacodec.frames import VideoFrame
@@ -15,11 +17,27 @@ from mediacodec_bitstream import Packet, StreamHeader
 from mediacodec_bitstream.packet import MAX_PTS
 
 
+@dataclass(eq=False)
+class _Waiting:
+    """A packet that was read and whose picture is still to be computed; shift: once `prepare` ran."""
+
+    read: Read
+    pts: int
+    shift: Floats | None = None
+    ready: bool = False
+
+    def prepare(self, before: Shown | None, shared: Reconstructor) -> None:
+        if not self.ready:
+            self.shift = prepare(self.read, before, shared)
+            self.ready = True
+
+
 class LiveDecoder:
     """Decodes packets to pictures; see `mediacodec.codecs.base.VideoDecoder`.
 
-    Every packet gives one picture at once. After a loss or damage the last good picture is shown again, with the time
-    stamps of what arrives, until a keyframe comes; before the first keyframe there is nothing to show.
+    With one thread every packet gives its picture at once. With more, packets are read while the picture before them is
+    computed, and pictures come one packet later. After a loss or damage the last good picture is shown again, with the
+    time stamps of what arrives, until a keyframe comes; before the first keyframe there is nothing to show.
 
     Attributes:
         concealed: pictures shown again so far in place of ones that could not be decoded.
@@ -32,7 +50,10 @@ class LiveDecoder:
         self._tables = LiveTables(model, settings)
         self._geometry = Geometry(self._parameters.width, self._parameters.height, settings.block)
         self._shared = Reconstructor(model, settings, self._geometry, device=device, threads=threads, analyse=False)
-        self._state: LiveState | None = None
+        self._late = threads > 1
+        self._waiting: _Waiting | None = None
+        self._trail: Trail | None = None  # of the last packet that was read
+        self._last: Shown | None = None  # of the last picture that was computed
         self._lost = True  # no inter picture can be decoded until a keyframe comes
         self._last_pts: int | None = None
         self._ticks = 1 / (self._parameters.frame_rate * header.time_base)
@@ -42,23 +63,40 @@ class LiveDecoder:
         """Decode or conceal one packet. Raises BitstreamError kinds only, and then waits for a keyframe."""
         if packet is None:
             self._lost = True
-            return self._repeated(None)
+            return [*self.flush(), *self._repeated(None)]
         try:
             inter = self._is_inter(packet)
-            if inter and packet.discontinuity:
-                self._lost = True
+            self._lost = self._lost or (inter and packet.discontinuity)
             if inter and self._lost:
-                return self._repeated(packet.pts)
-            _, make = unpack_picture(packet.data, self._state, self._tables, self._shared)
+                return [*self.flush(), *self._repeated(packet.pts)]
+            read = self._read(packet)
         except BitstreamError:
             self._lost = True
             raise
-        self._state, self._lost = make(), False
-        return self._shown(packet.pts)
+        frames = self.flush()
+        self._trail, self._lost = read.trail, False
+        self._waiting = _Waiting(read, packet.pts)
+        return frames if self._late else self.flush()
 
     def flush(self) -> list[VideoFrame]:
-        """Nothing: every packet is decoded as it comes."""
-        return []
+        """The picture of the last packet, where it was not shown yet."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is None:
+            return []
+        waiting.prepare(self._last, self._shared)
+        self._last = picture(waiting.read, self._last, waiting.shift, self._shared)
+        return self._shown(waiting.pts)
+
+    def _read(self, packet: Packet) -> Read:
+        """Read a packet while the picture before it is got ready."""
+        waiting = self._waiting
+        if waiting is None:
+            return unpack_picture(packet.data, self._trail, self._tables, self._shared)
+        prepared = self._shared.beside(lambda: waiting.prepare(self._last, self._shared))
+        try:
+            return unpack_picture(packet.data, self._trail, self._tables, self._shared)
+        finally:
+            prepared.result()
 
     def _is_inter(self, packet: Packet) -> bool:
         inter = bool(packet.data) and bool(packet.data[0] & INTER)
@@ -68,7 +106,7 @@ class LiveDecoder:
 
     def _repeated(self, pts: int | None) -> list[VideoFrame]:
         """The last picture again, at `pts` or where the next one should be; nothing where there is none."""
-        if self._state is None:
+        if self._last is None:
             return []
         if pts is None:
             assert self._last_pts is not None
@@ -77,10 +115,10 @@ class LiveDecoder:
         return self._shown(pts)
 
     def _shown(self, pts: int) -> list[VideoFrame]:
-        assert self._state is not None
+        assert self._last is not None
         self._last_pts = pts
         width, height = self._parameters.width, self._parameters.height
-        y, u, v = self._state.planes
+        y, u, v = self._last.planes
         half = (slice((height + 1) // 2), slice((width + 1) // 2))
         # copies: the caller may write into its picture, and the next one is predicted from ours
         planes = (np.array(y[:height, :width]), np.array(u[half]), np.array(v[half]))

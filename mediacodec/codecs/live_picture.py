@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from mediacodec.codecs.live_local import for_inter, for_key, inherit, masking, wanted
 from mediacodec.codecs.live_packet import pack_picture, places, rows_at
 from mediacodec.codecs.live_quantise import quantise
 from mediacodec.codecs.live_settings import Preset
-from mediacodec.codecs.live_skip import bit_worth, block_errors, keep_cells, masking, paste, step_size, zero_bits
+from mediacodec.codecs.live_skip import bit_worth, block_errors, keep_cells, paste, step_size, zero_bits
 from mediacodec.codecs.live_state import (
     Floats,
     Integers,
@@ -19,16 +21,18 @@ from mediacodec.codecs.live_state import (
     Mask,
     Reconstructor,
     Rows,
-    Synthesis,
+    Shown,
+    Trail,
     batched,
 )
 from mediacodec.codecs.live_symbols import LiveTables
-from mediacodec.motion.compensate import Planes
+from mediacodec.motion.compensate import FILTERS, Planes, compensate, moved_luma, source_cells
 from mediacodec.motion.search import search
 
 SAME = 1.0  # squared steps of a block's error up to which a source counts as the one coded last
 STILL = 4.0  # squared steps of a block's error up to which it is skipped unseen: coding it would not come closer
 MOTION_WEIGHT = 0.35  # steps of absolute difference that a bit is worth: the root of RATE_WEIGHT
+FILTER_TURN = 4  # pictures from one choice of the luma filter to the next in preset fast
 SMOOTHER = 2.5  # times that, tried by preset slow
 STRIDES = (0.5, 1.0)  # of the way from what was decoded to the source, in the latent, tried by preset slow
 ROUNDS = 2
@@ -36,12 +40,18 @@ ROUNDS = 2
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """A picture as it would be sent. data: the packet's; state: what it leaves; error: squared, chroma twice."""
+    """A picture as it would be sent. packed: the packet's data; error: squared, chroma twice."""
 
     integers: Integers
-    state: LiveState
-    data: bytes
+    shown: Shown
+    memory: Future[Floats]
+    packed: Future[bytes]
     error: float
+
+    @property
+    def data(self) -> bytes:
+        """The packet's, as soon as it is there."""
+        return self.packed.result()
 
     @property
     def bits(self) -> int:
@@ -55,15 +65,14 @@ class Coded:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What is to be coded, and how. unseen: squared error of each block as predicted, [h, w], None in keyframes;
-    masking: what a bit is worth in each block, [h, w]; latent: float32 [1, coefficients, h, w] minus its mean; hyper:
-    not rounded."""
+    """What is to be coded, and how. begun: what is decided already; unseen: squared error of each block as predicted,
+    [h, w], None in keyframes; masking: what a bit is worth in each block, [h, w]; latent: float32 [1, coefficients, h,
+    w] minus its mean, in local steps; hyper: not rounded; state: of the picture before."""
 
     planes: Planes
     known: Known
     state: LiveState | None
-    refresh: bool
-    motion: npt.NDArray[np.int16] | None
+    begun: Integers
     unseen: Floats | None
     masking: Floats
     latent: Floats
@@ -79,7 +88,8 @@ class Draft:
     index: Rows
     shift: Floats
     skip: Mask | None
-    result: Synthesis
+    memory: Future[Floats]
+    result: Shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +103,11 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What the motion search found for a picture."""
+    """What the motion search found for a picture. moved: the picture before, in the planes of `known.predicted`."""
 
     motion: npt.NDArray[np.int16]
-    known: Known
-    refresh: bool
+    filter_id: int
+    moved: Planes
     same: bool  # the source is that of the picture coded last, which was coded as well as is asked for now
 
 
@@ -111,69 +121,89 @@ class PictureCoder:
 
     def key(self, planes: Planes, level: int) -> Coded:
         """A keyframe."""
-        known = self._shared.key(level)
-        found = self._shared.run("key_analysis", **batched(planes), quality=known.quality)
         worth = masking(planes[0])
-        target = Target(planes, known, None, False, None, None, worth, found["latent"], found["hyper"])
+        levels = for_key(wanted(worth))
+        known = self._shared.key(level, levels)
+        found = self._shared.run_wide(
+            "key_analysis", reach=4, **batched(planes), local=known.local, quality=known.quality
+        )
+        begun = Integers(level, False, levels)
+        target = Target(planes, known, None, begun, None, worth, found["latent"], found["hyper"])
         draft = self._pass(target, None)
         return self._refined(Trial(self._coded(target, draft), target, draft))
 
-    def predict(self, planes: Planes, level: int, state: LiveState, *, refresh: bool, smooth: float = 1) -> Prediction:
+    def predict(self, planes: Planes, level: int, state: LiveState, *, smooth: float = 1) -> Prediction:
         """The motion of a picture and the prediction that follows; nothing moves where the source is the same.
 
         smooth: by how much dearer than usual vectors are.
         """
-        same = self._is_same(planes, level)
-        if same:
-            motion = np.zeros_like(state.motion)
-        else:
-            weight = smooth * MOTION_WEIGHT * step_size(level)
-            motion = search(planes[0], state.planes[0], previous=state.motion, effort=self._preset, rate_weight=weight)
-        return Prediction(motion, self._shared.inter(level, state, motion, refresh=refresh), refresh, same)
+        if self._is_same(planes, level):
+            motion = np.zeros_like(state.trail.motion)
+            return Prediction(motion, state.trail.filter_id, state.shown.planes, True)
+        weight = smooth * MOTION_WEIGHT * step_size(level)
+        before = state.shown.planes
+        motion = search(planes[0], before[0], previous=state.trail.motion, effort=self._preset, rate_weight=weight)
+        filter_id = self._filter(planes[0], state, motion)
+        return Prediction(motion, filter_id, compensate(before, motion, filter_id=filter_id), False)
 
-    def inter(self, planes: Planes, prediction: Prediction, state: LiveState) -> Coded:
+    def _filter(self, luma: npt.NDArray[np.uint8], state: LiveState, motion: npt.NDArray[np.int16]) -> int:
+        """The filter that predicts luma best; in preset fast only now and then another than the last one."""
+        if not (motion & 3).any() or (self._preset == "fast" and state.trail.position % FILTER_TURN):
+            return state.trail.filter_id
+        kinds = range(len(FILTERS))
+        moved = (moved_luma(state.shown.planes[0], motion, filter_id=kind) for kind in kinds)
+        errors = [float(np.square(np.subtract(luma, one, dtype=np.float32)).sum()) for one in moved]
+        return min(kinds, key=errors.__getitem__)
+
+    def inter(self, planes: Planes, level: int, prediction: Prediction, state: LiveState, *, refresh: bool) -> Coded:
         """A predicted picture."""
-        trial = self._tried(planes, prediction, state)
+        trial = self._tried(planes, level, prediction, state, refresh=refresh)
         if self._preset == "slow" and prediction.motion.any():
-            level, refresh = prediction.known.level, prediction.refresh
-            other = self._tried(planes, self.predict(planes, level, state, refresh=refresh, smooth=SMOOTHER), state)
+            smoother = self.predict(planes, level, state, smooth=SMOOTHER)
+            other = self._tried(planes, level, smoother, state, refresh=refresh)
             trial = min(trial, other, key=lambda trial: trial.coded.cost)
         return self._refined(trial)
 
-    def _tried(self, planes: Planes, prediction: Prediction, state: LiveState) -> Trial:
+    def _tried(self, planes: Planes, level: int, prediction: Prediction, state: LiveState, *, refresh: bool) -> Trial:
         """A picture with this prediction."""
-        known = prediction.known
-        assert known.predicted is not None
-        unseen = block_errors(planes, known.predicted)
-        worth = masking(planes[0])
-        skip: Mask = unseen <= worth * (STILL * step_size(known.level) ** 2)
+        shared, motion = self._shared, prediction.motion
+        worth = self._shared.beside(lambda: masking(planes[0]))
+        unseen = block_errors(planes, prediction.moved)
+        skip: Mask = unseen <= worth.result() * (STILL * step_size(level) ** 2)
+        inherited = inherit(state.trail.levels, motion)
+        levels = for_inter(wanted(worth.result()), inherited, ~skip)
+        known = shared.inter(level, state.trail, levels)
+        known.predicted, known.cells = prediction.moved, source_cells(motion)
+        begun = Integers(level, True, levels, refresh, prediction.filter_id, motion)
         if skip.all() or prediction.same:
-            return self._skipped(prediction, state, unseen / worth)
-        self._shared.look(known)
-        found = self._shared.run(
+            return self._skipped(replace(begun, levels=inherited), known, state, unseen / worth.result())
+        shared.look(known, state.shown.features, refresh=refresh)
+        found = shared.run_wide(
             "inter_analysis",
+            reach=4,
             **batched(planes),
-            **{f"predicted_{name}": plane for name, plane in batched(known.predicted).items()},
+            **{f"predicted_{name}": plane for name, plane in batched(prediction.moved).items()},
             context=known.seen["context"],
             mean=known.seen["mean"],
             memory=known.memory,
+            local=known.local,
             quality=known.quality,
         )
-        target = Target(
-            planes, known, state, prediction.refresh, prediction.motion, unseen, worth, found["latent"], found["hyper"]
-        )
+        target = Target(planes, known, state, begun, unseen, worth.result(), found["latent"], found["hyper"])
         draft = self._pass(target, skip)
-        draft, wanted = self._settled(target, draft)
-        if wanted is not None and self._preset != "fast":
-            draft, _ = self._settled(target, self._pass(target, wanted))
+        draft, more = self._settled(target, draft)
+        if more is not None and self._preset != "fast":
+            draft, _ = self._settled(target, self._pass(target, more))
         if _all_skipped(draft):
-            return self._skipped(prediction, state, unseen / worth)
+            return self._skipped(replace(begun, levels=inherited), known, state, unseen / worth.result())
         return Trial(self._coded(target, draft), target, draft)
 
-    def accept(self, planes: Planes, coded: Coded) -> None:
-        """Note that this picture was sent as coded."""
+    def accept(self, planes: Planes, coded: Coded, state: LiveState | None) -> LiveState:
+        """Note that this picture was sent as coded, and give what it leaves; state: what the one before left."""
         if coded.integers.symbols is not None:
             self._source, self._source_level = planes, coded.integers.quality
+        trail = None if state is None else state.trail
+        return LiveState(self._shared.after(coded.integers, coded.memory.result(), trail), coded.shown)
 
     def _is_same(self, planes: Planes, level: int) -> bool:
         """Whether the source is that of the picture coded last, which was coded as well as is asked for now."""
@@ -192,18 +222,23 @@ class PictureCoder:
         flat = symbols.reshape(-1)
         at = places(prior.index, shared.coded(skip, second=False))
         flat[at] = self._quantised(target, latent[at], prior.index, at)
-        index_second, shift = shared.second(target.known, prior, symbols.astype(np.float32))
+        known = symbols.astype(np.float32)
+        shifted = shared.beside(lambda: shared.second(target.known, prior, known))
+        shift = shared.shift(target.known, known)
+        index_second = shifted.result()
         at = places(index_second, shared.coded(skip, second=True))
         values = latent[at] - shift.reshape(-1)[at]
         flat[at] = self._quantised(target, values, index_second, at)
         index = np.where(shared.first_pass, prior.index, index_second)
-        result = shared.synthesise(target.known, prior, symbols.astype(np.float32), shift, skip)
-        return Draft(hyper, symbols, index, shift, skip, result)
+        both = symbols.astype(np.float32)
+        result = shared.synthesise(target.known, both, shift, skip)
+        memory = shared.beside(lambda: shared.recall(target.known, prior, both))
+        return Draft(hyper, symbols, index, shift, skip, memory, result)
 
     def _quantised(
         self, target: Target, values: Floats, index: Rows, at: npt.NDArray[np.intp]
     ) -> npt.NDArray[np.int32]:
-        worth = target.masking.reshape(-1)
+        worth = (target.masking / target.known.local[0, 0] ** 2).reshape(-1)
         rows = rows_at(index, at, self._tables)
         return quantise(values, rows, self._tables.costs, worth=worth[at % len(worth)])
 
@@ -235,26 +270,20 @@ class PictureCoder:
         return settled, None if skip is wanted else wanted
 
     def _coded(self, target: Target, draft: Draft) -> Coded:
-        integers = Integers(
-            target.known.level,
-            target.known.inter,
-            target.refresh,
-            target.motion,
-            draft.skip,
-            draft.hyper,
-            draft.symbols,
-            draft.index,
-        )
-        data = pack_picture(integers, target.state, self._tables, self._shared)
+        integers = replace(target.begun, skip=draft.skip, hyper=draft.hyper, symbols=draft.symbols, index=draft.index)
+        trail = None if target.state is None else target.state.trail
         error = float((block_errors(target.planes, draft.result.planes) / target.masking).sum())
-        return Coded(integers, self._shared.after(integers, draft.result, target.state), data, error)
+        return Coded(integers, draft.result, draft.memory, self._packed(integers, trail), error)
 
-    def _skipped(self, prediction: Prediction, state: LiveState, error: Floats) -> Trial:
-        skip = np.ones(error.shape, np.bool_)
-        integers = Integers(prediction.known.level, True, prediction.refresh, prediction.motion, skip)
-        data = pack_picture(integers, state, self._tables, self._shared)
-        after = self._shared.after_skipped(integers, prediction.known, state)
-        return Trial(Coded(integers, after, data, float(error.sum())))
+    def _skipped(self, begun: Integers, known: Known, state: LiveState, error: Floats) -> Trial:
+        integers = replace(begun, skip=np.ones(error.shape, np.bool_))
+        shown = self._shared.moved(known, state.shown.features, refresh=begun.refresh)
+        memory: Future[Floats] = Future()
+        memory.set_result(state.trail.memory)
+        return Trial(Coded(integers, shown, memory, self._packed(integers, state.trail), float(error.sum())))
+
+    def _packed(self, integers: Integers, trail: Trail | None) -> Future[bytes]:
+        return self._shared.beside(lambda: pack_picture(integers, trail, self._tables, self._shared))
 
     def _refined(self, trial: Trial) -> Coded:
         """The trial as it would be sent; in preset slow, the cheapest of what is tried around it."""
@@ -266,7 +295,10 @@ class PictureCoder:
         for _ in range(ROUNDS if self._shared.has(name) else 0):
             # what the latent should have been for this decoder: what it got, and what is missing still
             missing = self._shared.run(
-                name, **_differences(target.planes, draft.result.planes), quality=target.known.quality
+                name,
+                **_differences(target.planes, draft.result.planes),
+                local=target.known.local,
+                quality=target.known.quality,
             )["latent"]
             step = draft.symbols + draft.shift + missing - target.latent
             for stride in STRIDES:

@@ -11,9 +11,6 @@ from mediacodec.codecs.live_symbols import Bits, LiveTables
 from mediacodec.motion.compensate import Planes
 
 BLOCK = 16
-SSIM_C2 = 58.5  # (0.03 * 255)^2
-USUAL = 362.0  # of twice a block's variance and C2: here a bit is worth what it is without masking
-MASKING, MASKING_RANGE = 0.5, (0.1, 6.0)  # chosen on development clips, see the card of live-1
 Errors = npt.NDArray[np.float32]
 
 
@@ -25,22 +22,6 @@ def step_size(level: int) -> float:
 def bit_worth(level: int) -> float:
     """The squared error that a bit is worth."""
     return RATE_WEIGHT * step_size(level) ** 2
-
-
-def masking(luma: npt.NDArray[np.uint8]) -> Errors:
-    """By how much more squared error a bit is worth in each 16x16 block than usual, float32 [h, w].
-
-    Errors show less where the picture is busy: this is the denominator of SSIM's contrast term (2 variance + C2, Wang
-    et al. 2004), softened by a power. Flat regions are also the still ones as a rule, whose quality lasts.
-    """
-    rows, columns = luma.shape[0] // 8, luma.shape[1] // 8
-    cells = luma.reshape(rows, 8, columns, 8)
-    sums = cells.sum(axis=1, dtype=np.uint16).sum(axis=2, dtype=np.uint32).astype(np.float32)
-    squares = np.square(cells, dtype=np.uint16).sum(axis=1, dtype=np.uint32).sum(axis=2).astype(np.float32)
-    variance = (squares - sums * sums / 64) / 64
-    mean = variance.reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3))
-    least, most = MASKING_RANGE
-    return np.asarray(np.clip(((2 * mean + SSIM_C2) / USUAL) ** MASKING, least, most), np.float32)
 
 
 def block_errors(one: Planes, other: Planes) -> Errors:

@@ -1,17 +1,22 @@
 """What both ends of a `live` stream compute: one code, so that encoder and decoder cannot drift apart.
 
-A `LiveState` is what one picture leaves to the next. A `Reconstructor` goes from integers to pictures: prediction, the
+A `LiveState` is what one picture leaves to the next, its integers apart from what is shown, so that packets can be read
+ahead of their pictures. A `Reconstructor` goes from integers to pictures: prediction, the
 networks that choose tables, synthesis. Which integers, an encoder decides and a decoder reads.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from mediacodec.codecs.live_local import FINEST, Levels, factors
+from mediacodec.codecs.live_rows import Beside, run_in_halves
 from mediacodec.codecs.live_settings import Geometry, LiveSettings
 from mediacodec.manifest import Manifest
 from mediacodec.motion.compensate import Planes, compensate, source_cells
@@ -21,39 +26,58 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
+T = TypeVar("T")
 
 NAMES = ("y", "u", "v")
 
 
 @dataclass(frozen=True, eq=False)
-class LiveState:
-    """What a picture leaves to the next.
+class Trail:
+    """The integers that a picture leaves to the next: all that reading its packet needs.
 
-    planes: uint8, padded; features: float32 [1, features, H/8, W/8]; memory: integers in float32 [1, memory, h, w];
-    motion: int16 [2, H/8, W/8]; skip: bool [h, w]; hyper: int8 [hyper, hh, ww]; position: pictures since the keyframe.
+    memory: integers in float32 [1, memory, h, w]; motion: int16 [2, H/8, W/8]; skip: bool [h, w]; hyper: int8 [hyper,
+    hh, ww]; levels: local steps, int8 [h, w]; filter_id: of the luma filters; position: pictures since the keyframe.
     """
 
-    planes: Planes
-    features: Floats
     memory: Floats
     motion: npt.NDArray[np.int16]
     skip: Mask
     hyper: npt.NDArray[np.int8]
+    levels: Levels
+    filter_id: int
     position: int
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A decoded picture: planes, uint8, padded; features for the next one, float32 [1, features, H/8, W/8]."""
+
+    planes: Planes
+    features: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class LiveState:
+    """What a picture leaves to the next."""
+
+    trail: Trail
+    shown: Shown
 
 
 @dataclass(frozen=True, eq=False)
 class Integers:
     """All that a packet says of a picture: what is coded, and what its symbol CRC is of.
 
-    quality: level 0..63; inter: predicted or a keyframe; refresh: features count as zero. motion and skip are None in
-    keyframes. hyper, symbols (int32 [1, coefficients, h, w]) and index (uint8 likewise, the scale index of each
-    coefficient's own pass) are None where every block is skipped.
+    quality: level 0..63; inter: predicted or a keyframe; levels: local steps, int8 [h, w]; refresh: features count as
+    zero. motion and skip are None in keyframes. hyper, symbols (int32 [1, coefficients, h, w]) and index (uint8
+    likewise, the scale index of each coefficient's own pass) are None where every block is skipped.
     """
 
     quality: int
     inter: bool
+    levels: Levels
     refresh: bool = False
+    filter_id: int = 0
     motion: npt.NDArray[np.int16] | None = None
     skip: Mask | None = None
     hyper: npt.NDArray[np.int8] | None = None
@@ -65,6 +89,7 @@ class Integers:
         parts: list[tuple[Array | None, int]] = [
             (self.motion, 512),
             (self.skip, 0),
+            (self.levels, FINEST),
             (self.hyper, settings.hyper_limit),
             (self.symbols, 1 << 15),
             (self.index, 0),
@@ -74,14 +99,17 @@ class Integers:
 
 @dataclass(eq=False)
 class Known:
-    """What both ends know of a picture before its first coefficient; `context` and the rest once networks have run."""
+    """What both ends know of a picture before its first coefficient; `seen` once the network over the prediction ran.
+
+    local: factors of the step, float32 [1, 1, h, w]; predicted: planes; cells: where features come from.
+    """
 
     level: int
     inter: bool
     memory: Floats
+    local: Floats
     predicted: Planes | None = None
     cells: Array | None = None
-    features: Floats | None = None
     seen: dict[str, Array] = field(default_factory=dict)
 
     @property
@@ -98,34 +126,25 @@ class Prior:
     place: Floats
 
 
-@dataclass(frozen=True, eq=False)
-class Synthesis:
-    """A decoded picture: planes uint8, features for the next (None after a keyframe) and the prior's memory."""
-
-    planes: Planes
-    features: Floats | None
-    memory: Floats
-
-
 class Reconstructor:
-    """The networks of a model for pictures of one size."""
+    """The networks of a model for pictures of one size. threads: from two on, half of the work is done beside."""
 
     def __init__(
         self, model: Manifest, settings: LiveSettings, geometry: Geometry, *, device: str, threads: int, analyse: bool
     ) -> None:
         self.settings, self.geometry = settings, geometry
-        names = [f"{kind}_{part}" for kind in ("key", "inter") for part in ("prior", "second", "synthesis")]
-        names.append("inter_context")
-        if analyse:
-            names += ["key_analysis", "inter_analysis"]
-            names += [name for name in ("key_refine", "inter_refine") if name in model.graphs]
+        parts = ["prior", "second", "recall", "shift", "synthesis", *(["analysis"] if analyse else [])]
+        names = [f"{kind}_{part}" for kind in ("key", "inter") for part in parts]
+        names += ["inter_context", *(n for n in ("key_refine", "inter_refine") if analyse and n in model.graphs)]
         self._graphs = {
-            name: shared_graph(model.graph_path(name), model.graph(name), device=device, threads=threads)
+            # two threads of ours gain more than two of a graph's, which must find together at every layer
+            name: shared_graph(model.graph_path(name), model.graph(name), device=device, threads=1)
             for name in names
         }
         # where the first pass codes, [coefficients, h, w]: a checkerboard in three dimensions
         self.first_pass: Mask = np.indices((settings.coefficients, *geometry.blocks), np.uint16).sum(axis=0) % 2 == 0
         self.device = self._graphs["inter_context"].device
+        self._beside = Beside(threads > 1 and self.device == "cpu")
 
     def has(self, name: str) -> bool:
         """Whether the model brings this optional graph."""
@@ -135,26 +154,41 @@ class Reconstructor:
         """One run of a graph."""
         return self._graphs[name].step(inputs, ())[0]
 
-    def key(self, level: int) -> Known:
+    def run_wide(self, name: str, *, reach: int, **inputs: Array) -> dict[str, Array]:
+        """One run of a graph of which a row of blocks sees `reach` rows around; in halves where that is faster."""
+        return run_in_halves(
+            lambda given: self.run(name, **given), inputs, self.geometry.blocks[0], reach=reach, beside=self._beside
+        )
+
+    def beside(self, work: Callable[[], T]) -> Future[T]:
+        """Start something that the caller waits for later: at once in a second thread, or there and then."""
+        return self._beside.start(work)
+
+    def key(self, level: int, levels: Levels) -> Known:
         """A keyframe knows nothing."""
-        return Known(level, False, np.zeros((1, self.settings.memory, *self.geometry.blocks), np.float32))
+        memory = np.zeros((1, self.settings.memory, *self.geometry.blocks), np.float32)
+        return Known(level, False, memory, factors(levels))
 
-    def inter(self, level: int, state: LiveState, motion: npt.NDArray[np.int16], *, refresh: bool) -> Known:
-        """The prediction; no network runs yet."""
-        features = np.zeros_like(state.features) if refresh else state.features
-        predicted = compensate(state.planes, motion)
-        return Known(level, True, state.memory, predicted, source_cells(motion), features)
+    def inter(self, level: int, trail: Trail, levels: Levels) -> Known:
+        """A picture that is predicted from another; nothing is computed yet."""
+        return Known(level, True, trail.memory, factors(levels))
 
-    def look(self, known: Known) -> None:
-        """Run the network over the prediction, once."""
+    def predict(self, known: Known, planes: Planes, motion: npt.NDArray[np.int16], filter_id: int) -> None:
+        """Move the picture before."""
+        known.predicted = compensate(planes, motion, filter_id=filter_id)
+        known.cells = source_cells(motion)
+
+    def look(self, known: Known, features: Floats, *, refresh: bool) -> None:
+        """Run the network over the prediction, once; features: those of the picture before, as it left them."""
         if known.inter and not known.seen:
             assert known.predicted is not None
             assert known.cells is not None
-            assert known.features is not None
-            known.seen = self.run(
+            kept = np.zeros_like(features) if refresh else features
+            known.seen = self.run_wide(
                 "inter_context",
+                reach=2,
                 **_batched("predicted_", known.predicted),
-                features=known.features,
+                features=kept.reshape(*kept.shape[:2], -1),
                 cells=known.cells,
                 quality=known.quality,
             )
@@ -165,73 +199,59 @@ class Reconstructor:
         found = self.run(name, hyper=hyper[None].astype(np.float32), memory=known.memory, quality=known.quality)
         return Prior(found["index"], found["hidden"], found["place"])
 
-    def second(self, known: Known, prior: Prior, symbols: Floats) -> tuple[Rows, Floats]:
-        """Scale indices of the second pass, and what the first predicts of it: float32 [1, coefficients, h, w]."""
-        inputs = {"symbols": symbols, "hidden": prior.hidden, "quality": known.quality}
+    def second(self, known: Known, prior: Prior, symbols: Floats) -> Rows:
+        """Scale indices of the second pass, given the symbols of the first."""
+        name = "inter_second" if known.inter else "key_second"
+        return self.run(name, symbols=symbols, hidden=prior.hidden, quality=known.quality)["index"]
+
+    def shift(self, known: Known, symbols: Floats) -> Floats:
+        """What the symbols of the first pass predict of the second's: float32 [1, coefficients, h, w]."""
+        inputs = {"symbols": symbols, "local": known.local, "quality": known.quality}
         if known.inter:
             inputs["deep"] = known.seen["deep"]
-        found = self.run("inter_second" if known.inter else "key_second", **inputs)
-        return found["index"], found["shift"]
+        return self.run_wide("inter_shift" if known.inter else "key_shift", reach=1, **inputs)["shift"]
 
-    def synthesise(self, known: Known, prior: Prior, symbols: Floats, shift: Floats, skip: Mask | None) -> Synthesis:
+    def recall(self, known: Known, prior: Prior, symbols: Floats) -> Floats:
+        """The prior's memory for the next picture."""
+        name = "inter_recall" if known.inter else "key_recall"
+        return self.run(name, symbols=symbols, place=prior.place, quality=known.quality)["memory"]
+
+    def synthesise(self, known: Known, symbols: Floats, shift: Floats, skip: Mask | None) -> Shown:
         """The picture that symbols of both passes stand for; skip: blocks that are to be as predicted, [h, w]."""
-        inputs = {"symbols": symbols, "shift": shift, "place": prior.place, "quality": known.quality}
+        inputs = {"symbols": symbols, "shift": shift, "local": known.local, "quality": known.quality}
         if not known.inter:
-            found = self.run("key_synthesis", **inputs)
-            return Synthesis(_planes(found), None, found["memory"])
+            found = self.run_wide("key_synthesis", reach=3, **inputs)
+            return Shown(_planes(found), np.zeros((1, self.settings.features, *self.geometry.motion), np.float32))
         assert known.predicted is not None
         assert skip is not None
         inputs |= _batched("predicted_", known.predicted)
         inputs |= {"mean": known.seen["mean"], "context": known.seen["context"]}
-        found = self.run("inter_synthesis", **inputs, skip=skip[None, None].astype(np.float32))
-        return Synthesis(_planes(found), found["features"], found["memory"])
+        found = self.run_wide("inter_synthesis", reach=2, **inputs, skip=skip[None, None].astype(np.float32))
+        return Shown(_planes(found), found["features"])
 
-    def after(self, integers: Integers, result: Synthesis, state: LiveState | None) -> LiveState:
-        """What a coded picture leaves."""
-        rows, columns = self.geometry.motion
-        assert integers.hyper is not None
-        if not integers.inter or state is None:
-            return LiveState(
-                result.planes,
-                np.zeros((1, self.settings.features, rows, columns), np.float32),
-                result.memory,
-                np.zeros((2, rows, columns), np.int16),
-                np.zeros(self.geometry.blocks, np.bool_),
-                np.zeros_like(integers.hyper),
-                0,
-            )
-        assert integers.motion is not None
-        assert integers.skip is not None
-        assert result.features is not None
-        return LiveState(
-            result.planes,
-            result.features,
-            result.memory,
-            integers.motion,
-            integers.skip,
-            integers.hyper,
-            state.position + 1,
-        )
-
-    def after_skipped(self, integers: Integers, known: Known, state: LiveState) -> LiveState:
-        """What a picture leaves of which every block is skipped: the prediction, and features moved along."""
-        assert integers.motion is not None
-        assert integers.skip is not None
+    def moved(self, known: Known, features: Floats, *, refresh: bool) -> Shown:
+        """A picture of which every block is skipped: the prediction, and features moved along."""
         assert known.predicted is not None
-        assert known.features is not None
         assert known.cells is not None
-        features = known.features
-        if integers.motion.any():
-            features = features.reshape(*features.shape[:2], -1)[:, :, known.cells[0]].reshape(features.shape)
-        return replace(
-            state,
-            planes=known.predicted,
-            features=features,
-            motion=integers.motion,
-            skip=integers.skip,
-            hyper=np.zeros_like(state.hyper),
-            position=state.position + 1,
-        )
+        kept = np.zeros_like(features) if refresh else features
+        return Shown(known.predicted, kept.reshape(*kept.shape[:2], -1)[:, :, known.cells[0, 0]].reshape(kept.shape))
+
+    def after(self, integers: Integers, memory: Floats, trail: Trail | None) -> Trail:
+        """The integers that a picture leaves; memory: as `recall` has it, of one that is skipped whole the last one's.
+
+        trail: what the picture before left, None in keyframes.
+        """
+        hyper = integers.hyper
+        if hyper is None:
+            hyper = np.zeros((self.settings.hyper, *self.geometry.cells), np.int8)
+        if not integers.inter or trail is None:
+            motion = np.zeros((2, *self.geometry.motion), np.int16)
+            skip = np.zeros(self.geometry.blocks, np.bool_)
+            return Trail(memory, motion, skip, np.zeros_like(hyper), integers.levels, 0, 0)
+        assert integers.motion is not None
+        assert integers.skip is not None
+        levels, filter_id = integers.levels, integers.filter_id
+        return Trail(memory, integers.motion, integers.skip, hyper, levels, filter_id, trail.position + 1)
 
     def coded(self, skip: Mask | None, *, second: bool) -> Mask:
         """Places that a pass codes, [coefficients, h, w]."""

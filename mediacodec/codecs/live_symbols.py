@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mediacodec.codecs import live_local
 from mediacodec.codecs.live_settings import LiveSettings
 from mediacodec.errors import CorruptError, DesyncError, ModelError, ParameterError
 from mediacodec.manifest import Manifest
@@ -45,11 +46,11 @@ class LiveTables:
         self.settings = s = settings
         try:
             arrays = model.arrays
-            names = ("coefficients", "hyper_key", "hyper_inter", "motion", "skip")
+            names = ("coefficients", "hyper_key", "hyper_inter", "motion", "skip", "levels")
             families = [TableFamily.from_array(arrays[name]) for name in names]
         except (KeyError, ValueError, TypeError) as error:
             raise ModelError(f"model {model.name}: its tables are not for a `live` codec: {error}") from error
-        self.coefficients, self.hyper_key, self.hyper_inter, self.motion, self.skip = families
+        self.coefficients, self.hyper_key, self.hyper_inter, self.motion, self.skip, self.levels = families
         buckets, values = len(BUCKETS) + 1, 2 * s.hyper_limit + 1
         fits = (
             len(self.coefficients) == 2 * s.scales <= 256
@@ -58,6 +59,7 @@ class LiveTables:
             and all(row.size >= 4 and row.size % 2 == 0 for row in self.coefficients)
             and (len(self.motion), self.motion.alphabet) == (field.NUM_CONTEXTS, field.ALPHABET)
             and (len(self.skip), self.skip.alphabet) == (skip.NUM_CONTEXTS, skip.ALPHABET)
+            and (len(self.levels), self.levels.alphabet) == (live_local.NUM_CONTEXTS, live_local.ALPHABET)
         )
         if not fits:
             raise ModelError(f"model {model.name}: its tables do not fit its settings; reinstall it")

@@ -1,11 +1,14 @@
 """Motion compensation, exact on every machine: integers throughout.
 
-Luma goes through Keys' cubic filter with a = -0.75 at quarter samples, chroma is bilinear at eighths, borders repeat.
-Blocks are fetched as machine words, many at once (see `planes`). The filters run as matrix products in float32: their
-products and sums are integers below 2^24, which float32 adds without rounding in any order.
+Luma goes through one of three filters at quarter samples, named for each picture (as in AV1: what is busy wants a sharp
+one, what is noisy or smooth a soft one), chroma is bilinear at eighths, borders repeat. Blocks are fetched as machine
+words, many at once (see `planes`). The filters run as matrix products in float32: their products and sums are integers
+below 2^24, which float32 adds without rounding in any order.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,19 +20,38 @@ Index = npt.NDArray[np.int64]
 
 BLOCK = 8
 _MARGIN = 16  # samples of repeated border: a patch that lies farther out sees nothing else
-_PATCH = BLOCK + 3  # samples that four taps over a block read
 _FETCH = 16  # bytes read at once of a patch's row
 _HALF = BLOCK // 2
-# 256 times the cubic at a quarter, a half and three quarters; each row sums to 256
-_TAPS = ((0, 256, 0, 0), (-27, 225, 67, -9), (-24, 152, 152, -24), (-9, 67, 225, -27))
+_CENTRE = 3  # the tap at the sample itself
+# 256 times each filter at 0, 1/4, 1/2 and 3/4 from its fourth tap on; ids are written into packets
+FILTERS = (
+    (  # six taps
+        (0, 0, 0, 256, 0, 0, 0, 0),
+        (0, 4, -28, 228, 64, -14, 2, 0),
+        (0, 4, -28, 152, 152, -28, 4, 0),
+        (0, 2, -14, 64, 228, -28, 4, 0),
+    ),
+    (  # soft: Keys' cubic, a = -0.5, whose gain is nowhere above 1
+        (0, 0, 0, 256, 0, 0, 0, 0),
+        (0, 0, -18, 222, 58, -6, 0, 0),
+        (0, 0, -16, 144, 144, -16, 0, 0),
+        (0, 0, -6, 58, 222, -18, 0, 0),
+    ),
+    (  # sharp: eight taps, HEVC's
+        (0, 0, 0, 256, 0, 0, 0, 0),
+        (-4, 16, -40, 232, 68, -20, 4, 0),
+        (-4, 16, -44, 160, 160, -44, 16, -4),
+        (0, 4, -20, 68, 232, -40, 16, -4),
+    ),
+)
 
 
-def compensate(planes: Planes, motion: Field) -> Planes:
+def compensate(planes: Planes, motion: Field, *, filter_id: int = 0) -> Planes:
     """The prediction from planes moved by a field.
 
     planes: uint8 [H, W] and twice [H/2, W/2], H and W multiples of 16. motion: int16 [2 (x, y), H/8, W/8], quarter
-    samples of luma within ±512: a sample at p comes from p + motion/4. Returns new arrays of the same shapes, save
-    where nothing moves: then they are the ones given.
+    samples of luma within ±512: a sample at p comes from p + motion/4. filter_id: of FILTERS. Returns new arrays of the
+    same shapes, save where nothing moves: then they are the ones given.
     """
     y, u, v = planes
     x_of, y_of = (axis.reshape(-1).astype(np.int64) for axis in motion)
@@ -37,20 +59,38 @@ def compensate(planes: Planes, motion: Field) -> Planes:
     if not len(moving):
         return planes
     x, dy = x_of[moving], y_of[moving]
-    luma = _moved_luma(y, moving, x, dy)
+    luma = _moved_luma(y, moving, x, dy, _KERNELS[filter_id])
     return luma, _moved_chroma(u, moving, x, dy), _moved_chroma(v, moving, x, dy)
 
 
 def source_cells(motion: Field) -> Index:
-    """Where each block's features come from, to the nearest block: flat indices, int64 [1, H/8 * W/8]."""
+    """Where each block's features come from, to the nearest block: flat indices, int64 [1, 1, H/8, W/8]."""
     _, rows, columns = motion.shape
     moved = (motion.astype(np.int64) + 16) >> 5
     x = np.clip(np.arange(columns) + moved[0], 0, columns - 1)
     y = np.clip(np.arange(rows)[:, None] + moved[1], 0, rows - 1)
-    return np.asarray(y * columns + x).reshape(1, -1)
+    return np.asarray(y * columns + x)[None, None]
 
 
-def _moved_luma(plane: Picture, ids: Index, x: Index, y: Index) -> Picture:
+def moved_luma(plane: Picture, motion: Field, *, filter_id: int) -> Picture:
+    """Luma alone, as in `compensate`: a new array."""
+    x, y = (axis.reshape(-1).astype(np.int64) for axis in motion)
+    moving = np.flatnonzero(x | y)
+    return _moved_luma(plane, moving, x[moving], y[moving], _KERNELS[filter_id])
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """A filter as matrices. lead: samples before a block that it reads; patch: rows of what it reads for a block;
+    across: a row of a patch to a row of a block, [phase] of [16, 8]; down: columns likewise, [phase] of [8, patch]."""
+
+    lead: int
+    patch: int
+    across: list[npt.NDArray[np.float32]]
+    down: list[npt.NDArray[np.float32]]
+
+
+def _moved_luma(plane: Picture, ids: Index, x: Index, y: Index, kernel: _Kernel) -> Picture:
     """The plane with the blocks `ids` (raster order) replaced by those that vectors x, y point at."""
     out = plane.copy()
     words = out.view(np.uint64).reshape(-1, BLOCK, out.shape[1] // BLOCK)
@@ -59,27 +99,29 @@ def _moved_luma(plane: Picture, ids: Index, x: Index, y: Index) -> Picture:
     ids, x, y = ids[order], x[order], y[order]
     row, column = np.divmod(ids, plane.shape[1] // BLOCK)
     padded = _padded(plane)
-    at = _places(plane, row * BLOCK + (y >> 2) - 1, column * BLOCK + (x >> 2) - 1, padded.shape[1])
+    top, left = row * BLOCK + (y >> 2) - kernel.lead, column * BLOCK + (x >> 2) - kernel.lead
+    at = _places(plane, top, left, padded.shape[1])
     ends = np.cumsum(np.bincount(fraction, minlength=16)).tolist()
     for phase, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
         if start < end:
-            found = _interpolated(padded, at[start:end], phase & 3, phase >> 2)
+            found = _interpolated(padded, at[start:end], phase & 3, phase >> 2, kernel)
             words[row[start:end], :, column[start:end]] = found.T
     return out
 
 
-def _interpolated(padded: Picture, at: Index, phase_x: int, phase_y: int) -> npt.NDArray[np.uint64]:
+def _interpolated(padded: Picture, at: Index, phase_x: int, phase_y: int, kernel: _Kernel) -> npt.NDArray[np.uint64]:
     """Blocks at one fraction, as words [8 rows, n]; at: flat places of the patches' first samples."""
-    stride = padded.shape[1]
+    stride, lead = padded.shape[1], kernel.lead
     if not phase_x and not phase_y:
-        return _fetch(padded, np.arange(1, BLOCK + 1)[:, None] * stride + (at + 1), BLOCK).view(np.uint64)[..., 0]
-    rows = np.arange(_PATCH)[:, None] * stride
+        whole = np.arange(lead, BLOCK + lead)[:, None] * stride + (at + lead)
+        return _fetch(padded, whole, BLOCK).view(np.uint64)[..., 0]
+    rows = np.arange(kernel.patch)[:, None] * stride
     patch = _fetch(padded, rows + at, _FETCH).astype(np.float32).reshape(-1, _FETCH)
-    across = patch @ _ACROSS[phase_x]
+    across = patch @ kernel.across[phase_x]
     across += 2
     across *= 0.25
     np.floor(across, out=across)
-    down = _DOWN[phase_y] @ across.reshape(_PATCH, -1)
+    down = kernel.down[phase_y] @ across.reshape(kernel.patch, -1)
     down += 1 << 13
     down *= 1 / (1 << 14)
     np.clip(down, 0, 255, out=down)
@@ -123,8 +165,8 @@ def _padded(plane: Picture) -> Picture:
 def _places(plane: Picture, y: Index, x: Index, stride: int) -> Index:
     """Flat places in the padded plane of patches that begin at x, y, brought back to where it has samples."""
     height, width = plane.shape
-    y = np.clip(y, -_MARGIN, height + _MARGIN - _PATCH) + _MARGIN
-    x = np.clip(x, -_MARGIN, width + _MARGIN - _PATCH) + _MARGIN
+    y = np.clip(y, -_MARGIN, height + _MARGIN - _FETCH) + _MARGIN
+    x = np.clip(x, -_MARGIN, width + _MARGIN - _FETCH) + _MARGIN
     return y * stride + x
 
 
@@ -136,13 +178,17 @@ def _fetch(padded: Picture, at: Index, size: int) -> Picture:
     return words[at].view(np.uint8).reshape(*at.shape, size)
 
 
-def _across(phase: int) -> npt.NDArray[np.float32]:
-    """[16, 8]: a row of a patch to a row of a block."""
-    matrix = np.zeros((_FETCH, BLOCK), np.float32)
-    for column in range(BLOCK):
-        matrix[column : column + 4, column] = _TAPS[phase]
-    return matrix
+def _kernel(taps: tuple[tuple[int, ...], ...]) -> _Kernel:
+    used = np.flatnonzero(np.any(taps, axis=0))
+    first, count = int(used[0]), int(used[-1] - used[0] + 1)
+    patch = BLOCK + count - 1
+    matrices = []
+    for phase in taps:
+        matrix = np.zeros((_FETCH, BLOCK), np.float32)
+        for column in range(BLOCK):
+            matrix[column : column + count, column] = phase[first : first + count]
+        matrices.append(matrix)
+    return _Kernel(_CENTRE - first, patch, matrices, [np.ascontiguousarray(m[:patch].T) for m in matrices])
 
 
-_ACROSS = [_across(phase) for phase in range(4)]
-_DOWN = [np.ascontiguousarray(_across(phase)[:_PATCH].T) for phase in range(4)]
+_KERNELS = [_kernel(taps) for taps in FILTERS]

@@ -18,9 +18,10 @@ class Plan:
     """What an effort does.
 
     reach: of the coarse search, in samples of a quarter of the size; step: every how manieth row is compared; exact:
-    sub-samples by the codec's filter; passes: of trying what lies around each block; turns: of merging; shifts: levels
-    of the tree whose nodes try their neighbours' vectors in these; nudges: levels that try small steps; still: clipped
-    difference per sample up to which a block of 16x16 counts as not moving; steps: quarter samples that 8x8 blocks try.
+    sub-samples by a filter like the codec's; passes: of trying what lies around each block; turns: of merging; shifts:
+    levels of the tree whose nodes try their neighbours' vectors in these; nudges: levels that try small steps; still:
+    clipped difference per sample up to which a block of 16x16 counts as not moving; steps: quarter samples that 8x8
+    blocks try.
     """
 
     reach: int

@@ -23,7 +23,7 @@ _BYTE = np.uint64(8)
 _SUM_LANES = np.uint64(0x0001000100010001)
 _TOP_LANE = np.uint64(48)
 _CEILING = np.full(1 << 19, 63, np.uint8)
-# Keys' cubic convolution with a = -0.75 at 1/4, 1/2 and 3/4, in 128ths
+# Keys' cubic convolution with a = -0.75 at 1/4, 1/2 and 3/4, in 128ths: near enough to each of the codec's filters
 _TAPS = {1: (-13, 112, 33, -4), 2: (-12, 76, 76, -12), 3: (-4, 33, 112, -13)}
 
 
@@ -193,7 +193,7 @@ def whole_samples(picture: Picture) -> Reference:
 def quarter_samples(picture: Picture, *, rows: tuple[int, int], columns: tuple[int, int], exact: bool) -> Reference:
     """A reference at all 16 phases, for the samples rows[0] <= y < rows[1] and columns likewise (cut to the picture).
 
-    exact: with the codec's own filter, else quarters are means of their half- and whole-sample neighbours.
+    exact: with a filter of four taps, else quarters are means of their half- and whole-sample neighbours.
     """
     height, width = picture.shape
     (top, bottom), (left, right) = _within(rows, height), _within(columns, width)

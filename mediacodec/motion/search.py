@@ -30,7 +30,7 @@ def search(
     """The motion field that predicts current from reference: int16 [2 (x, y), H/8, W/8], quarter samples in ±512.
 
     current, reference: luma, uint8 [H, W], multiples of 16; a sample at p is predicted by the reference at p + v/4,
-    interpolated by Keys' bicubic filter, the border repeated. previous: the field of the frame before, whose vectors
+    interpolated by a cubic filter, the border repeated. previous: the field of the frame before, whose vectors
     are tried. rate_weight: absolute difference that is worth a bit. Raises ParameterError on other shapes or efforts.
     """
     if current.shape != reference.shape or current.ndim != 2 or current.shape[0] % 16 or current.shape[1] % 16:

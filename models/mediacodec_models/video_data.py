@@ -8,10 +8,12 @@ shard as `bytes`, without a copy:
     y = planes[:, :h]                                          # [n, h, w]
     u = planes[:, h : h + h // 4].reshape(n, h // 2, w // 2)   # its rows lie two to a row of w
     v = planes[:, h + h // 4 :].reshape(n, h // 2, w // 2)
-    motion = bytes[piece.motion :][: n * h * w // 16].view("<i2").reshape(n, 2, h // 8, w // 8)
+    motion = bytes[piece.motion :][: n * k * h * w // 16].view("<i2").reshape(n, k, 2, h // 8, w // 8)
 
 Sides are multiples of 16, cut off at the right and at the bottom. Motion is in quarter samples, x then y, from each
-picture to the one before; zeros for the first of a piece. A long clip may be several pieces.
+picture to the one before; zeros for the first of a piece. There are k = len(LEVELS) fields a picture, each searched at
+the price that the encoder puts on vectors at one of the quality levels LEVELS: a decoder trained on motion finer than
+it is sent at low rates meets worse predictions in use than in training. A long clip may be several pieces.
 """
 
 from __future__ import annotations
@@ -28,13 +30,15 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from mediacodec.codecs.live_picture import MOTION_WEIGHT
+from mediacodec.codecs.live_skip import step_size
 from mediacodec.motion.effort import Effort
 from mediacodec.motion.search import search
+from mediacodec_models.video.clips import LEVELS
 
 SHARD_BYTES = 30_000_000
 SHORTEST = 8  # pictures in a piece, unless the whole clip has fewer
 DEV_SCENES = ("davis_bear", "edgetam_magic", "mdn_frog", "sam2_coffee")
-RATE_WEIGHT = 6.0  # absolute difference per bit: of the middle of the range of qualities
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -63,7 +67,7 @@ class ShardWriter:
         self._used = self._shard = 0
 
     def add(self, name: str, planes: Bytes, motion: npt.NDArray[np.int16], *, dev: bool) -> None:
-        """planes uint8 [n, 3 h / 2, w], motion int16 [n, 2, h/8, w/8]."""
+        """planes uint8 [n, 3 h / 2, w], motion int16 [n, k, 2, h/8, w/8]."""
         start = 0
         while start < len(planes):
             count = self._fitting(len(planes) - start, planes[0].nbytes + motion[0].nbytes)
@@ -121,12 +125,15 @@ def _i420(frame: av.VideoFrame) -> Bytes:
 
 
 def find_motion(planes: Bytes, *, effort: Effort) -> npt.NDArray[np.int16]:
-    """The motion of each picture from the one before, int16 [n, 2, h/8, w/8]; zeros for the first."""
+    """The motion of each picture from the one before, int16 [n, k, 2, h/8, w/8]; zeros for the first."""
     count, height, width = planes.shape[0], planes.shape[1] * 2 // 3, planes.shape[2]
-    motion = np.zeros((count, 2, height // 8, width // 8), np.int16)
+    motion = np.zeros((count, len(LEVELS), 2, height // 8, width // 8), np.int16)
     for index in range(1, count):
         current, reference = planes[index, :height], planes[index - 1, :height]
-        motion[index] = search(current, reference, previous=motion[index - 1], effort=effort, rate_weight=RATE_WEIGHT)
+        for k, level in enumerate(LEVELS):
+            weight = MOTION_WEIGHT * step_size(level)
+            before = motion[index - 1, k]
+            motion[index, k] = search(current, reference, previous=before, effort=effort, rate_weight=weight)
     return motion
 
 

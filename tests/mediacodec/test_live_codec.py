@@ -119,7 +119,7 @@ def test_the_decoder_shows_exactly_what_the_encoder_predicts_from(
         assert isinstance(frame, VideoFrame)
         state = encoder._state
         assert state is not None
-        y, u, v = state.planes
+        y, u, v = state.shown.planes
         assert np.array_equal(frame.y, y[:HEIGHT, :WIDTH])
         assert np.array_equal(frame.u, u[:46, :74])
         assert np.array_equal(frame.v, v[:46, :74])

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mediacodec.motion.compensate import compensate, source_cells
+from mediacodec.motion.compensate import FILTERS, compensate, source_cells
 
 Plane = NDArray[np.uint8]
-TAPS = ((0, 256, 0, 0), (-27, 225, 67, -9), (-24, 152, 152, -24), (-9, 67, 225, -27))
 
 
 def make_planes(seed: int = 0, height: int = 48, width: int = 80) -> tuple[Plane, Plane, Plane]:
@@ -26,12 +25,13 @@ def sample(plane: Plane, y: int, x: int) -> int:
     return int(plane[min(max(y, 0), plane.shape[0] - 1), min(max(x, 0), plane.shape[1] - 1)])
 
 
-def luma_at(plane: Plane, y: int, x: int, mv: tuple[int, int]) -> int:
-    left, top = x + (mv[0] >> 2) - 1, y + (mv[1] >> 2) - 1
+def luma_at(plane: Plane, y: int, x: int, mv: tuple[int, int], filter_id: int) -> int:
+    taps = FILTERS[filter_id]
+    left, top = x + (mv[0] >> 2) - 3, y + (mv[1] >> 2) - 3
     across = [
-        (sum(TAPS[mv[0] & 3][k] * sample(plane, top + row, left + k) for k in range(4)) + 2) >> 2 for row in range(4)
+        (sum(taps[mv[0] & 3][k] * sample(plane, top + row, left + k) for k in range(8)) + 2) >> 2 for row in range(8)
     ]
-    value = sum(TAPS[mv[1] & 3][row] * across[row] for row in range(4))
+    value = sum(taps[mv[1] & 3][row] * across[row] for row in range(8))
     return min(max((value + (1 << 13)) >> 14, 0), 255)
 
 
@@ -43,29 +43,31 @@ def chroma_at(plane: Plane, y: int, x: int, mv: tuple[int, int]) -> int:
     return ((8 - down) * rows[0] + down * rows[1] + 32) >> 6
 
 
+@pytest.mark.parametrize("filter_id", range(len(FILTERS)))
 @pytest.mark.parametrize("reach", [7, 60, 512])
-def test_every_sample_is_what_the_filter_says(reach: int) -> None:
+def test_every_sample_is_what_the_filter_says(reach: int, filter_id: int) -> None:
     planes = make_planes()
     rng = np.random.default_rng(reach)
     motion = rng.integers(-reach, reach + 1, (2, 6, 10)).astype(np.int16)
     motion[:, 0, :3] = 0
-    found = compensate(planes, motion)
+    found = compensate(planes, motion, filter_id=filter_id)
     for y, x in np.ndindex(48, 80):
         mv = int(motion[0, y // 8, x // 8]), int(motion[1, y // 8, x // 8])
-        assert found[0][y, x] == luma_at(planes[0], y, x, mv), (y, x, mv)
+        assert found[0][y, x] == luma_at(planes[0], y, x, mv, filter_id), (y, x, mv)
     for plane, out in zip(planes[1:], found[1:], strict=True):
         for y, x in np.ndindex(24, 40):
             mv = int(motion[0, y // 4, x // 4]), int(motion[1, y // 4, x // 4])
             assert out[y, x] == chroma_at(plane, y, x, mv), (y, x, mv)
 
 
-def test_extremes_do_not_overflow() -> None:
+@pytest.mark.parametrize("filter_id", range(len(FILTERS)))
+def test_extremes_do_not_overflow(filter_id: int) -> None:
     checks = (np.indices((32, 32)).sum(axis=0) % 2 * 255).astype(np.uint8)
     planes = checks, checks[:16, :16].copy(), checks[:16, :16].copy()
     motion = np.full((2, 4, 4), 2, np.int16)
-    found = compensate(planes, motion)
+    found = compensate(planes, motion, filter_id=filter_id)
     for y, x in np.ndindex(32, 32):
-        assert found[0][y, x] == luma_at(checks, y, x, (2, 2))
+        assert found[0][y, x] == luma_at(checks, y, x, (2, 2), filter_id)
 
 
 def test_without_motion_nothing_is_copied_and_with_it_nothing_is_overwritten() -> None:
@@ -91,5 +93,5 @@ def test_features_follow_their_block_to_the_nearest_cell() -> None:
     expected = np.arange(12).reshape(3, 4)
     expected[1, 1] = 0 * 4 + 1
     expected[0, 3] = 11
-    assert cells.shape == (1, 12)
-    assert cells[0].tolist() == expected.ravel().tolist()
+    assert cells.shape == (1, 1, 3, 4)
+    assert cells[0, 0].tolist() == expected.tolist()

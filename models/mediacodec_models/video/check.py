@@ -115,19 +115,23 @@ def cases(key: ConditionalCodec, inter: ConditionalCodec, pictures: list[Planes]
     """Every graph with its inputs and torch's outputs, on a keyframe and the picture behind it."""
     quality = torch.tensor([level])
     rows, columns = (n // 16 for n in pictures[0][0].shape[2:])
-    latent, hyper, memory = None, None, torch.zeros(1, key.config.memory, rows, columns)
-    latent = key.analyse(pictures[0], None, None, None, quality)
+    memory, local = torch.zeros(1, key.config.memory, rows, columns), uneven(rows, columns)
+    latent = key.analyse(pictures[0], None, None, None, quality) / local
     hyper = key.analyse_hyper(latent, memory, quality)
-    yield Case("key_analysis", named("", pictures[0]) | {"quality": quality}, {"latent": latent, "hyper": hyper})
-    coded = Coding(key, "key", latent, hyper, memory, None, quality)
+    step = {"local": local, "quality": quality}
+    yield Case("key_analysis", named("", pictures[0]) | step, {"latent": latent, "hyper": hyper})
+    coded = Coding(key, "key", latent, hyper, memory, None, local, quality)
     yield from coded.cases
-    decoded, _ = key.synthesise(coded.symbols + coded.shift, None, None, quality)
-    inputs = {"symbols": coded.symbols, "shift": coded.shift, "place": coded.place, "quality": quality}
-    memory = key.prior.recall(coded.symbols, coded.place, quality)
+    decoded, _ = key.synthesise((coded.symbols + coded.shift) * local, local, None, None, quality)
     reference = whole(decoded)
-    yield Case("key_synthesis", inputs, named("", reference) | {"memory": memory})
-    yield refinement(key, "key", pictures[0], reference, quality)
-    yield from predicted_cases(inter, pictures[1], reference, memory, quality)
+    yield Case("key_synthesis", step | {"symbols": coded.symbols, "shift": coded.shift}, named("", reference))
+    yield refinement(key, "key", pictures[0], reference, local, quality)
+    yield from predicted_cases(inter, pictures[1], reference, coded.memory, quality)
+
+
+def uneven(rows: int, columns: int) -> Tensor:
+    """Factors of the step, none like its neighbours."""
+    return torch.exp2((torch.arange(rows * columns) % 17 - 8.0) / 4).reshape(1, 1, rows, columns)
 
 
 def predicted_cases(
@@ -138,28 +142,28 @@ def predicted_cases(
     motion = motion.reshape(1, 2, rows, columns)
     before = torch.arange(rows * columns, dtype=torch.float32).reshape(1, 1, rows, columns)
     last = torch.sin(torch.arange(inter.config.features)[None, :, None, None] + before / 7)
-    predicted = compensate(reference, motion)
-    given = {"cells": follow(before, motion).flatten(1).long(), "features": last, "quality": quality}
+    predicted, local = compensate(reference, motion), uneven(rows // 2, columns // 2)
+    given = {"cells": follow(before, motion).long(), "features": last.flatten(2), "quality": quality}
     context, deep = inter.context(predicted, follow(last, motion), quality)
     mean = inter.mean(predicted, deep, quality)
     yield Case(
         "inter_context", named("predicted_", predicted) | given, {"context": context, "deep": deep, "mean": mean}
     )
-    latent = inter.analyse(current, predicted, context, mean, quality)
+    latent = inter.analyse(current, predicted, context, mean, quality) / local
     hyper = inter.analyse_hyper(latent, memory, quality)
-    known = named("predicted_", predicted) | {"context": context, "mean": mean, "quality": quality}
+    known = named("predicted_", predicted) | {"context": context, "mean": mean, "local": local, "quality": quality}
     seen = named("", current) | known | {"memory": memory}
     yield Case("inter_analysis", seen, {"latent": latent, "hyper": hyper})
-    coded = Coding(inter, "inter", latent, hyper, memory, deep, quality)
+    coded = Coding(inter, "inter", latent, hyper, memory, deep, local, quality)
     yield from coded.cases
     skip = (torch.arange(rows * columns // 4) % 3 == 0).float().reshape(1, 1, rows // 2, columns // 2)
-    decoded, features = inter.synthesise(coded.symbols + coded.shift + mean, predicted, context, quality)
+    sent = (coded.symbols + coded.shift) * local + mean
+    decoded, features = inter.synthesise(sent, local, predicted, context, quality)
     pasted = whole(paste(decoded, predicted, skip))
-    inputs = known | {"symbols": coded.symbols, "shift": coded.shift, "place": coded.place, "skip": skip}
+    inputs = known | {"symbols": coded.symbols, "shift": coded.shift, "skip": skip}
     assert features is not None
-    recalled = inter.prior.recall(coded.symbols, coded.place, quality)
-    yield Case("inter_synthesis", inputs, named("", pasted) | {"features": features, "memory": recalled})
-    yield refinement(inter, "inter", current, pasted, quality)
+    yield Case("inter_synthesis", inputs, named("", pasted) | {"features": features})
+    yield refinement(inter, "inter", current, pasted, local, quality)
 
 
 class Coding:
@@ -173,32 +177,46 @@ class Coding:
         hyper: Tensor,
         memory: Tensor,
         deep: Tensor | None,
+        local: Tensor,
         quality: Tensor,
     ) -> None:
         first = checkerboard(latent)
         hyper = hyper.clamp(-HYPER_LIMIT, HYPER_LIMIT).round()
-        index, hidden, self.place = codec.prior.first(hyper, memory, quality)
+        index, hidden, place = codec.prior.first(hyper, memory, quality)
         symbols = quantise(latent, index) * first
         second = codec.prior.second(symbols, hidden, quality)
-        self.shift = codec.shift(symbols, deep, quality) * (1 - first)
+        self.shift = codec.shift(symbols, local, deep, quality) * (1 - first)
         self.symbols = symbols + quantise(latent - self.shift, second) * (1 - first)
-        given = {"symbols": symbols, "hidden": hidden, "quality": quality}
+        self.memory = codec.prior.recall(self.symbols, place, quality)
+        given = {"symbols": symbols, "local": local, "quality": quality}
         given |= {} if deep is None else {"deep": deep}
         self.cases = [
             Case(
                 f"{kind}_prior",
                 {"hyper": hyper, "memory": memory, "quality": quality},
-                {"index": index.to(torch.uint8), "hidden": hidden, "place": self.place},
+                {"index": index.to(torch.uint8), "hidden": hidden, "place": place},
             ),
-            Case(f"{kind}_second", given, {"index": second.to(torch.uint8), "shift": self.shift}),
+            Case(
+                f"{kind}_second",
+                {"symbols": symbols, "hidden": hidden, "quality": quality},
+                {"index": second.to(torch.uint8)},
+            ),
+            Case(
+                f"{kind}_recall",
+                {"symbols": self.symbols, "place": place, "quality": quality},
+                {"memory": self.memory},
+            ),
+            Case(f"{kind}_shift", given, {"shift": self.shift}),
         ]
 
 
-def refinement(codec: ConditionalCodec, kind: str, current: Planes, decoded: Planes, quality: Tensor) -> Case:
+def refinement(
+    codec: ConditionalCodec, kind: str, current: Planes, decoded: Planes, local: Tensor, quality: Tensor
+) -> Case:
     y, u, v = (one - other for one, other in zip(current, decoded, strict=True))
     packed = pack(y + 128, u + 128, v + 128)
-    latent = codec._transformed(packed) / codec.step(quality)
-    return Case(f"{kind}_refine", {"y": y, "u": u, "v": v, "quality": quality}, {"latent": latent})
+    latent = codec._transformed(packed) / codec.step(quality) / local
+    return Case(f"{kind}_refine", {"y": y, "u": u, "v": v, "local": local, "quality": quality}, {"latent": latent})
 
 
 def whole(planes: Planes) -> Planes:

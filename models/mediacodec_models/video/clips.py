@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Planes = tuple[Tensor, Tensor, Tensor]
+LEVELS = (20, 32, 44)  # quality levels at whose price of motion a pack is searched
 
 
 @dataclass(frozen=True)
 class Clip:
-    """y [n, h, w], u and v [n, h/2, w/2] uint8, motion [n, 2, h/8, w/8] int16 in quarter samples (first: zeros)."""
+    """y [n, h, w], u and v [n, h/2, w/2] uint8, motion [n, k, 2, h/8, w/8] int16 in quarter samples (first: zeros), one
+    field for each of the levels that a pack is searched at."""
 
     name: str
     y: NDArray[Any]
@@ -40,7 +42,8 @@ class Crops:
         self.random = np.random.default_rng(seed)
 
     def batch(self, count: int, length: int) -> tuple[list[Planes], list[Tensor]]:
-        """`length` pictures of planes [count, 1, size, size] in 0..255, and their motion [count, 2, size/8, size/8]."""
+        """`length` pictures of planes [count, 1, size, size] in 0..255, and their motion [count, k, 2, size/8, size/8]
+        (`motion_at` takes that of a level)."""
         long = [clip for clip in self.clips if len(clip) >= length]
         # the longer a clip the more often it is drawn, but a still is a clip too
         weights = np.array([min(48, len(clip)) ** 0.5 for clip in long])
@@ -61,8 +64,14 @@ class Crops:
             plane[span, top // d : (top + size) // d, left // d : (left + size) // d]
             for plane, d in ((clip.y, 1), (clip.u, 2), (clip.v, 2))
         ]
-        motion = clip.motion[span, :, top // 8 : (top + size) // 8, left // 8 : (left + size) // 8]
+        motion = clip.motion[span, :, :, top // 8 : (top + size) // 8, left // 8 : (left + size) // 8]
         if random.integers(2):
             parts = [part[:, :, ::-1] for part in parts]
-            motion = motion[:, :, :, ::-1] * np.array([-1, 1], np.int16)[None, :, None, None]
+            motion = motion[..., ::-1] * np.array([-1, 1], np.int16)[:, None, None]
         return [*parts, motion]
+
+
+def motion_at(motion: Tensor, quality: Tensor) -> Tensor:
+    """Motion [b, k, 2, h, w] -> that of the level nearest to each quality level, [b, 2, h, w]."""
+    nearest = (quality[:, None] - torch.tensor(LEVELS, device=quality.device)).abs().argmin(dim=1)
+    return motion[torch.arange(len(motion), device=motion.device), nearest]

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mediacodec.codecs import live_local
 from mediacodec.codecs.live_settings import level_at
 from mediacodec.motion import field, skip
-from mediacodec_models.video.clips import Clip, Crops
-from mediacodec_models.video.conditional import Coded, ConditionalCodec, Planes, Reference, code
-from mediacodec_models.video.motion import compensate, follow
+from mediacodec_models.video.clips import Clip, Crops, motion_at
+from mediacodec_models.video.conditional import Coded, ConditionalCodec, Planes, code, still
 from mediacodec_models.video.pack import read_pack
+from mediacodec_models.video.prediction import predict
 from mediacodec_models.video.tables import Counts
 
 LEVELS = (12, 20, 28, 36, 44, 52)  # quality levels of streams
@@ -47,22 +48,37 @@ def count_chain(
 ) -> None:
     """Code a keyframe and the pictures behind it, as the encoder does, and count."""
     quality = torch.tensor([level_at(level, 0)])
-    coded = code(key, pictures[0], None, None, quality)
+    levels = live_local.for_key(wish(pictures[0]))
+    counts.levels += live_local.count_levels(levels, None)
+    coded = code(key, pictures[0], None, None, quality, factors(levels))
     counts.add_symbols(coded.symbols, coded.index)
     counts.add_hyper(coded.hyper, None, int(quality), np.ones(coded.hyper.shape[2:], np.bool_))
     before, skipped = torch.zeros_like(coded.hyper), None
     for position in range(1, len(pictures)):
         quality = torch.tensor([level_at(level, position)])
-        reference = coded.reference
-        predicted = compensate(reference.planes, motion[position])
-        moved = Reference(reference.planes, follow(reference.features, motion[position]), reference.memory)
-        coded = code(inter, pictures[position], predicted, moved, quality)
+        field_now = motion_at(motion[position], quality)
+        current = pictures[position]
+        predicted, moved = predict(current, coded.reference, field_now)
+        inherited = live_local.inherit(levels, field_now[0].numpy().astype(np.int16))
+        alive = still(current, predicted, factors(inherited), quality)[0, 0].numpy() == 0
+        levels = live_local.for_inter(wish(current), inherited, alive)
+        counts.levels += live_local.count_levels(levels, inherited)
+        coded = code(inter, current, predicted, moved, quality, factors(levels))
         last, skipped = skipped, skipped_blocks(coded, predicted)
         counts.skips += skip.count_map(skipped, last)
         kept = cells(~skipped)
         counts.add_symbols(coded.symbols, coded.index)
         counts.add_hyper(coded.hyper, before, int(quality), kept)
         before = coded.hyper * torch.from_numpy(kept)
+
+
+def wish(picture: Planes) -> live_local.Levels:
+    """The local steps that an encoder would like, int8 [h, w]."""
+    return live_local.wanted(live_local.masking(picture[0][0, 0].numpy().astype(np.uint8)))
+
+
+def factors(levels: live_local.Levels) -> Tensor:
+    return torch.from_numpy(live_local.factors(levels))
 
 
 def skipped_blocks(coded: Coded, predicted: Planes) -> np.ndarray:
@@ -83,6 +99,7 @@ def count_motion(clips: list[Clip], counts: Counts, *, pictures: int = 12) -> No
     """Motion fields of the first pictures of every clip."""
     for clip in clips:
         last = None
-        for motion in clip.motion[1:pictures]:
-            counts.motion += field.count_symbols(np.asarray(motion), last)
-            last = np.asarray(motion)
+        for fields in clip.motion[1:pictures]:
+            middle = np.asarray(fields[len(fields) // 2])
+            counts.motion += field.count_symbols(middle, last)
+            last = middle

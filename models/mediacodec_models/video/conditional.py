@@ -5,7 +5,8 @@ checkerboard prior, gains for variable rate. Unlike them it moves blocks explici
 network here is a correction that begins at zero, in units of the quantization step.
 
 Shapes: a picture of [h, w], both multiples of 16, has its features at 1/8, its latent at 1/16, its hyper-latent at 1/32
-(rounded up). Symbols are latent coefficients minus what context and the first pass predict, in quantization steps.
+(rounded up). Symbols are latent coefficients minus what context and the first pass predict, in quantization steps. The
+step of a coefficient is its picture's (`ConditionalCodec.step`) times that of its block, `local`, [b, 1, h/16, w/16].
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mediacodec.codecs.live_picture import STILL
 from mediacodec_models.video.integer import round_through
 from mediacodec_models.video.layers import KNOTS, LEVELS, DepthBlock, QualityGain, Trunk, silent
 from mediacodec_models.video.prior import HYPER_LIMIT, IntegerPrior
@@ -129,26 +131,25 @@ class ConditionalCodec(nn.Module):
         """What the context predicts of the latent, in steps."""
         return self._transformed(pack(*predicted)) / self.step(quality) + self.mean_out(deep)
 
-    def shift(self, symbols: Tensor, deep: Tensor | None, quality: Tensor) -> Tensor:
-        """What the symbols of the first pass predict of the second's, in steps."""
-        step = self.step(quality)
-        known = symbols * step
-        near = self.shift_near(self.shift_enter(known))
+    def shift(self, symbols: Tensor, local: Tensor, deep: Tensor | None, quality: Tensor) -> Tensor:
+        """What the symbols of the first pass predict of the second's, in the block's own steps."""
+        known = symbols * local
+        near = self.shift_near(self.shift_enter(known * self.step(quality)))
         near = near if deep is None else torch.cat([near, deep], dim=1)
         mixed = F.relu(self.shift_mix(near)) * self.shift_gain(quality)
-        return self.shift_straight(symbols) + self.shift_out(mixed)
+        return (self.shift_straight(known) + self.shift_out(mixed)) / local
 
     def synthesise(
-        self, latent: Tensor, predicted: Planes | None, context: Tensor | None, quality: Tensor
+        self, latent: Tensor, local: Tensor, predicted: Planes | None, context: Tensor | None, quality: Tensor
     ) -> tuple[Planes, Tensor | None]:
-        """The latent in steps -> planes, not clamped, and features for the next picture."""
+        """The latent in the picture's steps -> planes, not clamped, and features for the next picture."""
         coarse = F.conv2d(latent * self.step(quality), self.inverse_transform)
         coarse = F.pixel_shuffle(coarse, 2)
         seen = [coarse]
         if predicted is not None and context is not None:
             seen += [coarse - pack(*predicted), context]
         x = self.decoder_trunk(torch.cat(seen, dim=1), quality)
-        scale = (step_size(quality) / UNIT)[:, None, None, None]
+        scale = (step_size(quality) / UNIT)[:, None, None, None] * spread(local)
         features = self.features_out(x).clamp(-4, 4) if self.config.inter else None
         return unpack(coarse + self.decoder_out(x) * scale), features
 
@@ -157,7 +158,7 @@ class ConditionalCodec(nn.Module):
     def analyse(
         self, current: Planes, predicted: Planes | None, context: Tensor | None, mean: Tensor | None, quality: Tensor
     ) -> Tensor:
-        """The latent minus its mean, in steps."""
+        """The latent minus its mean, in the picture's steps."""
         packed = pack(*current)
         seen, base = [packed], packed
         if predicted is not None and context is not None:
@@ -168,7 +169,7 @@ class ConditionalCodec(nn.Module):
         return latent if mean is None else latent - mean
 
     def analyse_hyper(self, latent: Tensor, memory: Tensor, quality: Tensor) -> Tensor:
-        """The hyper-latent of a latent minus its mean, not rounded, at 1/32."""
+        """The hyper-latent of a latent minus its mean in the blocks' steps, not rounded, at 1/32."""
         compressed = torch.log1p(latent.abs())
         x = F.relu(self.hyper_enter(torch.cat([compressed, memory / 64], dim=1)))
         odd_rows, odd_columns = x.shape[2] % 2, x.shape[3] % 2
@@ -204,7 +205,12 @@ def checkerboard(like: Tensor) -> Tensor:
 
 
 def code(
-    codec: ConditionalCodec, current: Planes, predicted: Planes | None, reference: Reference | None, quality: Tensor
+    codec: ConditionalCodec,
+    current: Planes,
+    predicted: Planes | None,
+    reference: Reference | None,
+    quality: Tensor,
+    local: Tensor,
 ) -> Coded:
     """Encode and decode one picture, as training sees it.
 
@@ -213,35 +219,53 @@ def code(
     context = deep = mean = None
     height, width = current[0].shape[2] // 16, current[0].shape[3] // 16
     memory = current[0].new_zeros(len(quality), codec.config.memory, height, width)
+    kept = torch.ones_like(local)
     if predicted is not None and reference is not None:
         memory = reference.memory
         context, deep = codec.context(predicted, reference.features, quality)
         mean = codec.mean(predicted, deep, quality)
-    latent = codec.analyse(current, predicted, context, mean, quality)
+        kept = 1 - still(current, predicted, local, quality)
+    latent = codec.analyse(current, predicted, context, mean, quality) / local
     hyper = round_through(codec.analyse_hyper(latent, memory, quality).clamp(-HYPER_LIMIT, HYPER_LIMIT))
+    hyper = hyper * F.max_pool2d(kept, 2, ceil_mode=True)
     first = checkerboard(latent)
     index_first, hidden, place = codec.prior.first(hyper, memory, quality)
-    symbols_first = quantise(latent, index_first) * first
+    symbols_first = quantise(latent, index_first) * first * kept
     index_second = codec.prior.second(symbols_first, hidden, quality)
-    shift = codec.shift(symbols_first, deep, quality) * (1 - first)
-    symbols = symbols_first + quantise(latent - shift, index_second) * (1 - first)
+    shift = codec.shift(symbols_first, local, deep, quality) * (1 - first)
+    symbols = symbols_first + quantise(latent - shift, index_second) * (1 - first) * kept
     index = index_first * first + index_second * (1 - first)
-    decoded = symbols + shift if mean is None else symbols + shift + mean
-    planes, features = codec.synthesise(decoded, predicted, context, quality)
+    decoded = (symbols + shift) * local
+    decoded = decoded if mean is None else decoded + mean
+    planes, features = codec.synthesise(decoded, local, predicted, context, quality)
     skipped = torch.zeros_like(symbols[:, :1])
     if predicted is not None:
-        skipped = skip_choice(current, planes, predicted, symbols, index, quality)
+        skipped = skip_choice(current, planes, predicted, symbols, index, local, quality)
+        skipped = torch.maximum(skipped, 1 - kept)
         planes = paste(planes, predicted, skipped)
     remembered = codec.prior.recall(symbols, place, quality)
     if features is None:
         features = latent.new_zeros(len(quality), codec.config.features, 2 * height, 2 * width)
     y, u, v = (plane.clamp(0, 255) for plane in planes)
-    kept = (round_through(y), round_through(u), round_through(v))
-    return Coded(planes, Reference(kept, features, remembered), symbols, index * (1 - skipped), hyper)
+    levels = (round_through(y), round_through(u), round_through(v))
+    return Coded(planes, Reference(levels, features, remembered), symbols, index * (1 - skipped), hyper)
+
+
+def still(current: Planes, predicted: Planes, local: Tensor, quality: Tensor) -> Tensor:
+    """Blocks, [b, 1, h/16, w/16], that the encoder skips unseen, since coding them would not come closer."""
+    with torch.no_grad():
+        step = step_size(quality)[:, None, None, None] * local
+        return (block_errors(current, predicted) <= STILL * step**2).to(local.dtype)
 
 
 def skip_choice(
-    current: Planes, decoded: Planes, predicted: Planes, symbols: Tensor, index: Tensor, quality: Tensor
+    current: Planes,
+    decoded: Planes,
+    predicted: Planes,
+    symbols: Tensor,
+    index: Tensor,
+    local: Tensor,
+    quality: Tensor,
 ) -> Tensor:
     """Blocks of 16x16, [b, 1, h/16, w/16], for which the prediction as it is is the better bargain.
 
@@ -249,7 +273,7 @@ def skip_choice(
     """
     with torch.no_grad():
         empty = symbols.abs().amax(dim=1, keepdim=True) == 0
-        worth = RATE_WEIGHT * step_size(quality)[:, None, None, None] ** 2
+        worth = RATE_WEIGHT * (step_size(quality)[:, None, None, None] * local) ** 2
         saved = bits(symbols, index).sum(dim=1, keepdim=True) * worth
         lost = block_errors(current, predicted) - block_errors(current, decoded)
         return (empty & (lost < saved)).to(symbols.dtype)
@@ -259,6 +283,11 @@ def block_errors(one: Planes, other: Planes) -> Tensor:
     """Squared error of each 16x16 block, chroma counted twice, [b, 1, h/16, w/16]."""
     y, u, v = ((a - b).square() for a, b in zip(one, other, strict=True))
     return 256 * F.avg_pool2d(y, 16) + 2 * 64 * F.avg_pool2d(u + v, 8)
+
+
+def spread(local: Tensor) -> Tensor:
+    """What belongs to 16x16 blocks, for the cells of 8x8."""
+    return local.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
 
 
 def paste(planes: Planes, predicted: Planes, skipped: Tensor) -> Planes:

@@ -29,17 +29,18 @@ from mediacodec_models.video.conditional import ConditionalCodec, ConditionalCon
 from mediacodec_models.video.graphs import (
     Context,
     InterAnalysis,
-    InterSecond,
+    InterShift,
     InterSynthesis,
     KeyAnalysis,
-    KeySecond,
+    KeyShift,
     KeySynthesis,
     Refine,
 )
 from mediacodec_models.video.integer import IntegerConv
 from mediacodec_models.video.pack import read_pack
 from mediacodec_models.video.prior import HYPER_LIMIT, SCALES
-from mediacodec_models.video.prior_graphs import First
+from mediacodec_models.video.prior_graphs import First, Recall, Second
+from mediacodec_models.video.resume import weights
 from mediacodec_models.video.tables import Counts, fit_tables, table_bits
 from mediacodec_models.video.transform import COEFFICIENTS, LUMA_KEPT
 
@@ -71,34 +72,27 @@ def plans(key: ConditionalCodec, inter: ConditionalCodec) -> list[GraphPlan]:
     """Every graph of a model, by the names that the runtime knows."""
     state = ["index", "hidden", "place"]
     first = ["hyper", "memory", "quality"]
-    syn = ["symbols", "shift", "mean", "context", *PREDICTED, "skip", "place", "quality"]
+    second, recall = ["symbols", "hidden", "quality"], ["symbols", "place", "quality"]
+    shift, synthesis = ["symbols", "local"], ["symbols", "shift", "local"]
+    known = ["mean", "context", *PREDICTED, "skip", "quality"]
+    seen = [*CURRENT, *PREDICTED, "context", "mean", "memory", "local", "quality"]
+    context = [*PREDICTED, "features", "cells", "quality"]
     return [
-        GraphPlan("key_analysis", KeyAnalysis(key), [*CURRENT, "quality"], ["latent", "hyper"]),
+        GraphPlan("key_analysis", KeyAnalysis(key), [*CURRENT, "local", "quality"], ["latent", "hyper"]),
         GraphPlan("key_prior", First(key.prior), first, state),
-        GraphPlan("key_second", KeySecond(key), ["symbols", "hidden", "quality"], ["index", "shift"]),
-        GraphPlan(
-            "key_synthesis",
-            KeySynthesis(key),
-            ["symbols", "shift", "place", "quality"],
-            [*PLANES_OUT, "memory"],
-        ),
-        GraphPlan(
-            "inter_context",
-            Context(inter),
-            [*PREDICTED, "features", "cells", "quality"],
-            ["context", "deep", "mean"],
-        ),
-        GraphPlan(
-            "inter_analysis",
-            InterAnalysis(inter),
-            [*CURRENT, *PREDICTED, "context", "mean", "memory", "quality"],
-            ["latent", "hyper"],
-        ),
+        GraphPlan("key_second", Second(key.prior), second, ["index"]),
+        GraphPlan("key_recall", Recall(key.prior), recall, ["memory"]),
+        GraphPlan("key_shift", KeyShift(key), [*shift, "quality"], ["shift"]),
+        GraphPlan("key_synthesis", KeySynthesis(key), [*synthesis, "quality"], PLANES_OUT),
+        GraphPlan("inter_context", Context(inter), context, ["context", "deep", "mean"]),
+        GraphPlan("inter_analysis", InterAnalysis(inter), seen, ["latent", "hyper"]),
         GraphPlan("inter_prior", First(inter.prior), first, state),
-        GraphPlan("inter_second", InterSecond(inter), ["symbols", "hidden", "deep", "quality"], ["index", "shift"]),
-        GraphPlan("inter_synthesis", InterSynthesis(inter), syn, [*PLANES_OUT, "features", "memory"]),
-        GraphPlan("key_refine", Refine(key), [*CURRENT, "quality"], ["latent"]),
-        GraphPlan("inter_refine", Refine(inter), [*CURRENT, "quality"], ["latent"]),
+        GraphPlan("inter_second", Second(inter.prior), second, ["index"]),
+        GraphPlan("inter_recall", Recall(inter.prior), recall, ["memory"]),
+        GraphPlan("inter_shift", InterShift(inter), [*shift, "deep", "quality"], ["shift"]),
+        GraphPlan("inter_synthesis", InterSynthesis(inter), [*synthesis, *known], [*PLANES_OUT, "features"]),
+        GraphPlan("key_refine", Refine(key), [*CURRENT, "local", "quality"], ["latent"]),
+        GraphPlan("inter_refine", Refine(inter), [*CURRENT, "local", "quality"], ["latent"]),
     ]
 
 
@@ -112,10 +106,10 @@ def example(name: str, config: ConditionalConfig, height: int, width: int) -> Te
         "memory": (config.memory, height, width),
         "hidden": (config.prior, height, width),
         "place": (config.hyper + config.memory, height, width),
-        "features": (config.features, 2 * height, 2 * width),
         "context": (config.width, 2 * height, 2 * width),
         "deep": (config.deep, height, width),
         "skip": (1, height, width),
+        "local": (1, height, width),
     }
     plain = name.removeprefix("predicted_")
     if plain in ("y", "u", "v"):
@@ -123,7 +117,9 @@ def example(name: str, config: ConditionalConfig, height: int, width: int) -> Te
     if name == "quality":
         return torch.zeros(1, dtype=torch.int64)
     if name == "cells":
-        return torch.arange(4 * height * width)[None]
+        return torch.arange(4 * height * width).reshape(1, 1, 2 * height, 2 * width)
+    if name == "features":
+        return torch.zeros(1, config.features, 4 * height * width)
     return torch.zeros(1, *shapes.get(name, (COEFFICIENTS, height, width)))
 
 
@@ -141,8 +137,7 @@ def export_graph(plan: GraphPlan, config: ConditionalConfig, folder: Path) -> di
         input_names=plan.inputs,
         output_names=plan.outputs,
         dynamic_shapes=[
-            {axis: free for axis in range(value.ndim) if axis > 1 or (axis and name == "cells")}
-            for name, value in zip(plan.inputs, values, strict=True)
+            dict.fromkeys(range(2, value.ndim), free) for value in values
         ],
         custom_translation_table={torch.ops.aten.pixel_unshuffle.default: space_to_depth},
         optimize=True,
@@ -236,24 +231,23 @@ def two_pictures(data: Path) -> list[Planes]:
     return [(planes[0][i], planes[1][i], planes[2][i]) for i in range(2)]
 
 
-def read_codec(config: dict[str, Any], run: Path) -> ConditionalCodec:
-    """The averaged weights of a run."""
+def read_codec(config: dict[str, Any], folder: Path, kind: str) -> ConditionalCodec:
+    """A codec from a run's folder or a zoo folder."""
     codec = ConditionalCodec(ConditionalConfig(**config))
-    state = torch.load(run / "checkpoint.pt", weights_only=True, map_location="cpu")
-    codec.load_state_dict(state["average"])
+    codec.load_state_dict(weights(folder, kind))
     return codec.requires_grad_(False)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", type=Path)
-    parser.add_argument("--key", type=Path, required=True, help="run folder of the keyframe codec")
-    parser.add_argument("--inter", type=Path, required=True, help="run folder of the predicted pictures' codec")
+    parser.add_argument("--key", type=Path, required=True, help="keyframe codec: a run's folder or a zoo folder")
+    parser.add_argument("--inter", type=Path, required=True, help="codec of predicted pictures, likewise")
     parser.add_argument("--data", type=Path, required=True, help="folder made by mediacodec_models.video_data")
     parser.add_argument("--out", type=Path, required=True, help="the zoo folder to write")
     args = parser.parse_args()
     recipe = tomllib.loads(args.recipe.read_text())
-    key, inter = read_codec(recipe["key"], args.key), read_codec(recipe["inter"], args.inter)
+    key, inter = (read_codec(recipe[kind], getattr(args, kind), kind) for kind in ("key", "inter"))
     manifest = export(key, inter, recipe["model"], args.data, args.out)
     print(json.dumps({k: manifest[k] for k in ("name", "weights_sha256", "settings")}, indent=1))
 

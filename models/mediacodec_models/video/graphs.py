@@ -15,7 +15,6 @@ from torch.nn import functional as F
 from mediacodec_models.video.conditional import ConditionalCodec, step_size
 from mediacodec_models.video.folded import Fixed, Table, constant, strided
 from mediacodec_models.video.layers import LEVELS, Trunk
-from mediacodec_models.video.prior_graphs import Recall, Second
 from mediacodec_models.video.transform import PACKED, UNIT
 
 GREY = 128.0 / UNIT
@@ -93,7 +92,7 @@ class Hyper(nn.Module):
 
 
 class Analysis(nn.Module):
-    """Planes -> latent minus its mean, in steps, and hyper-latent."""
+    """Planes -> latent minus its mean, in the blocks' steps, and hyper-latent."""
 
     def __init__(self, codec: ConditionalCodec) -> None:
         super().__init__()
@@ -106,6 +105,7 @@ class Analysis(nn.Module):
         self.hyper = Hyper(codec)
 
     def latent(self, planes: list[Tensor], known: list[Tensor], quality: Tensor) -> Tensor:
+        """In the picture's steps, whole."""
         own = torch.cat(unshuffled(planes), dim=1)
         x = self.trunk([own, *known], quality)
         x = self.block(F.relu(self.down(x)))
@@ -118,8 +118,8 @@ class KeyAnalysis(Analysis):
         enter = codec.hyper_enter  # of a memory that is zero nothing is left
         self.hyper.enter = Fixed(enter.weight[:, : -codec.config.memory], enter.bias)
 
-    def forward(self, y: Tensor, u: Tensor, v: Tensor, quality: Tensor) -> tuple[Tensor, ...]:
-        latent = self.latent([y, u, v], [], quality)
+    def forward(self, y: Tensor, u: Tensor, v: Tensor, local: Tensor, quality: Tensor) -> tuple[Tensor, ...]:
+        latent = self.latent([y, u, v], [], quality) / local
         return latent, self.hyper(latent, None, quality)
 
 
@@ -135,10 +135,11 @@ class InterAnalysis(Analysis):
         context: Tensor,
         mean: Tensor,
         memory: Tensor,
+        local: Tensor,
         quality: Tensor,
     ) -> tuple[Tensor, ...]:
         packed = torch.cat(unshuffled([predicted_y, predicted_u, predicted_v]), dim=1)
-        latent = self.latent([y, u, v], [packed, context], quality) - mean
+        latent = (self.latent([y, u, v], [packed, context], quality) - mean) / local
         return latent, self.hyper(latent, memory, quality)
 
 
@@ -162,8 +163,9 @@ class Context(nn.Module):
         cells: Tensor,
         quality: Tensor,
     ) -> tuple[Tensor, ...]:
-        rows = features.flatten(2).transpose(1, 2)  # gathering whole rows is many times as fast
-        moved = rows.index_select(1, cells.flatten()).transpose(1, 2).reshape(features.shape)
+        """features: [1, channels, cells of all rows]; cells: where those of these rows come from, [1, 1, h, w]."""
+        rows = features.transpose(1, 2)  # gathering whole rows is many times as fast
+        moved = rows.index_select(1, cells.flatten()).transpose(1, 2).reshape(1, -1, *cells.shape[2:])
         packed = torch.cat(unshuffled([predicted_y, predicted_u, predicted_v]), dim=1)
         context = self.trunk([packed, moved], quality)
         deep = self.block(F.relu(self.down(context)))
@@ -186,14 +188,14 @@ class Synthesis(nn.Module):
         first.bias.data -= 0.5 * first.weights().sum(dim=(1, 2, 3))
         self.out = Fixed(codec.decoder_out.weight, codec.decoder_out.bias)
         self.scale = Table(step_size(torch.arange(LEVELS))[:, None])
-        self.recall = Recall(codec.prior)
 
-    def planes(self, latent: Tensor, known: list[Tensor], quality: Tensor) -> tuple[Tensor, Tensor]:
-        """The packed picture in grey levels plus a half, and what the trunk leaves."""
+    def planes(self, latent: Tensor, local: Tensor, known: list[Tensor], quality: Tensor) -> tuple[Tensor, Tensor]:
+        """The packed picture in grey levels plus a half, and what the trunk leaves. latent: in the picture's steps."""
         scaled = latent * self.step(quality)
         coarse = F.conv_transpose2d(scaled, self.inverse, self.middle, stride=2)
         x = self.trunk([coarse, *known], quality)
-        return coarse + self.out(x, out_gain=self.scale(quality)), x
+        correction = self.out(x, out_gain=self.scale(quality))
+        return coarse + correction * F.interpolate(local, scale_factor=2.0, mode="nearest"), x
 
     @staticmethod
     def shuffled(levels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -203,9 +205,9 @@ class Synthesis(nn.Module):
 
 
 class KeySynthesis(Synthesis):
-    def forward(self, symbols: Tensor, shift: Tensor, place: Tensor, quality: Tensor) -> tuple[Tensor, ...]:
-        levels, _ = self.planes(symbols + shift, [], quality)
-        return *self.shuffled(levels), self.recall(symbols, place, quality)
+    def forward(self, symbols: Tensor, shift: Tensor, local: Tensor, quality: Tensor) -> tuple[Tensor, ...]:
+        levels, _ = self.planes((symbols + shift) * local, local, [], quality)
+        return self.shuffled(levels)
 
 
 class InterSynthesis(Synthesis):
@@ -217,25 +219,25 @@ class InterSynthesis(Synthesis):
         self,
         symbols: Tensor,
         shift: Tensor,
+        local: Tensor,
         mean: Tensor,
         context: Tensor,
         predicted_y: Tensor,
         predicted_u: Tensor,
         predicted_v: Tensor,
         skip: Tensor,
-        place: Tensor,
         quality: Tensor,
     ) -> tuple[Tensor, ...]:
         packed = torch.cat(unshuffled([predicted_y, predicted_u, predicted_v]), dim=1)
-        levels, x = self.planes(symbols + shift + mean, [packed, context], quality)
+        levels, x = self.planes((symbols + shift) * local + mean, local, [packed, context], quality)
         cells = F.interpolate(skip, scale_factor=2.0, mode="nearest")
         levels = levels * (1 - cells) + packed * cells
         features = self.features_out(x).clamp(-4, 4)
-        return *self.shuffled(levels), features, self.recall(symbols, place, quality)
+        return *self.shuffled(levels), features
 
 
 class Shift(nn.Module):
-    """What the symbols of the first pass predict of the second's, in steps; zero where the first pass coded."""
+    """What the symbols of the first pass predict of the second's, in the blocks' steps; zero where the first coded."""
 
     def __init__(self, codec: ConditionalCodec) -> None:
         super().__init__()
@@ -248,33 +250,33 @@ class Shift(nn.Module):
         self.gain = Table(codec.shift_gain.table())
         self.out = Fixed(codec.shift_out.weight, codec.shift_out.bias)
         self.straight = codec.shift_straight
-        self.index = Second(codec.prior)
 
-    def shift(self, symbols: Tensor, deep: Tensor | None, quality: Tensor) -> Tensor:
-        mixed = self.mix(self.near(self.enter(symbols * self.step(quality))))
+    def shift(self, symbols: Tensor, local: Tensor, deep: Tensor | None, quality: Tensor) -> Tensor:
+        known = symbols * local
+        mixed = self.mix(self.near(self.enter(known * self.step(quality))))
         mixed = mixed if self.mix_deep is None else mixed + self.mix_deep(deep)
-        shift = self.straight(symbols) + self.out(F.relu(mixed) * self.gain(quality))
+        shift = (self.straight(known) + self.out(F.relu(mixed) * self.gain(quality))) / local
         height, width = shift.shape[2:]
         odd = ((torch.arange(height)[:, None] + torch.arange(width)) % 2).float()
         return shift * torch.stack([odd, 1 - odd]).repeat(shift.shape[1] // 2, 1, 1)  # as `checkerboard`
 
 
-class KeySecond(Shift):
-    def forward(self, symbols: Tensor, hidden: Tensor, quality: Tensor) -> tuple[Tensor, ...]:
-        return self.index(symbols, hidden, quality), self.shift(symbols, None, quality)
+class KeyShift(Shift):
+    def forward(self, symbols: Tensor, local: Tensor, quality: Tensor) -> Tensor:
+        return self.shift(symbols, local, None, quality)
 
 
-class InterSecond(Shift):
-    def forward(self, symbols: Tensor, hidden: Tensor, deep: Tensor, quality: Tensor) -> tuple[Tensor, ...]:
-        return self.index(symbols, hidden, quality), self.shift(symbols, deep, quality)
+class InterShift(Shift):
+    def forward(self, symbols: Tensor, local: Tensor, deep: Tensor, quality: Tensor) -> Tensor:
+        return self.shift(symbols, local, deep, quality)
 
 
 class Refine(nn.Module):
-    """Differences of planes, in grey levels -> the change of the latent, in steps."""
+    """Differences of planes, in grey levels -> the change of the latent, in the blocks' steps."""
 
     def __init__(self, codec: ConditionalCodec) -> None:
         super().__init__()
         self.transform = Transform(codec, difference=True)
 
-    def forward(self, dy: Tensor, du: Tensor, dv: Tensor, quality: Tensor) -> Tensor:
-        return self.transform(torch.cat(unshuffled([dy, du, dv]), dim=1), quality)
+    def forward(self, dy: Tensor, du: Tensor, dv: Tensor, local: Tensor, quality: Tensor) -> Tensor:
+        return self.transform(torch.cat(unshuffled([dy, du, dv]), dim=1), quality) / local

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mediacodec_models.video.clips import Clip
+from mediacodec_models.video.clips import LEVELS, Clip
 
 
 def read_pack(folder: Path, *, dev: bool) -> list[Clip]:
@@ -24,6 +24,7 @@ def read_pack(folder: Path, *, dev: bool) -> list[Clip]:
         data = shards[number]
         planes = data[piece["planes"] :][: n * h * 3 // 2 * w].reshape(n, h * 3 // 2, w)
         u, v = (planes[:, top : top + h // 4].reshape(n, h // 2, w // 2) for top in (h, h + h // 4))
-        motion = data[piece["motion"] :][: n * h * w // 16].view("<i2").reshape(n, 2, h // 8, w // 8)
+        k = len(LEVELS)
+        motion = data[piece["motion"] :][: n * k * h * w // 16].view("<i2").reshape(n, k, 2, h // 8, w // 8)
         clips.append(Clip(piece["name"], planes[:, :h], u, v, motion))
     return clips

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from mediacodec.codecs.live_settings import quality_offset
-from mediacodec_models.video.conditional import Planes, at_level, code
+from mediacodec_models.video.clips import motion_at
+from mediacodec_models.video.conditional import Planes, at_level, block_errors, code
 from mediacodec_models.video.integer import QualityBias
 from mediacodec_models.video.motion import compensate, follow
 from mediacodec_models.video.prior import SCALES
@@ -46,8 +47,10 @@ def start_prior(run: Run) -> None:
 def _latent(run: Run, pictures: list[Planes], motion: list[Tensor], quality: Tensor, key_quality: Tensor) -> Tensor:
     if run.key is None:
         return run.codec.analyse(pictures[0], None, None, None, quality)
-    reference = code(run.key, pictures[0], None, None, key_quality).reference
-    predicted = compensate(reference.planes, motion[1])
-    context, deep = run.codec.context(predicted, follow(reference.features, motion[1]), quality)
+    plain = torch.ones_like(block_errors(pictures[0], pictures[0]))
+    reference = code(run.key, pictures[0], None, None, key_quality, plain).reference
+    field = motion_at(motion[1], quality)
+    predicted = compensate(reference.planes, field)
+    context, deep = run.codec.context(predicted, follow(reference.features, field), quality)
     mean = run.codec.mean(predicted, deep, quality)
     return run.codec.analyse(pictures[1], predicted, context, mean, quality)

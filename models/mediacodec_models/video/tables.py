@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mediacodec.codecs import live_local
 from mediacodec.motion import field, skip
 from mediacodec_bitstream import TableFamily
 from mediacodec_bitstream.tables import PRECISION, TOTAL
@@ -51,7 +52,7 @@ class Counts:
     """How often what was coded.
 
     sizes: magnitudes, [2 * SCALES, MOST + 2] (all beyond MOST in the last); hyper_key [channels, 3, 17];
-    hyper_inter [channels, 3, 3, 17]; motion, skips: as `count_symbols` and `count_map` count.
+    hyper_inter [channels, 3, 3, 17]; motion, skips, levels: as `count_symbols`, `count_map`, `count_levels` count.
     """
 
     channels: int
@@ -60,6 +61,7 @@ class Counts:
     hyper_inter: Floats = made_by(init=False)
     motion: Floats = made_by(init=False)
     skips: Floats = made_by(init=False)
+    levels: Floats = made_by(init=False)
 
     def __post_init__(self) -> None:
         alphabet = 2 * HYPER_LIMIT + 1
@@ -68,6 +70,7 @@ class Counts:
         self.hyper_inter = np.zeros((self.channels, len(BUCKETS) + 1, 3, alphabet))
         self.motion = np.zeros((field.NUM_CONTEXTS, field.ALPHABET))
         self.skips = np.zeros((skip.NUM_CONTEXTS, skip.ALPHABET))
+        self.levels = np.zeros((live_local.NUM_CONTEXTS, live_local.ALPHABET))
 
     def add_symbols(self, symbols: Tensor, index: Tensor) -> None:
         """symbols and their scale indices, [1, coefficients, h, w]; what has index 0 is not coded."""
@@ -145,6 +148,7 @@ def fit_tables(
         "hyper_inter": hyper_tables(counts.hyper_inter, inter_scale),
         "motion": drawn_to(field.default_tables(), counts.motion),
         "skip": drawn_to(skip.default_map_tables(), counts.skips),
+        "levels": drawn_to(live_local.default_tables(), counts.levels),
     }
 
 
@@ -160,6 +164,7 @@ def table_bits(tables: dict[str, NDArray[np.uint32]], counts: Counts) -> dict[st
         "hyper_inter": counts.hyper_inter,
         "motion": counts.motion,
         "skip": counts.skips,
+        "levels": counts.levels,
     }
     return {name: float((seen[name].reshape(t.shape) * costs(t)).sum()) for name, t in tables.items()}
 

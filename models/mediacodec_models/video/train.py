@@ -20,12 +20,11 @@ import torch
 from torch import Tensor
 
 from mediacodec.codecs.live_settings import quality_offset
-from mediacodec_models.video.clips import Crops, Planes
+from mediacodec_models.video.clips import Crops, Planes, motion_at
 from mediacodec_models.video.conditional import (
     Coded,
     ConditionalCodec,
     ConditionalConfig,
-    Reference,
     at_level,
     block_errors,
     code,
@@ -33,17 +32,21 @@ from mediacodec_models.video.conditional import (
 )
 from mediacodec_models.video.integer import QualityBias
 from mediacodec_models.video.layers import LEVELS
-from mediacodec_models.video.motion import compensate, follow
+from mediacodec_models.video.local import draw_strengths, local_steps
 from mediacodec_models.video.pack import read_pack
+from mediacodec_models.video.prediction import predict
 from mediacodec_models.video.quantise import RATE_WEIGHT, bits, hyper_bits
+from mediacodec_models.video.resume import weights
 from mediacodec_models.video.start import start_prior
 
 BUCKETS = 16
+WORST_KEY = 3  # quality levels by which keyframes may be worse than what is asked for while training
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """lengths: predicted pictures in a chain, from the start to the end of the run."""
+    """lengths: predicted pictures in a chain, from the start to the end of the run; ahead: up to so many more are coded
+    between the keyframe and those, without being trained on: most references are several pictures old."""
 
     batch: int = 4
     size: int = 256
@@ -54,15 +57,27 @@ class TrainConfig:
     highest: int = 56
     average: float = 0.995
     lengths: tuple[int, ...] = (1, 2, 3, 4, 5)
+    ahead: int = 4
     seed: int = 1
 
 
-def picture_loss(codec: ConditionalCodec, coded: Coded, current: Planes, quality: Tensor) -> tuple[Tensor, Tensor]:
-    """Loss and bits a luma sample, [b] each."""
+@dataclass
+class Picture:
+    """A picture of a chain after coding: what it was coded from and how finely."""
+
+    coded: Coded
+    current: Planes
+    quality: Tensor
+    local: Tensor
+
+
+def picture_loss(codec: ConditionalCodec, picture: Picture) -> tuple[Tensor, Tensor]:
+    """Loss and bits a luma sample, [b] each. Errors count by the local step, as the encoder weighs them."""
+    coded, current = picture.coded, picture.current
     samples = current[0][0].numel()
     rate = bits(coded.symbols, coded.index).sum(dim=(1, 2, 3)) + hyper_bits(coded.hyper, codec.hyper_scale)
-    error = block_errors(current, coded.planes).sum(dim=(1, 2, 3))
-    return (rate + error / (RATE_WEIGHT * step_size(quality) ** 2)) / samples, rate / samples
+    error = (block_errors(current, coded.planes) / picture.local.square()).sum(dim=(1, 2, 3))
+    return (rate + error / (RATE_WEIGHT * step_size(picture.quality) ** 2)) / samples, rate / samples
 
 
 class Balance:
@@ -90,22 +105,30 @@ def groups(codec: ConditionalCodec, rate: float) -> list[dict[str, Any]]:
 
 def chain(
     codec: ConditionalCodec, key: ConditionalCodec | None, pictures: list[Planes], motion: list[Tensor], base: Tensor,
-    first: int,
-) -> list[tuple[Coded, Planes, Tensor]]:  # fmt: skip
-    """Code pictures; with `key` the first is its keyframe and untrained. first: position of the second picture."""
+    first: int, ahead: int = 0,
+) -> list[Picture]:  # fmt: skip
+    """Code pictures; with `key` the first is its keyframe and untrained, and so are `ahead` predicted ones after it.
+
+    first: position of the second picture. The quality of the keyframe is drawn, mostly lower than an encoder would have
+    it: what pictures are predicted from in use is hardly ever a keyframe.
+    """
+    strength = draw_strengths(len(base))
+    local = local_steps(pictures[0][0], strength)
     if key is None:
-        quality = base
-        return [(code(codec, pictures[0], None, None, quality), pictures[0], quality)]
+        return [Picture(code(codec, pictures[0], None, None, base, local), pictures[0], base, local)]
     with torch.no_grad():
-        reference = code(key, pictures[0], None, None, at_level(base, quality_offset(0))).reference
+        offset = torch.randint(quality_offset(0), WORST_KEY + 1, base.shape, device=base.device)
+        reference = code(key, pictures[0], None, None, (base + offset).clamp(0, LEVELS - 1), local).reference
     result = []
     for t in range(1, len(pictures)):
         quality = at_level(base, quality_offset(first + t - 1))
-        predicted = compensate(reference.planes, motion[t])
-        moved = Reference(reference.planes, follow(reference.features, motion[t]), reference.memory)
-        coded = code(codec, pictures[t], predicted, moved, quality)
+        current, local = pictures[t], local_steps(pictures[t][0], strength)
+        with torch.set_grad_enabled(t > ahead):
+            predicted, moved = predict(current, reference, motion_at(motion[t], quality))
+            coded = code(codec, current, predicted, moved, quality, local)
         reference = coded.reference
-        result.append((coded, pictures[t], quality))
+        if t > ahead:
+            result.append(Picture(coded, current, quality, local))
     return result
 
 
@@ -116,7 +139,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, required=True, help="training time the schedule is laid over")
-    parser.add_argument("--key", type=Path, help="run folder of the key codec, read anew now and then")
+    parser.add_argument("--key", type=Path, help="the key codec: a run folder, read anew now and then, or a zoo folder")
+    parser.add_argument("--init", type=Path, help="weights to begin from: a run folder or a zoo folder")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
@@ -148,16 +172,17 @@ class Run:
         self.read_key()
         clips = read_pack(args.data, dev=False)
         self.crops = Crops(clips, size=self.config.size, seed=self.config.seed + self.step)
-        if self.step == 0:
+        if self.step == 0 and args.init is not None:
+            self.codec.load_state_dict(weights(args.init, args.kind))
+        elif self.step == 0:
             start_prior(self)
         self.average.load_state_dict(self.codec.state_dict() if self.step == 0 else self.average.state_dict())
 
     def read_key(self) -> None:
         """The newest key codec, for the first picture of each chain."""
         if self.args.kind == "inter":
-            state = torch.load(self.args.key / "checkpoint.pt", weights_only=True, map_location=self.device)
             self.key = ConditionalCodec(ConditionalConfig(**self.recipe["key"])).to(self.device).eval()
-            self.key.load_state_dict(state["average"])
+            self.key.load_state_dict(weights(self.args.key, "key"))
 
     def load(self) -> None:
         state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
@@ -201,17 +226,18 @@ class Run:
         fall = min(1.0, (1 - progress) / config.decay) * min(1.0, (self.step + 1) / config.warmup_steps)
         for group in self.optimiser.param_groups:
             group["lr"] = config.learning_rate * group["factor"] * max(fall, 0.0)
-        length = 1
+        length, ahead = 1, 0
         if self.key is not None:
-            length = 1 + config.lengths[min(int(progress * len(config.lengths)), len(config.lengths) - 1)]
+            ahead = int(torch.randint(config.ahead + 1, ()))
+            length = 1 + ahead + config.lengths[min(int(progress * len(config.lengths)), len(config.lengths) - 1)]
         pictures, motion, base = self.sample(length)
         first = int(torch.randint(1, 5, ()))
         loss = torch.zeros((), device=self.device)
         terms: dict[str, float] = {}
-        coded = chain(self.codec, self.key, pictures, motion, base, first)
-        for result, current, quality in coded:
-            value, rate = picture_loss(self.codec, result, current, quality)
-            loss = loss + self.balance(value, quality).mean() / len(coded)
+        coded = chain(self.codec, self.key, pictures, motion, base, first, ahead)
+        for picture in coded:
+            value, rate = picture_loss(self.codec, picture)
+            loss = loss + self.balance(value, picture.quality).mean() / len(coded)
             terms["loss"] = terms.get("loss", 0.0) + float(value.detach().log().mean()) / len(coded)
             terms["bpp"] = terms.get("bpp", 0.0) + float(rate.detach().mean()) / len(coded)
         self.optimiser.zero_grad()
