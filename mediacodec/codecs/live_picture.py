@@ -30,8 +30,8 @@ from mediacodec.motion.compensate import FILTERS, Planes, compensate, moved_luma
 from mediacodec.motion.search import search
 
 SAME = 1.0  # squared steps of a block's error up to which a source counts as the one coded last
-STILL = 4.0  # squared steps of a block's error up to which it is skipped unseen: coding it would not come closer
-MOTION_WEIGHT = 0.35  # steps of absolute difference that a bit is worth: the root of RATE_WEIGHT
+STILL = 7.0  # squared steps of a block's error up to which it is skipped unseen: coding it would not come closer
+MOTION_WEIGHT = 0.25  # steps of absolute difference that a bit is worth
 FILTER_TURN = 4  # pictures from one choice of the luma filter to the next in preset fast
 SMOOTHER = 2.5  # times that, tried by preset slow
 STRIDES = (0.5, 1.0)  # of the way from what was decoded to the source, in the latent, tried by preset slow
@@ -223,9 +223,9 @@ class PictureCoder:
         at = places(prior.index, shared.coded(skip, second=False))
         flat[at] = self._quantised(target, latent[at], prior.index, at)
         known = symbols.astype(np.float32)
-        shifted = shared.beside(lambda: shared.second(target.known, prior, known))
-        shift = shared.shift(target.known, known)
-        index_second = shifted.result()
+        shifted = shared.beside(lambda: shared.shift(target.known, known))
+        index_second = shared.second(target.known, prior, known)
+        shift = shifted.result()
         at = places(index_second, shared.coded(skip, second=True))
         values = latent[at] - shift.reshape(-1)[at]
         flat[at] = self._quantised(target, values, index_second, at)

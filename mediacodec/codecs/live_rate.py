@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from mediacodec.codecs.live_settings import KEY_OFFSET, MAX_QUALITY, level_at
+from mediacodec.codecs.live_settings import CYCLE, KEY_OFFSET, MAX_QUALITY, level_at
 
 SLOPE = 1.15  # how bits fall with the quantization step, as a power
 BUFFER_SECONDS = 1.0  # of the rate: what a stream may be ahead or behind
@@ -103,8 +103,8 @@ class RateControl:
         return min(max(base, 0.0), float(MAX_QUALITY))
 
     def _inter_bits(self, base: float) -> float:
-        """What an inter picture takes on average of four."""
-        return sum(self._expected(base + offset, key=False) for offset in (0, 2, 1, 2)) / 4
+        """What an inter picture takes on average."""
+        return sum(self._expected(base + offset, key=False) for offset in CYCLE) / len(CYCLE)
 
     def _settled_base(self, *, keyed: bool) -> float:
         """The base level at which the pictures of `_spread` take their share, with a keyframe among them or without."""

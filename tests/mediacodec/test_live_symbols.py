@@ -101,7 +101,7 @@ def test_quantisation_is_the_cheapest_integer(tables: LiveTables) -> None:
     values = rng.laplace(0, 2, 3000).astype(np.float32)
     found = quantise(values, rows, tables.costs)
     sizes = np.arange(COSTED)
-    price = (np.abs(values)[:, None] - sizes) ** 2 + 0.12 * tables.costs[rows]
+    price = (np.abs(values)[:, None] - sizes) ** 2 + 0.18 * tables.costs[rows]
     near = np.rint(np.abs(values))[:, None]
     price[(sizes != 0) & (sizes != near) & (sizes != near - 1)] = np.inf
     least = price[np.arange(3000), np.abs(found)]
