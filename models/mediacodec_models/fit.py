@@ -12,7 +12,9 @@ from mediacodec.codecs.fitting import FitOptions, Fitter
 from mediacodec.errors import DeviceError, ModelError
 from mediacodec.manifest import Manifest
 
-FITTERS: dict[str, str] = {}
+FITTERS: dict[str, str] = {
+    "inr": "mediacodec_models.inr.fitter:InrFitter",
+}
 """By family `package.module:Class`, imported when it is wanted. The class takes (model, options, device)."""
 
 
