@@ -7,7 +7,7 @@ Decoders take packets, or None for one that was lost.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +112,22 @@ class VideoDecoder(Protocol):
 
     def flush(self) -> list[VideoFrame]:
         """What the decoder still holds."""
+        ...
+
+
+@runtime_checkable
+class RandomAccessDecoder(Protocol):
+    """A VideoDecoder that knows by itself what each packet needs: pictures can be passed over at less cost than making
+    them, and after a loss it decodes what is whole and conceals the rest until a keyframe.
+
+    Attributes:
+        concealed: pictures concealed so far.
+    """
+
+    concealed: int
+
+    def skip(self, packet: Packet) -> None:
+        """Take from a packet what later ones need. Raises BitstreamError kinds only."""
         ...
 
 
