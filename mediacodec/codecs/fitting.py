@@ -12,7 +12,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Protocol
 
 from mediacodec.errors import MissingExtraError, ParameterError, ParameterTypeError
@@ -79,7 +78,7 @@ class FitOptions:
     """Options of an encoder that fits, checked. Raises ParameterError or ParameterTypeError.
 
     crf and bit_rate are both None where the codec's default quality is wanted; gop: pictures from keyframe to keyframe
-    at most, None for the codec's default; checkpoint: a file to resume a fit from and to save it to.
+    at most, None for the codec's default.
     """
 
     width: int
@@ -92,7 +91,6 @@ class FitOptions:
     preset: str = "medium"
     device: str = "auto"
     threads: int = 1
-    checkpoint: Path | None = None
 
     def __post_init__(self) -> None:
         for name in ("frame_rate", "time_base"):

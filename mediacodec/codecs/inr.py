@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 
 from mediacodec.codecs.fitting import FitMonitor, FitOptions, FittingEncoder, make_header, open_fitter
 from mediacodec.frames import Colour
@@ -36,7 +35,6 @@ class InrEncoder(FittingEncoder):
         device: str = "auto",
         threads: int = 1,
         monitor: FitMonitor | None = None,
-        checkpoint: Path | None = None,
     ) -> None:
         options = FitOptions(
             width=width,
@@ -49,7 +47,6 @@ class InrEncoder(FittingEncoder):
             preset=preset,
             device=device,
             threads=threads,
-            checkpoint=checkpoint,
         )
         header = make_header(model, FOURCC, options, colour=colour, stream_id=stream_id)
         super().__init__(header, options, open_fitter(model, options), monitor)

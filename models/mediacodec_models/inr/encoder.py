@@ -1,5 +1,7 @@
 """What makes embeddings of pictures while fitting: ConvNeXt stages (after HNeRV). It is never sent."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,6 +9,7 @@ from torch import Tensor, nn
 from mediacodec.codecs.inr_network import OUTPUTS, Network
 
 WIDTH = 32
+FIRST = 4  # the least factor of the first stage
 
 
 class ContentEncoder(nn.Module):
@@ -14,11 +17,13 @@ class ContentEncoder(nn.Module):
 
     def __init__(self, network: Network, width: int = WIDTH) -> None:
         super().__init__()
-        strides = network.strides[::-1]
         rows, columns = network.grid(0)
-        top, left = network.grid(len(strides))
-        for stride in strides:
-            rows, columns = rows * stride, columns * stride
+        top, left = network.grid(len(network.strides))
+        factor = math.prod(network.strides)
+        rows, columns = rows * factor, columns * factor
+        strides = list(network.strides[::-1])
+        while len(strides) > 1 and strides[0] < FIRST:  # at the full size a block costs as much as a decoder's stage
+            strides[:2] = [strides[0] * strides[1]]
         self.padding = (0, columns - left, 0, rows - top)
         layers: list[nn.Module] = []
         before = OUTPUTS
