@@ -27,7 +27,7 @@ T = TypeVar("T")
 ARCHITECTURES = {"hnerv": 0, "boost": 1, "nerv++": 2}
 """Numbers as written into packets: constants."""
 
-CODE = 32  # width of what modulates
+CODE = 16  # width of what modulates
 LEVELS = 24  # frequencies of the place in time, 1.25 apart
 OUTPUTS = 6  # four places of Y, then U and V, at half the picture's size each way
 MAX_STAGES = 6

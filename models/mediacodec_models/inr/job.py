@@ -13,7 +13,7 @@ from mediacodec_models.inr.losses import pictures_loss
 from mediacodec_models.inr.model import FittedNetwork
 from mediacodec_models.inr.plan import BITS
 
-LEARNING_RATE = 4e-3
+LEARNING_RATE = 8e-3
 STEP_RATE = 0.02  # learning rate of the quantisation steps' logarithms
 WARM_UP = 0.05  # share of the steps in which the learning rate rises
 QUANTISED = 0.5  # share of the steps after which numbers are rounded
@@ -21,7 +21,7 @@ SETTLED = 0.85  # and after which the steps stand
 FIRST_BITS = 1.5  # beyond BITS, with which rounding begins
 PRICE = 0.05  # of all bits aimed at, against the loss, at first
 GAIN = 4.0  # how sharply the price answers to too many bits
-DRIFT = 0.01  # and how fast it learns
+DRIFT = 0.03  # and how fast it learns
 
 
 @dataclass(frozen=True)
