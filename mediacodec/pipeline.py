@@ -114,7 +114,6 @@ def encode_file(
                     progress(Progress(seconds, media.duration, counted.count, wall, *done))
                 if monitor and monitor.stopped:
                     break
-        seconds = max(seconds, inlet.video_seconds)  # the last pictures may have come with the end
         notes = [*media.notes(), *inlet.notes]
     return EncodeReport(
         seconds=max(seconds, inlet.video_seconds),
@@ -197,11 +196,6 @@ class _Inlet:
                 self._writer.mux(self._audio.encode(silence))
         self._writer.mux(self._audio.encode(item))
         return item.pts_seconds + item.duration_seconds
-
-    @property
-    def video_seconds(self) -> float:
-        """Where the pictures end that packets were made of so far."""
-        return float(self._video.length * self._video.header.time_base) if self._video else 0.0
 
     @property
     def num_frames(self) -> int | None:

@@ -160,7 +160,8 @@ class VideoRun:
             else:
                 for frame in frames:
                     yield from self._good(frame)
-                return
+                if frames or self._random is None or packet.pts < self._first:
+                    return  # else nothing is there yet that could stand in
         yield from self._concealed(packet.pts)
 
     def _decoded(self, packet: Packet) -> list[VideoFrame]:
@@ -172,7 +173,7 @@ class VideoRun:
             return []
         before = self._random.concealed
         frames = self._decoder.push(packet)
-        if self._random.concealed > before:
+        if self._random.concealed > before or not frames:
             end = packet.pts + packet.duration
             self._file.note(Gap(packet.stream_id, packet.pts, end, -1, "picture concealed: what it needs is missing"))
         return frames

@@ -124,3 +124,12 @@ def test_the_decoder_is_one_that_knows_what_it_needs(packets: list[Packet]) -> N
     decoder = Decoder(packets_of["header_for"](packets_of["network"]()))
     assert isinstance(decoder, InrDecoder)
     assert isinstance(decoder, RandomAccessDecoder)
+
+
+def test_what_is_lost_where_reading_begins_shows_the_next_good_picture(
+    packets: list[Packet], whole: list[VideoFrame]
+) -> None:
+    frames, gaps = read(damaged(packets, 5), start=8 / 25, stop=17 / 25)
+    assert [frame.pts for frame in frames] == list(range(8, 17))
+    assert all(equal(frame, whole[15]) for frame in frames[:8])
+    assert gaps

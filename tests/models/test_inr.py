@@ -261,8 +261,8 @@ class TestEncoder:
         header, packets = encode(frames, preset="veryfast")
         assert [p.is_keyframe for p in packets] == [True, False, False, False]
         following = mean_psnr(frames[2:], decode(header, packets)[2:])
-        alone = mean_psnr(frames[2:], decode(*encode(frames[2:], preset="veryfast")))
-        assert following > alone, "in half the epochs"
+        alone = mean_psnr(frames[2:], decode(*encode(frames[2:], preset="superfast")))
+        assert following > alone + 1, "in as many epochs"
 
     def test_a_stop_gives_what_is_fitted(self) -> None:
         frames = clip(3)
