@@ -43,7 +43,7 @@ class TestInterrupts:
         words = ["encode", "-i", film, "-c:v", "inr", "-preset", "veryslow", "-progress", progress, folder / "a.mcx"]
         with subprocess.Popen([*command, *map(str, words)], stderr=subprocess.PIPE) as program:
             try:
-                deadline = time.monotonic() + 60
+                deadline = time.monotonic() + 240  # torch loads slowly on a busy machine
                 while not (progress.exists() and "fit_step=" in progress.read_text()):
                     assert program.poll() is None, program.stderr.read().decode()
                     assert time.monotonic() < deadline
@@ -56,7 +56,7 @@ class TestInterrupts:
     def test_the_first_signal_keeps_what_is_fitted(self, fitting, run):
         program, folder = fitting
         program.send_signal(signal.SIGINT)
-        assert program.wait(20) == 130
+        assert program.wait(60) == 130
         last = program.stderr.read().decode().splitlines()
         assert "a.mcx.partial" in last[-2]
         assert last[-1] == "mediacodec: error: interrupted"
@@ -70,5 +70,5 @@ class TestInterrupts:
         program.send_signal(signal.SIGTERM)
         program.send_signal(signal.SIGINT)
         program.send_signal(signal.SIGCONT)
-        assert program.wait(20) in (130, 143)
+        assert program.wait(60) in (130, 143)
         assert list(folder.iterdir()) == []
