@@ -76,11 +76,11 @@ def shared_graph(path: Path, graph: Graph, *, device: str, threads: int) -> Step
     return StepGraph(path, graph, device=device, threads=threads)
 
 
-def open_session(path: Path, *, device: str, threads: int) -> Any:
+def open_session(path: Path | bytes, *, device: str, threads: int) -> Any:
     """An InferenceSession on `device`: "cpu", "cuda", or "auto" (CUDA where this ONNX Runtime offers it).
 
-    Raises DeviceError where the device asked for is not the one that runs, ModelError where the file is no graph,
-    ParameterError where threads is no positive integer.
+    Raises DeviceError where the device asked for is not the one that runs, ModelError where the file, or the bytes of
+    one, is no graph, ParameterError where threads is no positive integer.
     """
     import onnxruntime  # here, so that `probe` and `--help` never wait for it
 
@@ -105,9 +105,11 @@ def open_session(path: Path, *, device: str, threads: int) -> Any:
     options.log_severity_level = 3
     wanted = [PROVIDERS[device], *([] if strict else [PROVIDERS["cpu"]])]
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=list(dict.fromkeys(wanted)))
+        graph = path if isinstance(path, bytes) else str(path)
+        session = onnxruntime.InferenceSession(graph, options, providers=list(dict.fromkeys(wanted)))
     except Exception as error:  # ONNX Runtime raises its own classes, which share no base but Exception
-        raise ModelError(f"cannot load {path}: {str(error).splitlines()[0]}") from error
+        what = "a graph made on the way" if isinstance(path, bytes) else path
+        raise ModelError(f"cannot load {what}: {str(error).splitlines()[0]}") from error
     if strict and session.get_providers()[0] != PROVIDERS[device]:
         found = session.get_providers()[0]
         raise DeviceError(f"device {device!r} was asked for, but ONNX Runtime fell back to {found}")

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
 from mediacodec.audio_reader import check_end, check_times
-from mediacodec.codecs.base import VideoDecoder
+from mediacodec.codecs.base import RandomAccessDecoder, VideoDecoder
 from mediacodec.frames import VideoFrame
 from mediacodec.one_pass import through
 from mediacodec_bitstream import BitstreamError, Gap, Packet, StreamHeader, VideoParameters
@@ -77,6 +77,7 @@ class VideoRun:
         self._first = -int(-_exact(start) // tick)  # rounded up: what is shown before is left out
         self._stop = None if stop is None else _exact(stop) / tick
         self._decoder = cast("VideoDecoder", file.decoder(self.header))
+        self._random = self._decoder if isinstance(self._decoder, RandomAccessDecoder) else None
         self._nominal = 1 / (stream.frame_rate * tick)
         self._fill_left = int(MAX_FILL * min(stream.frame_rate, Fraction(MAX_RATE)))
         self._broken: Packet | None = None  # the first packet of a stretch that cannot be decoded
@@ -148,22 +149,38 @@ class VideoRun:
             return  # nothing was seen yet, so nothing is missing
         if self._broken is None and self._started:
             try:
-                frames = self._decoder.push(packet)
+                frames = self._decoded(packet)
             except BitstreamError as error:
                 if self._file.strict:
                     raise
                 end = packet.pts + packet.duration
                 self._file.note(Gap(packet.stream_id, packet.pts, end, -1, f"undecodable packet: {error}"))
-                self._broken = packet
+                if self._random is None:
+                    self._broken = packet
             else:
                 for frame in frames:
                     yield from self._good(frame)
-                return
+                if frames or self._random is None or packet.pts < self._first:
+                    return  # else nothing is there yet that could stand in
         yield from self._concealed(packet.pts)
+
+    def _decoded(self, packet: Packet) -> list[VideoFrame]:
+        """The pictures of a packet; of one before the stretch only what later ones need, where that is less work."""
+        if self._random is None:
+            return self._decoder.push(packet)
+        if packet.pts < self._first:
+            self._random.skip(packet)
+            return []
+        before = self._random.concealed
+        frames = self._decoder.push(packet)
+        if self._random.concealed > before or not frames:
+            end = packet.pts + packet.duration
+            self._file.note(Gap(packet.stream_id, packet.pts, end, -1, "picture concealed: what it needs is missing"))
+        return frames
 
     def _break(self, packet: Packet) -> None:
         """Packets are missing before this one, which therefore cannot be decoded unless it is a keyframe."""
-        if not packet.is_keyframe and self._broken is None:
+        if not packet.is_keyframe and self._broken is None and self._random is None:
             self._broken = packet
 
     def _mend(self, until: int | None) -> None:

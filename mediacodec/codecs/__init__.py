@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mediacodec import manifest
-from mediacodec.codecs import live, live_decoder, rvq
+from mediacodec.codecs import inr, inr_decoder, live, live_decoder, rvq
 from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader, VideoDecoder, VideoEncoder
 from mediacodec.errors import ModelError, UnsupportedFeatureError
 from mediacodec.manifest import Manifest
@@ -23,7 +23,8 @@ class Family:
     """What the rest of the program needs to know of a codec family. `fourcc` is written into files: a constant.
 
     kind: what its encoder takes, and so which protocols of `mediacodec.codecs.base` it follows; code_reader: None where
-    the integers of a packet cannot be had without running a network.
+    the integers of a packet cannot be had without running a network; fits: whether encoding is fitting, so that the
+    encoder takes a `monitor` (mediacodec.codecs.fitting).
     """
 
     fourcc: str
@@ -31,11 +32,13 @@ class Family:
     encoder: Callable[..., AudioEncoder] | Callable[..., VideoEncoder]
     decoder: Callable[..., AudioDecoder] | Callable[..., VideoDecoder]
     code_reader: Callable[[Manifest, StreamHeader], CodeReader] | None = None
+    fits: bool = False
 
 
 CODECS: dict[str, Family] = {
     "rvq": Family("rvq1", "audio", rvq.RvqEncoder, rvq.RvqDecoder, rvq.RvqCodeReader),
     "live": Family("live", "video", live.LiveEncoder, live_decoder.LiveDecoder),
+    "inr": Family("inr1", "video", inr.InrEncoder, inr_decoder.InrDecoder, fits=True),
 }
 
 

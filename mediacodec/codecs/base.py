@@ -7,7 +7,7 @@ Decoders take packets, or None for one that was lost.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,8 +75,9 @@ class VideoEncoder(Protocol):
 
     Options of every encoder: `width` and `height` in pixels, `frame_rate` (nominal, a Fraction), `time_base` (seconds
     per tick; one picture where it is not given), `colour` (as in VideoFrame), `crf` (0, best, to 63) or `bit_rate` in
-    bits a second, `gop` (pictures from keyframe to keyframe at most), `scene_cut`, `preset` (fast, medium, slow),
-    `stream_id`, `device`, `threads`.
+    bits a second, `gop` (pictures from keyframe to keyframe at most), `scene_cut`, `preset` (effort; each family has
+    fast, medium and slow, some have more), `stream_id`, `device`, `threads`. Those that fit take `monitor` too
+    (`mediacodec.codecs.fitting`).
     """
 
     @property
@@ -111,6 +112,22 @@ class VideoDecoder(Protocol):
 
     def flush(self) -> list[VideoFrame]:
         """What the decoder still holds."""
+        ...
+
+
+@runtime_checkable
+class RandomAccessDecoder(Protocol):
+    """A VideoDecoder that knows by itself what each packet needs: pictures can be passed over at less cost than making
+    them, and after a loss it decodes what is whole and conceals the rest until a keyframe.
+
+    Attributes:
+        concealed: pictures concealed so far.
+    """
+
+    concealed: int
+
+    def skip(self, packet: Packet) -> None:
+        """Take from a packet what later ones need. Raises BitstreamError kinds only."""
         ...
 
 

@@ -35,7 +35,37 @@ BUCKETS = (20, 36)  # quality levels at which the hyper-latents' tables change
 COSTED = 160  # magnitudes 0..159 whose bits are tabulated
 
 
-class LiveTables:
+class EscapedTables:
+    """Tables of signed integers: symbols 0, +1, -1, .. and last an escape.
+
+    coefficients: the family; a row of n symbols codes magnitudes up to (n - 2) / 2 without the escape.
+    """
+
+    coefficients: TableFamily
+
+    @cached_property
+    def rows(self) -> list[TableRow]:
+        return list(self.coefficients)
+
+    @cached_property
+    def reach(self) -> Integers:
+        """The largest magnitude that each row codes without an escape."""
+        return np.array([(row.size - 2) // 2 for row in self.rows], np.int32)
+
+    def bits(self, count: int) -> Bits:
+        """Bits of the magnitudes 0..count-1, sign included, under each row: float32 [rows, count]."""
+        result = np.zeros((len(self.rows), count), np.float32)
+        for row, reach, out in zip(self.rows, self.reach.tolist(), result, strict=True):
+            bits = PRECISION - np.log2(row.frequencies.astype(np.float64))
+            out[0] = bits[0]
+            out[1 : reach + 1] = (bits[1:-1:2] + bits[2:-1:2])[: count - 1] / 2
+            beyond = np.arange(max(0, count - reach - 1)) + (1 << GOLOMB_ORDER)
+            length = np.floor(np.log2(beyond)) + 1
+            out[reach + 1 :] = bits[-1] + 2 * length - GOLOMB_ORDER
+        return result
+
+
+class LiveTables(EscapedTables):
     """The tables of a model. Raises ModelError where they are not for a `live` codec.
 
     coefficients: rows by scale index, then the same for chroma; hyper_key, hyper_inter: rows by channel, bucket of the
@@ -65,26 +95,9 @@ class LiveTables:
             raise ModelError(f"model {model.name}: its tables do not fit its settings; reinstall it")
 
     @cached_property
-    def rows(self) -> list[TableRow]:
-        return list(self.coefficients)
-
-    @cached_property
-    def reach(self) -> Integers:
-        """The largest magnitude that each row codes without an escape."""
-        return np.array([(row.size - 2) // 2 for row in self.rows], np.int32)
-
-    @cached_property
     def costs(self) -> Bits:
         """Bits of each magnitude, sign included, under each row: float32 [rows, COSTED]."""
-        result = np.zeros((len(self.rows), COSTED), np.float32)
-        for row, reach, out in zip(self.rows, self.reach.tolist(), result, strict=True):
-            bits = PRECISION - np.log2(row.frequencies.astype(np.float64))
-            out[0] = bits[0]
-            out[1 : reach + 1] = (bits[1:-1:2] + bits[2:-1:2])[: COSTED - 1] / 2
-            beyond = np.arange(COSTED - reach - 1) + (1 << GOLOMB_ORDER)
-            length = np.floor(np.log2(beyond)) + 1
-            out[reach + 1 :] = bits[-1] + 2 * length - GOLOMB_ORDER
-        return result
+        return self.bits(COSTED)
 
     def hyper_rows(self, quality: int, previous: npt.NDArray[np.int8] | None, cells: tuple[int, int]) -> Array:
         """The row of each hyper-latent, [hyper, *cells]; previous: those of the picture before, None for a keyframe."""
@@ -104,7 +117,7 @@ def grouped(rows: Array, tables: int) -> tuple[Index, list[tuple[int, int, int]]
     return np.argsort(rows, kind="stable"), groups
 
 
-def encode_coefficients(encoder: Encoder, values: Integers, rows: Rows, tables: LiveTables) -> None:
+def encode_coefficients(encoder: Encoder, values: Integers, rows: Rows, tables: EscapedTables) -> None:
     """Append coefficients, int32 [n] within ±LARGEST, with the table row of each.
 
     Raises ParameterError where one lies outside.
@@ -125,7 +138,7 @@ def encode_coefficients(encoder: Encoder, values: Integers, rows: Rows, tables: 
         encoder.encode([*_golomb(number), int(value < 0)], _BIT)
 
 
-def decode_coefficients(decoder: Decoder, rows: Rows, tables: LiveTables, *, payload_bits: int) -> Integers:
+def decode_coefficients(decoder: Decoder, rows: Rows, tables: EscapedTables, *, payload_bits: int) -> Integers:
     """The inverse of `encode_coefficients`: int32 [n].
 
     Raises CorruptError, also on more escapes than a payload of so many bits holds.

@@ -1,0 +1,112 @@
+"""The fit of one group: first freely, then with rounded numbers whose bits have a price, last with the steps that are
+sent."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mediacodec.codecs.fitting import FitMonitor, FitProgress
+from mediacodec_models.inr.losses import pictures_loss
+from mediacodec_models.inr.model import FittedNetwork
+from mediacodec_models.inr.plan import BITS
+
+LEARNING_RATE = 8e-3
+STEP_RATE = 0.02  # learning rate of the quantisation steps' logarithms
+WARM_UP = 0.05  # share of the steps in which the learning rate rises
+QUANTISED = 0.5  # share of the steps after which numbers are rounded
+SETTLED = 0.85  # and after which the steps stand
+FIRST_BITS = 1.5  # beyond BITS, with which rounding begins
+PRICE = 0.05  # of all bits aimed at, against the loss, at first
+GAIN = 4.0  # how sharply the price answers to too many bits
+DRIFT = 0.03  # and how fast it learns
+
+
+@dataclass(frozen=True)
+class Target:
+    """What one group is fitted for: steps, and bits for everything."""
+
+    steps: int
+    bits: float
+
+
+class Job:
+    """The fit of one group of pictures, uint8 [n, OUTPUTS, h, w]."""
+
+    def __init__(
+        self, family: str, number: int, fitted: FittedNetwork, planes: Tensor, target: Target, monitor: FitMonitor
+    ) -> None:
+        self._family, self._number, self._monitor, self._target = family, number, monitor, target
+        self._fitted, self._planes = fitted, planes
+        places = [torch.from_numpy(fitted.network.place(index)[0]) for index in range(len(planes))]
+        self._places = torch.stack(places).to(planes.device)
+        steps = [fitted.log_steps, fitted.log_channels]
+        others = [value for value in fitted.parameters() if all(value is not step for step in steps)]
+        self._optimiser = torch.optim.Adam(
+            [{"params": others}, {"params": steps}], lr=LEARNING_RATE, betas=(0.9, 0.99), fused=True
+        )
+        self._price = PRICE / target.bits
+        self._loss = 0.0
+        self._error: float | None = None  # squared, of late
+        self._began = time.monotonic()
+
+    def run(self) -> bool:
+        """Fit; False where the monitor stopped it before the first step."""
+        steps, fitted = self._target.steps, self._fitted
+        order: list[int] = []
+        done = 0
+        while done < steps:
+            self._report(done)
+            if self._monitor.stopped:
+                break
+            if not order:
+                order = torch.randperm(len(self._planes)).tolist()
+            if not fitted.quantised and done >= QUANTISED * steps:
+                fitted.quantise(BITS + FIRST_BITS)
+            if not fitted.is_settled and done >= SETTLED * steps:
+                fitted.settle()
+            self._step(order.pop(), done / steps)
+            done += 1
+        if not fitted.quantised:
+            fitted.quantise(BITS + FIRST_BITS)
+        if not fitted.is_settled:
+            fitted.settle()
+        return done > 0
+
+    def _step(self, index: int, done: float) -> None:
+        rate = LEARNING_RATE * min(1.0, done / WARM_UP + 1e-3) * 0.5 * (1 + math.cos(math.pi * done))
+        for group, value in zip(self._optimiser.param_groups, (rate, STEP_RATE), strict=True):
+            group["lr"] = value
+        picture = self._planes[index : index + 1].float() / 255
+        with torch.autocast(self._planes.device.type, torch.bfloat16):
+            output, bits = self._fitted(picture, self._places[index : index + 1])
+        loss = total = pictures_loss(output, picture)
+        if self._fitted.quantised:
+            total = loss + self._priced(self._fitted.weight_bits() + bits * len(self._planes))
+        self._optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        self._optimiser.step()
+        self._loss = float(loss.detach())
+        self._note(output.detach(), picture)
+
+    def _priced(self, expected: Tensor) -> Tensor:
+        """What the bits cost: so much that the group comes to its target."""
+        over = math.log(max(float(expected.detach()), 1.0) / self._target.bits)
+        over = max(-1.0, min(1.0, over))
+        self._price *= math.exp(DRIFT * over)
+        return self._price * math.exp(GAIN * over) * expected
+
+    def _note(self, output: Tensor, picture: Tensor) -> None:
+        with torch.no_grad():
+            error = (output.clamp(0, 1) - picture).square().mean((0, 2, 3))
+            value = float((1.5 * error[:4].sum() + error[4] + error[5]) / 8)
+        share = max(1 / len(self._planes), 0.05)
+        self._error = value if self._error is None else self._error + share * (value - self._error)
+
+    def _report(self, step: int) -> None:
+        psnr = None if not self._error else -10 * math.log10(self._error)
+        passed = time.monotonic() - self._began
+        left = passed / step * (self._target.steps - step) if step else None
+        self._monitor.report(FitProgress(self._family, self._number, step, self._target.steps, self._loss, psnr, left))
