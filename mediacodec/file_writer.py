@@ -18,6 +18,7 @@ from mediacodec.stream_writer import AudioWriter, CopyWriter, StreamWriter, Vide
 from mediacodec_bitstream import FileHeader, Packet, Writer
 
 if TYPE_CHECKING:
+    from mediacodec.codecs.fitting import FitMonitor
     from mediacodec.media.atomic import AtomicFile, LiveFile
     from mediacodec.media.copied import AudioCopy
 
@@ -35,7 +36,8 @@ class FileWriter:
     """An .mcx file being written; streams are added before the first `mux`.
 
     Packets of pictures and of copied sound are gathered into chunks of up to half a second, so that the streams
-    interleave and framing costs little; a file of `live=True` gets every packet at once.
+    interleave and framing costs little; a file of `live=True` gets every packet at once. `monitor` watches codecs whose
+    encoding is fitting and may stop them: the file then appears as NAME.partial, with what was fitted.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class FileWriter:
         models: Path | None = None,
         device: str = "auto",
         threads: int = 1,
+        monitor: FitMonitor | None = None,
     ) -> None:
+        self._monitor = monitor
         self._owned: AtomicFile | LiveFile | None = None
         if isinstance(file, (str, os.PathLike)):
             from mediacodec.media.atomic import open_output
@@ -105,7 +109,7 @@ class FileWriter:
             bit_rate: bits a second to be kept on average.
             gop: pictures from keyframe to keyframe at most; None for 2 s.
             scene_cut: whether a new scene begins with a keyframe.
-            preset: effort of the encoder: fast, medium or slow.
+            preset: effort of the encoder: fast, medium or slow; for codecs that fit, ultrafast to veryslow.
 
         Raises ModelNotFoundError, ParameterError (also where the codec is one for audio), DeviceError.
         """
@@ -130,6 +134,8 @@ class FileWriter:
         family = CODECS.get(manifest.find_by_name(codec, self._options["models"]).family)
         if family is not None and family.kind != kind:
             raise ParameterError(f"{codec!r} is a codec for {family.kind}, not for {kind}")
+        if family is not None and family.fits:
+            options["monitor"] = self._monitor
         return Encoder(codec, stream_id=len(self._streams), **options, **self._options)
 
     def _check_open(self) -> None:
@@ -182,6 +188,8 @@ class FileWriter:
             self.mux(stream.flush())
         self._start().close({stream.header.stream_id: stream.length for stream in self._streams})
         if self._owned is not None:
+            if self._monitor is not None and self._monitor.stopped:
+                self._owned.call_partial()
             self._owned.commit()
 
     def abort(self) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mediacodec import files
 from mediacodec.codecs.base import LIVE_BELOW
+from mediacodec.codecs.fitting import FitMonitor
 from mediacodec.errors import MediaCodecError, OutputError, UsageError
 from mediacodec.file_writer import FileWriter
 from mediacodec.frames import AudioChunk, VideoFrame
@@ -72,12 +73,15 @@ def encode_file(
     options: EncodeOptions | None = None,
     *,
     progress: ProgressCallback | None = None,
+    monitor: FitMonitor | None = None,
 ) -> EncodeReport:
     """Encode sound and pictures of anything FFmpeg reads into an open binary file, which is not closed.
 
     Both keep their times: sound that begins after the pictures gets silence in front, pictures keep their time stamps.
-    progress is called after every block and picture and may raise to stop. Raises InputError, ModelNotFoundError,
-    ParameterError, DeviceError, OutputError, UsageError (an option for something that the source does not hold).
+    progress is called after every block and picture and may raise to stop. monitor watches a codec whose encoding is
+    fitting, and may stop it: then the file ends with what is fitted. Raises InputError, ModelNotFoundError,
+    ParameterError, DeviceError, OutputError, MissingExtraError, UsageError (an option for something that the source
+    does not hold).
     """
     options = options or EncodeOptions()
     began, seconds = time.perf_counter(), 0.0
@@ -98,6 +102,7 @@ def encode_file(
             threads=options.threads,
             # short packets are for someone who listens now, and may come in late
             live=options.packet_duration < LIVE_BELOW,
+            monitor=monitor,
         )
         with writer:
             inlet = _Inlet(writer, media, options)
@@ -107,6 +112,9 @@ def encode_file(
                     wall = time.perf_counter() - began
                     done = (inlet.num_frames, inlet.video_bytes)
                     progress(Progress(seconds, media.duration, counted.count, wall, *done))
+                if monitor and monitor.stopped:
+                    break
+        seconds = max(seconds, inlet.video_seconds)  # the last pictures may have come with the end
         notes = [*media.notes(), *inlet.notes]
     return EncodeReport(
         seconds=max(seconds, inlet.video_seconds),
@@ -116,6 +124,7 @@ def encode_file(
         notes=notes,
         frames=inlet.num_frames,
         video_payload_bytes=inlet.video_bytes,
+        stopped=monitor is not None and monitor.stopped,
     )
 
 
@@ -188,6 +197,11 @@ class _Inlet:
                 self._writer.mux(self._audio.encode(silence))
         self._writer.mux(self._audio.encode(item))
         return item.pts_seconds + item.duration_seconds
+
+    @property
+    def video_seconds(self) -> float:
+        """Where the pictures end that packets were made of so far."""
+        return float(self._video.length * self._video.header.time_base) if self._video else 0.0
 
     @property
     def num_frames(self) -> int | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from mediacodec_bitstream import Gap
 
@@ -55,7 +54,7 @@ class EncodeOptions:
     video_bit_rate: float | None = None
     gop: int | None = None
     scene_cut: bool = True
-    preset: Literal["fast", "medium", "slow"] = "medium"
+    preset: str = "medium"
     device: str = "auto"
     threads: int = 1
     models: Path | None = None
@@ -85,7 +84,8 @@ class DecodeOptions:
 @dataclass(frozen=True, kw_only=True)
 class EncodeReport:
     """What encoding gave. payload_bytes: packets with their symbol CRC; file_bytes: all that was written; frames,
-    video_payload_bytes: pictures and their packets, None and 0 without video."""
+    video_payload_bytes: pictures and their packets, None and 0 without video; stopped: the monitor of a fit ended it,
+    and what was written is the part that was fitted."""
 
     seconds: float
     wall_seconds: float
@@ -94,6 +94,7 @@ class EncodeReport:
     notes: list[str]
     frames: int | None = None
     video_payload_bytes: int = 0
+    stopped: bool = False
 
     @property
     def payload_kbps(self) -> float:

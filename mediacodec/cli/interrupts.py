@@ -27,6 +27,8 @@ class Interrupts:
     def __init__(self) -> None:
         self._pending: int | None = None
         self._waits = False
+        self._holds = False
+        self._count = 0
 
     @contextlib.contextmanager
     def caught(self) -> Iterator[None]:
@@ -53,21 +55,41 @@ class Interrupts:
             yield
             self.check()
         finally:
-            self._waits = False
+            self._waits = self._holds = False
             if hasattr(signal, "setitimer"):
                 signal.setitimer(signal.ITIMER_REAL, 0)
 
+    def hold(self) -> None:
+        """From here to the end of the block of `at_boundaries` a first signal is only noted (see `noted`): there is
+        something worth finishing. A second one raises Interrupted wherever it comes, a third exits."""
+        if not self._holds:
+            self.raise_noted()
+        self._holds = True
+
+    @property
+    def noted(self) -> bool:
+        """Whether a signal came."""
+        return self._pending is not None
+
     def check(self) -> None:
+        """Raise Interrupted if a signal came, unless it is only to be noted."""
+        if not self._holds:
+            self.raise_noted()
+
+    def raise_noted(self) -> None:
         """Raise Interrupted if a signal came."""
         if self._pending is not None:
             raise Interrupted(self._pending)
 
     def _receive(self, number: int, _: FrameType | None) -> None:
-        if self._pending is not None:
+        self._count += 1
+        if self._count > (2 if self._holds else 1):
             os._exit(128 + number)
-        self._pending = number
-        if not self._waits:
+        again, self._pending = self._count > 1, number
+        if again or not (self._waits or self._holds):
             raise Interrupted(number)
+        if self._holds:
+            return
         signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
 
     def _give_up_waiting(self, _: int, __: FrameType | None) -> None:

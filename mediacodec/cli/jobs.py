@@ -35,7 +35,10 @@ def check_coding(given: Mapping[str, Any]) -> None:
 
 
 def encoded(console: Console, source: str, target: str, given: Mapping[str, Any], *, overwrite: bool) -> EncodeReport:
-    """Encode the file `source` into the file `target`, either of them "-" for a pipe."""
+    """Encode the file `source` into the file `target`, either of them "-" for a pipe.
+
+    Raises Interrupted where a signal came; had a fit begun, what it has is in NAME.partial by then.
+    """
     start, duration = span(given)
     settings = EncodeOptions(
         start=start,
@@ -46,7 +49,13 @@ def encoded(console: Console, source: str, target: str, given: Mapping[str, Any]
         **{name: given[name] for name in (*CODING, *MACHINE)},
     )
     with open_output(target, overwrite=overwrite) as file, Monitor(console, given["progress"]) as monitor:
-        return encode_file(source, cast("BinaryIO", file), settings, progress=monitor)
+        report = encode_file(source, cast("BinaryIO", file), settings, progress=monitor, monitor=monitor)
+        partial = file.call_partial() if report.stopped else None
+    if report.stopped:
+        where = target if partial is None else partial
+        console.warning(f"stopped before the end: what was fitted of it, {report.seconds:.2f} s, is in {where!r}")
+        console.interrupts.raise_noted()
+    return report
 
 
 def decoded(

@@ -16,6 +16,7 @@ from mediacodec.cli.console import Console
 from mediacodec.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
+    from mediacodec.codecs.fitting import FitProgress
     from mediacodec.reports import DecodeReport, EncodeReport, Progress
 
 LINE_SECONDS = 0.1
@@ -26,7 +27,9 @@ STDOUT = ("-", "pipe:", "pipe:1")
 class Monitor:
     """The progress callback of a job, and a context manager around it.
 
-    Inside the `with` block a signal stops the job at the next call, that is at a packet boundary.
+    Inside the `with` block a signal stops the job at the next call, that is at a packet boundary. It is also the
+    monitor of codecs whose encoding is fitting (`mediacodec.codecs.fitting.FitMonitor`): once a fit runs, a first
+    signal ends it with what it has, and a second one stops the job.
 
     Args:
         url: where -progress blocks go: "-", "pipe:N", a path, or None.
@@ -70,14 +73,34 @@ class Monitor:
             self._block_due = now + BLOCK_SECONDS
             self._report(progress, "continue")
 
+    @property
+    def stopped(self) -> bool:
+        """Whether a fit is to end now."""
+        return self._console.interrupts.noted
+
+    def report(self, progress: FitProgress) -> None:
+        """Note where a fit stands."""
+        self._console.interrupts.hold()
+        now = time.monotonic()
+        if now >= self._line_due and self._console.shows_progress:
+            self._line_due = now + LINE_SECONDS
+            self._console.progress(fit_line(progress))
+        if now >= self._block_due:
+            self._block_due = now + BLOCK_SECONDS
+            self._put(fit_block(progress))
+
     def _bytes(self, progress: Progress) -> int:
         return progress.bytes_written if self._size is None else self._size()
 
     def _report(self, progress: Progress, state: str) -> None:
+        if self._blocks is not None:
+            self._put(progress_block(progress, self._bytes(progress), state))
+
+    def _put(self, block: str) -> None:
         if self._blocks is None:
             return
         try:
-            self._blocks.write(progress_block(progress, self._bytes(progress), state).encode("ascii"))
+            self._blocks.write(block.encode("ascii"))
             self._blocks.flush()
         except OSError:  # whoever watched has left; the job goes on
             self._blocks = None
@@ -100,9 +123,37 @@ def progress_line(progress: Progress, size: int) -> str:
     if progress.seconds_total:
         parts.append(f"{min(100, int(100 * progress.seconds_done / progress.seconds_total))}%")
         if speed > 0:
-            left = math.ceil(max(0.0, progress.seconds_total - progress.seconds_done) / speed)
-            parts.append(f"ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}")
+            parts.append(_eta(max(0.0, progress.seconds_total - progress.seconds_done) / speed))
     return "  ".join(parts)
+
+
+def _eta(seconds: float) -> str:
+    left = math.ceil(seconds)
+    return f"ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
+
+
+def fit_line(progress: FitProgress) -> str:
+    """fit group=2  step=340/3000  loss=0.0213  psnr=31.46  ETA 0:12:05, as far as known."""
+    parts = [f"fit group={progress.group}", f"step={progress.step}/{progress.steps}", f"loss={progress.loss:.4g}"]
+    if progress.psnr is not None:
+        parts.append(f"psnr={progress.psnr:.2f}")
+    if progress.seconds_left is not None:
+        parts.append(_eta(progress.seconds_left))
+    return "  ".join(parts)
+
+
+def fit_block(progress: FitProgress) -> str:
+    """The same for programs: keys of our own, in blocks that end as ffmpeg's do."""
+    values = {
+        "fit_group": progress.group,
+        "fit_step": progress.step,
+        "fit_steps": progress.steps,
+        "fit_loss": f"{progress.loss:.6g}",
+        "fit_psnr": "N/A" if progress.psnr is None else f"{progress.psnr:.3f}",
+        "fit_seconds_left": "N/A" if progress.seconds_left is None else f"{progress.seconds_left:.0f}",
+        "progress": "continue",
+    }
+    return "".join(f"{key}={value}\n" for key, value in values.items())
 
 
 def progress_block(progress: Progress, size: int, state: str) -> str:

@@ -13,7 +13,7 @@ from mediacodec.cli.values import BIT_RATE, CHANNELS, CRF, GOP, HERTZ, SCENE_THR
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEVICES = ("auto", "cpu", "cuda")
-PRESETS = ("fast", "medium", "slow")
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -81,7 +81,8 @@ pictures = _stack(
     click.option("-c:v", "video_codec", metavar="NAME", default="live", help="Codec of pictures. Default: live."),
     click.option("-crf", type=CRF, metavar="N", help="Their quality, 0 (best) to 63. Default: 30."),
     click.option("-b:v", "video_bit_rate", type=BIT_RATE, metavar="RATE", help="Their rate instead: 400k."),
-    click.option("-preset", type=click.Choice(PRESETS), metavar="NAME", default="medium", help="fast, medium or slow."),
+    click.option("-preset", type=click.Choice(PRESETS), metavar="NAME", default="medium",
+                 help="fast, medium or slow; where encoding is fitting, ultrafast to veryslow."),
     click.option("-g", "gop", type=GOP, metavar="N", help="Pictures between keyframes. Default: 2 s."),
     click.option("-sc_threshold", "scene_threshold", type=SCENE_THRESHOLD, metavar="N", hidden=True,
                  help="0: no keyframes at new scenes."),

@@ -23,7 +23,8 @@ class Family:
     """What the rest of the program needs to know of a codec family. `fourcc` is written into files: a constant.
 
     kind: what its encoder takes, and so which protocols of `mediacodec.codecs.base` it follows; code_reader: None where
-    the integers of a packet cannot be had without running a network.
+    the integers of a packet cannot be had without running a network; fits: whether encoding is fitting, so that the
+    encoder takes a `monitor` (mediacodec.codecs.fitting).
     """
 
     fourcc: str
@@ -31,6 +32,7 @@ class Family:
     encoder: Callable[..., AudioEncoder] | Callable[..., VideoEncoder]
     decoder: Callable[..., AudioDecoder] | Callable[..., VideoDecoder]
     code_reader: Callable[[Manifest, StreamHeader], CodeReader] | None = None
+    fits: bool = False
 
 
 CODECS: dict[str, Family] = {

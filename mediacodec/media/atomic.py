@@ -70,6 +70,10 @@ class _Output(io.BufferedIOBase):
         """Finish: from here on the output is there, whole."""
         raise NotImplementedError
 
+    def call_partial(self) -> str | None:
+        """Have `commit` put the output under NAME.partial, over one that is there; None where it has no name."""
+        return None
+
     def abort(self) -> None:
         """Give up, quietly: what can be taken back is taken back."""
         raise NotImplementedError
@@ -116,6 +120,12 @@ class AtomicFile(_Output, io.BufferedRandom):
             self.temporary, descriptor = _create_beside(self.path)
             super().__init__(io.FileIO(descriptor, "r+b"), _BUFFER)
             self._done = False
+
+    def call_partial(self) -> str:
+        """See the base; returns the name."""
+        self.path = self.path.with_name(f"{self.path.name}.partial")
+        self._label, self._overwrite = f"'{self.path}'", True
+        return str(self.path)
 
     def _exists_error(self) -> OutputExistsError:
         return OutputExistsError(f"{self._label} already exists; pass -y (overwrite=True) to replace it")
