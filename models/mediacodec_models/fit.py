@@ -12,7 +12,7 @@ from mediacodec.codecs.fitting import FitOptions, Fitter
 from mediacodec.errors import DeviceError, ModelError
 from mediacodec.manifest import Manifest
 
-FITTERS: dict[str, str] = {}
+FITTERS: dict[str, str] = {"overfit": "mediacodec_models.overfit.stream:OverfitFitter"}
 """By family `package.module:Class`, imported when it is wanted. The class takes (model, options, device)."""
 
 
