@@ -9,15 +9,17 @@ from mediacodec.codecs.overfit_symbols import LARGEST
 from mediacodec.codecs.overfit_weights import SHIFTS, Change
 
 DEAD_ZONE = 0.6  # of a multiple, below which a change is not sent
-COARSE = 1.5  # the multiple over the root mean square of the changes, about
 
 Floats = NDArray[np.float64]
 
 
-def best_change(wanted: Floats, costs: NDArray[np.float32]) -> Change | None:
-    """The change nearest to `wanted`, in units of the stored integers; None where all of it rounds to nothing."""
+def best_change(wanted: Floats, costs: NDArray[np.float32], coarse: float) -> Change | None:
+    """The change nearest to `wanted`, in units of the stored integers; None where all of it rounds to nothing.
+
+    coarse: the multiple over the root mean square of `wanted`, about.
+    """
     spread = float(np.sqrt(np.mean(wanted**2)))
-    shift = min(max(round(np.log2(max(COARSE * spread, 1.0))), 0), SHIFTS - 1)
+    shift = min(max(round(np.log2(max(coarse * spread, 1.0))), 0), SHIFTS - 1)
     scaled = np.abs(wanted) / (1 << shift)
     values = (np.sign(wanted) * np.floor(scaled + 1 - DEAD_ZONE)).astype(np.int32)
     if not values.any() or np.abs(values).max() > LARGEST:

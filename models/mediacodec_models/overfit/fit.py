@@ -33,7 +33,8 @@ from mediacodec_models.overfit.network import Latents, Planes, interleave, join,
 
 CURVATURE = 1.1  # of the error over a latent, above that of an orthonormal transform: what keeps rounds stable
 MEMORY = 0.85  # of a latent's target, from round to round
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 4e-3
+COARSE = (0.7, 1.4, 2.8)  # multiples tried, over the root mean square of a tensor's changes, about
 CHROMA_WEIGHT = CHROMA_STEP**-2  # of a squared error in chroma
 
 
@@ -186,9 +187,16 @@ class PictureFit:
             name: p.double().numpy() * scale_of(name) - self._model.weights[name] for name, p in parameters.items()
         }
         self.changes = {}
-        rounded = {name: best_change(values, self._costs.numpy()) for name, values in wanted.items()}
-        for name in rounded:
-            self._set(name, parameters[name], rounded[name])
+        least, rounded = math.inf, {}
+        for coarse in COARSE:
+            tried = {name: best_change(values, self._costs.numpy(), coarse) for name, values in wanted.items()}
+            for name, change in tried.items():
+                self._set(name, parameters[name], change)
+            price = sum(change_bits(change, self._costs.numpy()) for change in tried.values() if change is not None)
+            if (cost := self._cost() + RATE_WEIGHT * price) < least:
+                least, rounded = cost, tried
+        for name, change in rounded.items():
+            self._set(name, parameters[name], change)
         least = self._cost()
         for name, change in rounded.items():
             if change is None:

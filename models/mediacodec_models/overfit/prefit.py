@@ -46,6 +46,7 @@ SIZE = 256  # of crops
 LOWEST, HIGHEST = 12.0, 46.0  # crf
 LEARNING_RATE = 2e-3
 KEY_OFFSET = 4.0  # crf by which a reference is better than what is predicted from it, about
+COUNTED = 60  # crops of each kind whose integers the tables are fitted to
 SETTLING = 2  # times that integers and tables follow each other
 
 
@@ -184,7 +185,8 @@ def main() -> None:
     prefit = Prefit(networks, Crops(read_pack(args.data, dev=False), size=SIZE, seed=1))
     for kind in args.kind or ["key", "inter"]:
         prefit.run(kind, args.minutes)
-        prefit.count(kind, 100)
+    for kind in networks:
+        prefit.count(kind, COUNTED)
     state = {kind: network.state_dict() for kind, network in networks.items()}
     torch.save(state | {"counts": torch.from_numpy(prefit.counts)}, args.out)
 
