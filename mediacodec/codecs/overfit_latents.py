@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from mediacodec.codecs.overfit_context import Exact, IntegerContext
 from mediacodec.codecs.overfit_settings import CHROMA_STEP, LEVELS, SCALES, Geometry
 from mediacodec.codecs.overfit_symbols import Integers, Port
-from mediacodec.codecs.overfit_synthesis import Floats, FloatPlanes
+from mediacodec.codecs.overfit_synthesis import FloatPlanes, Floats
 from mediacodec.codecs.overfit_transform import synthesise
 
 PARITIES = ((0, 0), (1, 1), (0, 1), (1, 0))  # in the order of coding
@@ -71,7 +70,8 @@ def exchange_low(port: Port, grids: Grids, *, given: bool) -> None:
 def _best_row(values: Integers) -> int:
     """The row whose Laplace scale is nearest to the mean magnitude."""
     mean = max(float(np.abs(values).mean()), 0.06)
-    return min(max(round(np.log(mean / 0.06) * (SCALES - 1) / np.log(1000)), 0), SCALES - 1)
+    place = float(np.log(mean / 0.06)) * (SCALES - 1) / float(np.log(1000))
+    return min(max(round(place), 0), SCALES - 1)
 
 
 @dataclass

@@ -118,7 +118,9 @@ class PictureCoder:
             residual = planes
             planes = y + residual[0], u + residual[1], v + residual[2]
         done = to_bytes(correct(planes, network(weights, f"{kind}.synthesis"), step, residual))
-        memory = Memory.after(picture.grids, self.model.features, None if residual is None or before is None else before.memory)
+        memory = Memory.after(
+            picture.grids, self.model.features, None if residual is None or before is None else before.memory
+        )
         motion = picture.motion
         if motion is None:
             rows, columns = self.size.padded

@@ -31,8 +31,8 @@ def exchange_changes(port: Port, model: OverfitModel, kind: str, changes: Change
         change = None if changes is None else changes.get(name)
         if not port.choice(2, None if changes is None else int(change is not None)):
             continue
-        shift = port.choice(SHIFTS, change and change.shift)
-        row = port.choice(SCALES, change and change.row)
+        shift = port.choice(SHIFTS, None if change is None else change.shift)
+        row = port.choice(SCALES, None if change is None else change.row)
         shape = model.weights[name].shape
         size = int(np.prod(shape))
         values = port.integers(np.full(size, row, np.uint8), None if change is None else change.values.reshape(-1))

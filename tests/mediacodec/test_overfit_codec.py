@@ -136,9 +136,7 @@ def test_both_coders_agree(coded: Coded, whole: list[VideoFrame], monkeypatch: p
     for name in ("python", "constriction"):
         monkeypatch.setenv("MEDIACODEC_RANGE_CODER", name)
         decoder = make_decoder(coded)
-        assert all(
-            same(a, b) for a, b in zip(whole, [f for p in coded[1] for f in decoder.push(p)], strict=True)
-        )
+        assert all(same(a, b) for a, b in zip(whole, [f for p in coded[1] for f in decoder.push(p)], strict=True))
         coder = PictureCoder(OverfitModel(model), Geometry(WIDTH, HEIGHT))
         picture = coder.unpack(coded[1][0].data, None)
         assert coder.pack(picture, None) == coded[1][0].data
@@ -162,7 +160,7 @@ def test_nothing_comes_before_a_keyframe(coded: Coded) -> None:
 
 def test_damage_raises_nothing_but_bitstream_errors(coded: Coded) -> None:
     rng = random.Random(1)
-    header, packets = coded
+    packets = coded[1]
     kinds = set()
     for case in range(120):
         decoder = make_decoder(coded)

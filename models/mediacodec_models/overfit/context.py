@@ -14,8 +14,6 @@ from torch.nn import functional as F
 
 from mediacodec.codecs.overfit_settings import CLASSES, SCALES
 
-
-
 GAIN = 10.0  # from what the last layer computes to indices: small weights learn faster
 QUALITY_UNIT = 64.0  # quality indices in one unit of `quality`
 

@@ -1,8 +1,8 @@
 """Fitting one picture: its integers, and what it changes of the shipped weights.
 
-Grids start as the exact analysis of the picture. Then, again and again: the error of the decoded picture and the bits of
-all latents are differentiated; each latent moves to the integer that costs least, by the error's second-order model
-(grids are nearly orthonormal, so its curvature is known), by its own bits, and by what its magnitude does to the tables
+Grids start as the exact analysis of the picture. Then, again and again: the error of the decoded picture and the bits
+of all latents are differentiated; each latent moves to the integer that costs least, by the second-order model of the
+error (grids are nearly orthonormal, so its curvature is known), by its own bits, and by what it does to the tables
 of others (first order); weights take a step of Adam. Integers are integers all the time: nothing is relaxed, hence
 nothing is lost when it ends, and a few dozen rounds do (proximal gradient, after Daubechies et al. 2004).
 """
@@ -23,13 +23,12 @@ from mediacodec.codecs.overfit_latents import Grids
 from mediacodec.codecs.overfit_packet import Picture, PictureCoder, Reference
 from mediacodec.codecs.overfit_settings import CHROMA_STEP, LEVELS, NEUTRAL, OverfitModel, step_of
 from mediacodec.codecs.overfit_symbols import IntegerTables
-from mediacodec_models.overfit.context import QUALITY_UNIT, bits, features, parities
 from mediacodec.codecs.overfit_weights import Change, Changes
 from mediacodec_models.overfit.changes import best_change, change_bits
+from mediacodec_models.overfit.context import QUALITY_UNIT, bits, features, parities
 from mediacodec_models.overfit.export import from_integers, scale_of
 from mediacodec_models.overfit.moves import RATE_WEIGHT, nearest
 from mediacodec_models.overfit.network import Latents, Planes, interleave, join, less, plus, seen_of, split
-
 
 CURVATURE = 1.1  # of the error over a latent, above that of an orthonormal transform: what keeps rounds stable
 MEMORY = 0.85  # of a latent's target, from round to round
@@ -175,9 +174,7 @@ class PictureFit:
     def _settle(self) -> None:
         """Integers for the targets as they are, under the tables that the integers before give."""
         indices = self._indices(seen_of(self.parts))
-        self.parts = [
-            self._moved(target, index, None) for target, index in zip(self._targets, indices, strict=True)
-        ]
+        self.parts = [self._moved(target, index, None) for target, index in zip(self._targets, indices, strict=True)]
 
     @torch.no_grad()
     def _round_weights(self) -> None:

@@ -151,5 +151,3 @@ def less(planes: Planes, other: Planes) -> Planes:
 def plus(planes: Planes, other: Planes) -> Planes:
     y, u, v = (a + b for a, b in zip(planes, other, strict=True))
     return y, u, v
-
-

@@ -1,4 +1,4 @@
-"""The family of integer tables for latents: Laplace distributions with a heavier tail, drawn towards what was counted."""
+"""The integer tables for latents: Laplace distributions with a heavier tail, drawn towards what was counted."""
 
 from __future__ import annotations
 
