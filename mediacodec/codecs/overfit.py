@@ -1,8 +1,8 @@
 """The archive codec (family `overfit`): its encoder. The decoder is in `overfit_decoder`.
 
 After Cool-chic (Ladune et al. 2023; Leguay et al. 2023; Blard et al. 2024) and C3 (Kim et al. 2024): a picture is
-latent grids of integers at several resolutions, and small networks of which it says what it changes. It is fitted to the
-picture while encoding, in `mediacodec_models.overfit`.
+latent grids of integers at several resolutions, and small networks of which it says what it changes. It is fitted to
+the picture while encoding, in `mediacodec_models.overfit`.
 """
 
 from __future__ import annotations

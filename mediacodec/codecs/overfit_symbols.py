@@ -2,8 +2,8 @@
 
 Integers are coded in groups, one table after the other in ascending order, and within a group in their own order. What
 lies beyond its table's reach codes the table's last symbol; by how much follows after all groups as an Exp-Golomb
-number of order 3 and a sign bit, under a flat table. `Writing` and `Reading` offer the same calls, so that one walk over a
-picture's integers both packs and unpacks it.
+number of order 3 and a sign bit, under a flat table. `Writing` and `Reading` offer the same calls, so that one walk
+over a picture's integers both packs and unpacks it.
 """
 
 from __future__ import annotations
