@@ -1,0 +1,1 @@
+"""The archive codec's networks and how one picture is fitted."""

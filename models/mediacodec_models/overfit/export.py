@@ -1,0 +1,114 @@
+"""Turn pre-fitted networks into a zoo folder: integer weights and tables, manifest. There are no graphs.
+
+`python -m mediacodec_models.overfit.export RECIPE --weights CHECKPOINT --out ZOO/NAME`
+"""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mediacodec.codecs.overfit_context import FEATURE_SHIFT, WEIGHT_SHIFT
+from mediacodec.codecs.overfit_settings import FEATURES, LEVELS, SYNTHESIS_SHIFT
+from mediacodec.manifest import find_by_name
+from mediacodec.motion.defaults import default_tables
+from mediacodec_models.onnx_files import write_manifest
+from mediacodec_models.overfit.context import GAIN, QUALITY_UNIT
+from mediacodec_models.overfit.network import PictureNetworks
+from mediacodec_models.overfit.tables import make_tables
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def scale_of(name: str) -> float:
+    """How many units of a stored integer a weight of 1 is."""
+    if "synthesis." in name:
+        return float(1 << SYNTHESIS_SHIFT)
+    activation = 1 << WEIGHT_SHIFT + FEATURE_SHIFT
+    tensor = name.rpartition(".")[2]
+    if tensor in ("first", "second"):
+        return float(1 << WEIGHT_SHIFT)
+    if tensor == "third":
+        return GAIN * (1 << WEIGHT_SHIFT)
+    return activation / QUALITY_UNIT if tensor == "quality" else float(activation)
+
+
+def to_integers(networks: PictureNetworks, kind: str) -> Arrays:
+    """All weights as stored; what no part may see of its own level is 0."""
+    result = {}
+    for name, value in networks.named_parameters():
+        array = value.detach().numpy().astype(np.float64)
+        if name.endswith(".first"):
+            network = networks.get_submodule(name.partition(".")[0])
+            seen = network.seen.numpy().reshape(network.parts, network.hidden, -1)  # type: ignore[union-attr, operator]
+            array = array * seen[None, ..., None]
+        result[f"{kind}.{name}"] = np.rint(array * scale_of(name)).astype(np.int32)
+    return result
+
+
+def from_integers(weights: Arrays, kind: str) -> PictureNetworks:
+    """The networks that stored integers stand for."""
+    hidden, hidden_chroma = (weights[f"{kind}.{name}.third"].shape[2] for name in ("luma", "chroma"))
+    width = weights[f"{kind}.synthesis.layers.0.weight"].shape[0]
+    networks = PictureNetworks(kind, hidden=hidden, hidden_chroma=hidden_chroma, width=width)
+    with torch.no_grad():
+        for name, parameter in networks.named_parameters():
+            parameter.copy_(torch.from_numpy((weights[f"{kind}.{name}"] / scale_of(name)).astype(np.float32)))
+    return networks
+
+
+def feature_table() -> NDArray[np.int32]:
+    """What a context network sees of a magnitude: log2(1 + magnitude)."""
+    return np.rint(np.log2(1 + np.arange(FEATURES)) * (1 << FEATURE_SHIFT)).astype(np.int32)
+
+
+def export(
+    networks: dict[str, PictureNetworks],
+    about: dict[str, Any],
+    out: Path,
+    *,
+    counts: NDArray[np.float64] | None = None,
+    motion: NDArray[np.uint32] | None = None,
+) -> None:
+    """Write the zoo folder `out`.
+
+    networks: by kind; counts: of magnitudes under each table, see `make_tables`; motion: tables, default ones if None.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    weights: Arrays = {}
+    for kind, network in networks.items():
+        weights |= to_integers(network, kind)
+    tables = {
+        "features": feature_table(),
+        "latents": make_tables(counts),
+        "motion": default_tables().to_array() if motion is None else motion,
+    }
+    arrays = weights | tables
+    np.savez_compressed(out / "tables.npz", **arrays)
+    write_manifest(out, about, weights=weights, tables=arrays, graphs={}, settings={"levels": LEVELS})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--weights", type=Path, required=True, help="what mediacodec_models.overfit.prefit wrote")
+    parser.add_argument("--out", type=Path, required=True, help="the zoo folder to write")
+    args = parser.parse_args()
+    recipe = tomllib.loads(args.recipe.read_text())
+    saved = torch.load(args.weights, weights_only=True, map_location="cpu")
+    networks = {}
+    for kind in ("key", "inter"):
+        networks[kind] = PictureNetworks(kind, **recipe["networks"])
+        networks[kind].load_state_dict(saved[kind])
+    motion = find_by_name("live").arrays["motion"]  # fitted to the same kind of fields
+    export(networks, recipe["model"], args.out, counts=saved["counts"].numpy(), motion=motion)
+
+
+if __name__ == "__main__":
+    main()
