@@ -127,7 +127,8 @@ class _OneLate:
 class VideoWriter:
     """One video stream of a file being written.
 
-    Packets come one picture late, because the next picture tells how long one is shown; live they come at once.
+    Packets come one picture late, because the next picture tells how long one is shown; live they come as the encoder
+    gives them.
     """
 
     def __init__(self, encoder: VideoEncoder, frame_rate: Fraction, *, live: bool = False) -> None:

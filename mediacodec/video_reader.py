@@ -92,6 +92,7 @@ class VideoRun:
     def push(self, packet: Packet) -> Iterator[VideoFrame]:
         """The picture of a packet, and before it what stands in for missing ones."""
         if self._stop is not None and packet.pts >= self._stop:
+            yield from self._between(self._held())
             self.done = True  # without decoding it
             return
         yield from self._between(self._pictures(packet))
@@ -131,14 +132,18 @@ class VideoRun:
         return Fraction(min(before)) if before else None
 
     def _ending(self) -> Iterator[VideoFrame]:
-        for frame in self._decoder.flush():
-            yield from self._good(frame)
+        yield from self._held()
         length, _ = self._file.stated_length(self.header.stream_id)
         if length and self._place is not None and not self._keyframes_only:
             if length - self._place > self._nominal / 2:
                 check_end(self._file, self.header.stream_id, int(self._place), length)
             yield from self._missing(self._place, length)
         self._mend(length)
+
+    def _held(self) -> Iterator[VideoFrame]:
+        """What a decoder still holds that is a picture behind."""
+        for frame in self._decoder.flush():
+            yield from self._good(frame)
 
     def _one(self, packet: Packet) -> Iterator[VideoFrame]:
         """The pictures of a packet, or what stands in for them."""
@@ -152,6 +157,7 @@ class VideoRun:
                 frames = self._decoded(packet)
             except BitstreamError as error:
                 if self._file.strict:
+                    yield from self._held()
                     raise
                 end = packet.pts + packet.duration
                 self._file.note(Gap(packet.stream_id, packet.pts, end, -1, f"undecodable packet: {error}"))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mediacodec.bench.video_anchors import ANCHORS, AnchorEntry
+from mediacodec.bench.video_anchors import USUAL_ANCHORS, AnchorEntry
 from mediacodec.bench.video_clips import MAX_FRAMES, find_videos, read_video
 from mediacodec.bench.video_entries import VideoClip, VideoEntry
 from mediacodec.bench.video_ours import VIDEO_CRFS, OurVideoEntry
@@ -56,7 +56,7 @@ def default_video_entries(
     codec: str = "live",
     crfs: Sequence[float] = VIDEO_CRFS,
     presets: Sequence[str] = ("fast",),
-    anchors: Sequence[str] = tuple(ANCHORS),
+    anchors: Sequence[str] = USUAL_ANCHORS,
     gop: int | None = None,
 ) -> list[VideoEntry]:
     """Our `codec` with each of `presets` at each of `crfs`, and each of `anchors`; any of the three may be empty.

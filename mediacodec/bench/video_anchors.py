@@ -21,21 +21,24 @@ from mediacodec.bench.video_clips import planes_of
 from mediacodec.bench.video_entries import Planes, VideoClip, VideoResult
 from mediacodec.errors import MediaCodecError, ParameterError
 
-__all__ = ["ANCHORS", "AnchorEntry"]
+__all__ = ["ANCHORS", "USUAL_ANCHORS", "AnchorEntry"]
 
 
 @dataclass(frozen=True)
 class _Settings:
-    """An encoder of FFmpeg's: its decoder, the options beside -crf, its usual points and the highest of them."""
+    """An encoder of FFmpeg's: its decoder, the options beside what sets quality, its usual points, the highest of them,
+    and the names of the options that are set to a point."""
 
     encoder: str
     decoder: str
     options: dict[str, str]
     points: tuple[float, ...] = (20, 24, 28, 32, 36, 40)
     highest: float = 51
+    quality: tuple[str, ...] = ("crf",)
+    pixel_format: str = "yuv420p"
 
 
-_X265 = "log-level=none:pools=none:frame-threads=1"
+_X265 = "log-level=none:pools=none:frame-threads=1:info=0"  # info: two kilobytes of settings in the first packet
 _AV1_POINTS = (24.0, 30.0, 36.0, 42.0, 48.0, 54.0, 60.0)
 ANCHORS: dict[str, _Settings] = {
     "x264-ld": _Settings(
@@ -51,8 +54,13 @@ ANCHORS: dict[str, _Settings] = {
         *("libsvtav1", "libdav1d"), {"preset": "6", "svtav1-params": "pred-struct=1:lp=1:scd=0"}, _AV1_POINTS, 63
     ),
     "svtav1": _Settings("libsvtav1", "libdav1d", {"preset": "6", "svtav1-params": "lp=1"}, _AV1_POINTS, 63),
+    "mjpeg": _Settings(
+        *("mjpeg", "mjpeg", {"huffman": "optimal"}), (3, 5, 8, 12, 18, 26), 31, ("qmin", "qmax"), "yuvj420p"
+    ),
 }
-"""The one table. "-ld": no reordering, no look-ahead, keyframes only where asked for. The others: FFmpeg's defaults."""
+"""The one table. "-ld": no reordering, no look-ahead, keyframes only where asked for. "mjpeg": JPEG, whose points are
+-q:v. The others: FFmpeg's defaults."""
+USUAL_ANCHORS = tuple(name for name in ANCHORS if name != "mjpeg")  # JPEG is for stills
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,8 @@ class AnchorEntry:
 
         Raises MediaCodecError where FFmpeg fails or gives back another number of pictures.
         """
-        frames = [_av_frame(picture, index, clip.frame_rate) for index, picture in enumerate(clip.frames)]
+        kind = ANCHORS[self.name].pixel_format
+        frames = [_av_frame(picture, index, clip.frame_rate, kind) for index, picture in enumerate(clip.frames)]
         try:
             with _quiet_svt():
                 packets, encode_seconds = self._encode(clip, frames, point)
@@ -106,12 +115,12 @@ class AnchorEntry:
     def _encode(self, clip: VideoClip, frames: Sequence[av.VideoFrame], point: float) -> tuple[list[Any], float]:
         settings = ANCHORS[self.name]
         encoder: Any = av.CodecContext.create(settings.encoder, "w")
-        encoder.width, encoder.height, encoder.pix_fmt = frames[0].width, frames[0].height, "yuv420p"
+        encoder.width, encoder.height, encoder.pix_fmt = frames[0].width, frames[0].height, settings.pixel_format
         encoder.time_base, encoder.framerate = 1 / clip.frame_rate, clip.frame_rate
         encoder.thread_count = 1
         if self.name.endswith("-ld"):
             encoder.gop_size = self.gop or len(frames)
-        encoder.options = {**settings.options, "crf": f"{point:g}"}
+        encoder.options = {**settings.options, **dict.fromkeys(settings.quality, f"{point:g}")}
         start = time.perf_counter()
         packets = [packet for frame in (*frames, None) for packet in encoder.encode(frame)]
         return packets, time.perf_counter() - start
@@ -124,12 +133,12 @@ class AnchorEntry:
         return frames, time.perf_counter() - start
 
 
-def _av_frame(picture: Planes, index: int, rate: Fraction) -> av.VideoFrame:
+def _av_frame(picture: Planes, index: int, rate: Fraction, pixel_format: str = "yuv420p") -> av.VideoFrame:
     """A frame of even size, as the encoders want it: an odd last row or column is repeated."""
     y, u, v = picture
     y = np.pad(y, ((0, y.shape[0] % 2), (0, y.shape[1] % 2)), mode="edge")
     packed: NDArray[np.uint8] = np.concatenate([plane.reshape(-1) for plane in (y, u, v)])
-    frame = av.VideoFrame.from_ndarray(packed.reshape(-1, y.shape[1]), format="yuv420p")
+    frame = av.VideoFrame.from_ndarray(packed.reshape(-1, y.shape[1]), format=pixel_format)
     frame.pts, frame.time_base = index, 1 / rate
     return frame
 

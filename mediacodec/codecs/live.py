@@ -13,12 +13,13 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from mediacodec.codecs.live_picture import Coded, PictureCoder
+from mediacodec.codecs.live_picture import PictureCoder
 from mediacodec.codecs.live_rate import RateControl
 from mediacodec.codecs.live_scene import SceneCuts
 from mediacodec.codecs.live_settings import Geometry, LiveOptions, LiveSettings, Preset, level_at, make_header
 from mediacodec.codecs.live_state import LiveState, Reconstructor
 from mediacodec.codecs.live_symbols import LiveTables
+from mediacodec.codecs.live_trial import Coded
 from mediacodec.errors import ParameterError, ParameterTypeError
 from mediacodec.frames import Colour, VideoFrame
 from mediacodec.manifest import Manifest
@@ -71,7 +72,7 @@ class LiveEncoder:
         if bit_rate is not None:
             self._rate = RateControl(bit_rate, float(frame_rate), options.pictures, width * height)
         self._state: LiveState | None = None
-        self._late = threads > 1  # packets are written while the next picture is searched for motion
+        self._late = shared.parallel  # packets are written while the next picture is searched for motion
         self._waiting: tuple[Coded, int] | None = None
         self._last_pts: int | None = None
         self._flushed = False

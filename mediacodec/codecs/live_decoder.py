@@ -10,7 +10,7 @@ from mediacodec.codecs.live_packet import INTER, Read, picture, prepare, unpack_
 from mediacodec.codecs.live_settings import Geometry, LiveSettings, check_header
 from mediacodec.codecs.live_state import Floats, Reconstructor, Shown, Trail
 from mediacodec.codecs.live_symbols import LiveTables
-from mediacodec.errors import BitstreamError, CorruptError
+from mediacodec.errors import CorruptError
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import Packet, StreamHeader
@@ -50,7 +50,7 @@ class LiveDecoder:
         self._tables = LiveTables(model, settings)
         self._geometry = Geometry(self._parameters.width, self._parameters.height, settings.block)
         self._shared = Reconstructor(model, settings, self._geometry, device=device, threads=threads, analyse=False)
-        self._late = threads > 1
+        self._late = self._shared.parallel
         self._waiting: _Waiting | None = None
         self._trail: Trail | None = None  # of the last packet that was read
         self._last: Shown | None = None  # of the last picture that was computed
@@ -70,21 +70,25 @@ class LiveDecoder:
             if inter and self._lost:
                 return [*self.flush(), *self._repeated(packet.pts)]
             read = self._read(packet)
-        except BitstreamError:
+            frames = self.flush()
+            self._trail, self._lost = read.trail, False
+            self._waiting = _Waiting(read, packet.pts)
+            return frames if self._late else self.flush()
+        except BaseException:  # also what is no fault of the packet's: the next one is predicted from this picture
             self._lost = True
             raise
-        frames = self.flush()
-        self._trail, self._lost = read.trail, False
-        self._waiting = _Waiting(read, packet.pts)
-        return frames if self._late else self.flush()
 
     def flush(self) -> list[VideoFrame]:
         """The picture of the last packet, where it was not shown yet."""
         waiting, self._waiting = self._waiting, None
         if waiting is None:
             return []
-        waiting.prepare(self._last, self._shared)
-        self._last = picture(waiting.read, self._last, waiting.shift, self._shared)
+        try:
+            waiting.prepare(self._last, self._shared)
+            self._last = picture(waiting.read, self._last, waiting.shift, self._shared)
+        except BaseException:
+            self._lost = True
+            raise
         return self._shown(waiting.pts)
 
     def _read(self, packet: Packet) -> Read:
@@ -94,9 +98,12 @@ class LiveDecoder:
             return unpack_picture(packet.data, self._trail, self._tables, self._shared)
         prepared = self._shared.beside(lambda: waiting.prepare(self._last, self._shared))
         try:
-            return unpack_picture(packet.data, self._trail, self._tables, self._shared)
-        finally:
-            prepared.result()
+            read = unpack_picture(packet.data, self._trail, self._tables, self._shared)
+        except BaseException:
+            prepared.exception()  # only wait; `flush` meets it again
+            raise
+        prepared.result()
+        return read
 
     def _is_inter(self, packet: Packet) -> bool:
         inter = bool(packet.data) and bool(packet.data[0] & INTER)

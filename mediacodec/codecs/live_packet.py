@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mediacodec.codecs.live_local import decode_levels, encode_levels, inherit
 from mediacodec.codecs.live_settings import CRC_SIZE, MAX_QUALITY
-from mediacodec.codecs.live_state import Integers, Known, Mask, Reconstructor, Rows, Shown, Trail
+from mediacodec.codecs.live_state import Floats, Integers, Known, Mask, Reconstructor, Rows, Shown, Trail
 from mediacodec.codecs.live_symbols import (
     LiveTables,
     check_crc,
@@ -33,11 +33,10 @@ from mediacodec_bitstream import TableFamily, open_decoder, open_encoder, seal, 
 from mediacodec_bitstream.backends import Decoder, Encoder
 
 INTER, REFRESH = 0x40, 0x80
-Floats = npt.NDArray[np.float32]
 Index = npt.NDArray[np.intp]
 
-# a picture's filter after the last one's: seven times of nine the same
-_FILTERS = TableFamily.from_counts(1 + 6 * np.eye(len(FILTERS), dtype=np.int64))
+# a picture's filter after the last one's: four times of five the same
+_FILTERS = TableFamily.from_counts(99 + 700 * np.eye(len(FILTERS), dtype=np.int64))
 
 
 def places(index: Rows, coded: Mask) -> Index:

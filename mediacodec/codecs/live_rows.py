@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,13 +25,20 @@ class Beside:
     """Work done in a second thread where there is one, else there and then; so also what that thread itself starts."""
 
     def __init__(self, second: bool) -> None:
-        self._pool = ThreadPoolExecutor(1, "mediacodec-live", initializer=self._begin) if second else None
-        self._thread = 0
+        # a mark of the second thread's own; were it a method of ours, the thread would keep us, and so itself, alive
+        self._local = threading.local()
+        begin = partial(setattr, self._local, "inside", True)
+        self._pool = ThreadPoolExecutor(1, "mediacodec-live", initializer=begin) if second else None
+
+    @property
+    def parallel(self) -> bool:
+        """Whether there is a second thread."""
+        return self._pool is not None
 
     @property
     def idle(self) -> bool:
         """Whether there is a second thread, and this is not it."""
-        return self._pool is not None and threading.get_ident() != self._thread
+        return self._pool is not None and not getattr(self._local, "inside", False)
 
     def start(self, work: Callable[[], T]) -> Future[T]:
         """Begin `work`; its result or what it raises is the future's."""
@@ -42,9 +50,6 @@ class Beside:
         except BaseException as error:
             done.set_exception(error)
         return done
-
-    def _begin(self) -> None:
-        self._thread = threading.get_ident()
 
 
 def run_in_halves(

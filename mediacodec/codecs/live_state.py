@@ -18,6 +18,7 @@ import numpy.typing as npt
 from mediacodec.codecs.live_local import FINEST, Levels, factors
 from mediacodec.codecs.live_rows import Beside, run_in_halves
 from mediacodec.codecs.live_settings import Geometry, LiveSettings
+from mediacodec.errors import ParameterError
 from mediacodec.manifest import Manifest
 from mediacodec.motion.compensate import Planes, compensate, source_cells
 from mediacodec.session import shared_graph
@@ -127,11 +128,17 @@ class Prior:
 
 
 class Reconstructor:
-    """The networks of a model for pictures of one size. threads: from two on, half of the work is done beside."""
+    """The networks of a model for pictures of one size.
+
+    threads: from two on, half of the work is done in a second thread; more have nothing to do. Raises ParameterError
+    where it is no positive integer.
+    """
 
     def __init__(
         self, model: Manifest, settings: LiveSettings, geometry: Geometry, *, device: str, threads: int, analyse: bool
     ) -> None:
+        if not isinstance(threads, int) or threads < 1:
+            raise ParameterError(f"threads must be a positive integer, not {threads!r}")
         self.settings, self.geometry = settings, geometry
         parts = ["prior", "second", "recall", "shift", "synthesis", *(["analysis"] if analyse else [])]
         names = [f"{kind}_{part}" for kind in ("key", "inter") for part in parts]
@@ -145,6 +152,11 @@ class Reconstructor:
         self.first_pass: Mask = np.indices((settings.coefficients, *geometry.blocks), np.uint16).sum(axis=0) % 2 == 0
         self.device = self._graphs["inter_context"].device
         self._beside = Beside(threads > 1 and self.device == "cpu")
+
+    @property
+    def parallel(self) -> bool:
+        """Whether there is a second thread."""
+        return self._beside.parallel
 
     def has(self, name: str) -> bool:
         """Whether the model brings this optional graph."""
@@ -179,19 +191,18 @@ class Reconstructor:
         known.cells = source_cells(motion)
 
     def look(self, known: Known, features: Floats, *, refresh: bool) -> None:
-        """Run the network over the prediction, once; features: those of the picture before, as it left them."""
-        if known.inter and not known.seen:
-            assert known.predicted is not None
-            assert known.cells is not None
-            kept = np.zeros_like(features) if refresh else features
-            known.seen = self.run_wide(
-                "inter_context",
-                reach=2,
-                **_batched("predicted_", known.predicted),
-                features=kept.reshape(*kept.shape[:2], -1),
-                cells=known.cells,
-                quality=known.quality,
-            )
+        """Run the network over the prediction; features: those of the picture before, as it left them."""
+        assert known.predicted is not None
+        assert known.cells is not None
+        kept = np.zeros_like(features) if refresh else features
+        known.seen = self.run_wide(
+            "inter_context",
+            reach=2,
+            **_batched("predicted_", known.predicted),
+            features=kept.reshape(*kept.shape[:2], -1),
+            cells=known.cells,
+            quality=known.quality,
+        )
 
     def first(self, known: Known, hyper: npt.NDArray[np.int8]) -> Prior:
         """Scale indices of the first pass (of the second too, but those are not to be used)."""

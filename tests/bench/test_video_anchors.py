@@ -21,7 +21,7 @@ def quality(clip, result):
 def test_a_lower_crf_costs_bytes_and_buys_quality(moving, name, capfd):
     clip = moving(10)
     entry = AnchorEntry(name)
-    fine, coarse = entry.run(clip, 24), entry.run(clip, 40)
+    fine, coarse = entry.run(clip, entry.points[1]), entry.run(clip, entry.points[-1])
     assert fine.packet_bytes > 1.2 * coarse.packet_bytes > 1000
     assert quality(clip, fine) > quality(clip, coarse) + 2
     assert quality(clip, coarse) > 25
@@ -69,7 +69,8 @@ def test_odd_sizes_come_back_as_they_were(moving, name):
     even = moving(3, 194, 178)
     cut = tuple((y[:177, :193], u, v) for y, u, v in even.frames)
     clip = VideoClip("odd", cut, even.frame_rate)
-    result = AnchorEntry(name).run(clip, 28)
+    entry = AnchorEntry(name)
+    result = entry.run(clip, entry.points[1])
     assert {frame[0].shape for frame in result.frames} == {(177, 193)}
     assert quality(clip, result) > 30
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 
 import mediacodec
 from mediacodec.codecs import Decoder, Encoder
-from mediacodec.errors import BitstreamError
+from mediacodec.errors import BitstreamError, ParameterError
 from mediacodec.frames import VideoFrame
 from mediacodec_bitstream import Packet, StreamHeader
 
@@ -99,8 +102,48 @@ def test_a_file_written_and_read_with_two_threads_is_complete(clip: list[VideoFr
         assert shown == pytest.approx([k / 25 for k in range(COUNT)])
         assert next(f.pts_seconds for f in reader.video.frames(start=0.24)) == pytest.approx(0.24)
         assert len(list(reader.video.frames(keyframes_only=True))) == 3
+        for options in ({"stop": 0.2}, {"start": 0.12, "stop": 0.28}, {"stop": 0.28, "keyframes_only": True}):
+            with mediacodec.open(target) as other:
+                expected = [f.pts for f in other.video.frames(**options)]
+            assert [f.pts for f in reader.video.frames(**options)] == expected
     with mediacodec.open(target) as reader:
         assert len(list(reader.video.frames())) == COUNT
+
+
+def test_a_failure_that_is_not_the_packets_waits_for_a_keyframe(coded: Coded, monkeypatch: pytest.MonkeyPatch) -> None:
+    for threads in (1, 2):
+        decoder = Decoder(coded[0], threads=threads)
+        shown = [frame for packet in coded[1][:2] for frame in decoder.push(packet)] + decoder.flush()
+        with monkeypatch.context() as patched:
+            patched.setattr(decoder._shared, "synthesise", lambda *_: (_ for _ in ()).throw(MemoryError()))
+            with pytest.raises(MemoryError):
+                decoder.push(coded[1][2]) or decoder.flush()
+        after = [frame for packet in coded[1][3:7] for frame in decoder.push(packet)] + decoder.flush()
+        assert decoder.concealed == 3
+        assert all(close(frame, shown[-1]) for frame in after[:3])
+        assert [frame.pts for frame in after] == [3, 4, 5, 6]
+
+
+def test_threads_end_with_what_opened_them(coded: Coded) -> None:
+    gc.collect()  # what earlier tests opened
+    time.sleep(0.1)
+    before = threading.active_count()
+    for _ in range(4):
+        decoder = Decoder(coded[0], threads=2)
+        for packet in coded[1][:2]:
+            decoder.push(packet)
+        del decoder
+    gc.collect()
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize("threads", [0, -3, 2.5, "2", None])
+def test_threads_are_checked(coded: Coded, threads: object) -> None:
+    with pytest.raises(ParameterError):
+        Decoder(coded[0], threads=threads)
 
 
 def test_a_file_with_a_damaged_picture_keeps_its_length_with_two_threads(

@@ -13,11 +13,11 @@ PLAIN = 0.15  # share of pictures that have one step throughout
 JITTER = 0.1  # share of blocks whose step is a level off, as inherited ones are
 
 
-def draw_strengths(count: int) -> Tensor:
+def draw_strengths(count: int, device: torch.device) -> Tensor:
     """Powers of masking, [count]."""
     low, high = STRENGTHS
-    drawn = low + (high - low) * torch.rand(count)
-    return torch.where(torch.rand(count) < PLAIN, torch.zeros(count), drawn)
+    drawn = low + (high - low) * torch.rand(count, device=device)
+    return drawn * (torch.rand(count, device=device) >= PLAIN)
 
 
 def local_steps(luma: Tensor, strength: Tensor) -> Tensor:

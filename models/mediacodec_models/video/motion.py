@@ -23,7 +23,7 @@ def compensate(planes: Planes, motion: Tensor, filters: Tensor | None = None) ->
     Edges are repeated; rounded to 8 bits.
     """
     y, u, v = planes
-    chosen = torch.zeros(len(y), dtype=torch.int64) if filters is None else filters
+    chosen = torch.zeros(len(y), dtype=torch.int64, device=y.device) if filters is None else filters
     luma = _to_levels(_moved(y, motion, chosen))
     chroma = F.grid_sample(
         torch.cat([u, v], dim=1), _grid(motion, BLOCK // 2, 0.125), padding_mode="border", align_corners=False
@@ -37,7 +37,7 @@ def best_filters(current: Tensor, reference: Tensor, motion: Tensor) -> Tensor:
     """Which of FILTERS predicts luma [b, 1, h, w] best, int64 [b]."""
     errors = []
     for which in range(len(FILTERS)):
-        predicted = _moved(reference, motion, torch.full((len(reference),), which))
+        predicted = _moved(reference, motion, torch.full((len(reference),), which, device=reference.device))
         errors.append((predicted - current).square().mean(dim=(1, 2, 3)))
     return torch.stack(errors).argmin(dim=0)
 

@@ -112,7 +112,7 @@ def chain(
     first: position of the second picture. The quality of the keyframe is drawn, mostly lower than an encoder would have
     it: what pictures are predicted from in use is hardly ever a keyframe.
     """
-    strength = draw_strengths(len(base))
+    strength = draw_strengths(len(base), base.device)
     local = local_steps(pictures[0][0], strength)
     if key is None:
         return [Picture(code(codec, pictures[0], None, None, base, local), pictures[0], base, local)]
