@@ -25,7 +25,7 @@ LOCAL_LEVELS = 4  # levels to a doubling of the step
 FINEST = 8  # levels lie in -FINEST..FINEST
 SSIM_C2 = 58.5  # (0.03 * 255)^2
 USUAL = 362.0  # of twice a block's variance and C2: such a block has the picture's own step
-MASKING, MASKING_RANGE = 0.5, (0.1, 6.0)  # chosen on development clips, see the card of live-1
+MASKING, MASKING_RANGE = 0.65, (0.1, 6.0)  # chosen on development clips, see the card of live-1
 NEAR = 1  # levels that a block may be off what is expected of it for nothing
 STALE = 0.5  # mean levels off, of blocks that are coded, from which on predicted pictures send their own
 

@@ -48,7 +48,7 @@ def test_levels_beyond_the_range_are_corrupt() -> None:
 def test_busy_blocks_get_larger_steps_than_flat_ones() -> None:
     rng = np.random.default_rng(0)
     luma = np.full((32, 48), 90, np.uint8)
-    luma[:, 16:32] += rng.integers(0, 8, (32, 16)).astype(np.uint8)
+    luma[:, 16:32] += rng.integers(0, 16, (32, 16)).astype(np.uint8)
     luma[:, 32:] += rng.integers(0, 120, (32, 16)).astype(np.uint8)
     levels = local.wanted(local.masking(luma))
     assert levels.shape == (2, 3)

@@ -22,7 +22,7 @@ from mediacodec_models.video.transform import pack
 SIZES = ((368, 640), (352, 288), (16, 16), (16, 48), (256, 256))  # rows, columns
 QUALITIES = (3, 30, 55)
 EXACT = ("index", "hidden", "place", "memory")
-TOLERANCE = 1e-3  # of what is in steps, where it is not large itself
+TOLERANCE = 2e-3  # of what is in steps, where it is not large itself; local steps are down to a quarter of a picture's
 LEVELS = ("ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL")
 
 Values = dict[str, Tensor]
