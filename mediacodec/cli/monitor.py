@@ -42,6 +42,7 @@ class Monitor:
         self._blocks = _open(url) if url is not None else None
         self._last: Progress | None = None
         self._line_due = self._block_due = 0.0
+        self._group = 0  # of the last fit that was reported
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -85,8 +86,8 @@ class Monitor:
         if now >= self._line_due and self._console.shows_progress:
             self._line_due = now + LINE_SECONDS
             self._console.progress(fit_line(progress))
-        if now >= self._block_due:
-            self._block_due = now + BLOCK_SECONDS
+        if now >= self._block_due or progress.group != self._group:  # at least one block for every group
+            self._block_due, self._group = now + BLOCK_SECONDS, progress.group
             self._put(fit_block(progress))
 
     def _bytes(self, progress: Progress) -> int:

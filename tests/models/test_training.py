@@ -15,9 +15,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 
+from mediacodec import manifest  # noqa: E402
 from mediacodec_models import train  # noqa: E402
 from mediacodec_models.audio.spectral import SpectralCodec, SpectralConfig  # noqa: E402
 from mediacodec_models.data import Segments, is_dev_speaker  # noqa: E402
+from mediacodec_models.fit import FITTERS  # noqa: E402
 from mediacodec_models.losses import MEL_SCALES, ReconstructionLoss, mel_filters  # noqa: E402
 from mediacodec_models.train import Run, TrainConfig, learning_rate, read_recipe, run_training, train_step  # noqa: E402
 from mediacodec_models.video.conditional import ConditionalConfig  # noqa: E402
@@ -27,6 +29,7 @@ RECIPES = sorted((Path(__file__).parents[2] / "models" / "recipes").glob("*.toml
 FAMILIES = {path: tomllib.loads(path.read_text())["model"]["family"] for path in RECIPES}
 SOUND = [path for path in RECIPES if FAMILIES[path] == "rvq"]
 PICTURES = [path for path in RECIPES if FAMILIES[path] == "live"]
+FITTED = [path for path in RECIPES if FAMILIES[path] in FITTERS]
 ABOUT = ("name", "alias", "generation", "family", "licence", "description")
 
 
@@ -118,10 +121,19 @@ def test_recipes_of_pictures_are_whole(path: Path) -> None:
         assert recipe["model"][name], name
 
 
+@pytest.mark.parametrize("path", FITTED, ids=lambda path: path.stem)
+def test_recipes_of_codecs_that_fit_are_those_of_what_ships(path: Path) -> None:
+    about = tomllib.loads(path.read_text())["model"]
+    shipped = manifest.find_by_name(about["name"])
+    assert {name: getattr(shipped, name) for name in ABOUT} == {name: about[name] for name in ABOUT}
+    assert manifest.find_by_name(about["alias"]).name == about["name"]
+
+
 def test_every_recipe_is_read_here() -> None:
     assert SOUND
     assert PICTURES
-    assert set(SOUND + PICTURES) == set(RECIPES), "a family whose recipes nothing checks"
+    assert FITTED
+    assert set(SOUND + PICTURES + FITTED) == set(RECIPES), "a family whose recipes nothing checks"
 
 
 def test_an_unknown_setting_is_refused(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ class TestModel:
         settings = LiveSettings(model)
         assert (settings.coefficients, settings.luma, settings.hyper) == (COEFFICIENTS, LUMA_KEPT, 4)
         assert len(LiveTables(model, settings).coefficients) == 2 * SCALES
-        assert len(model.graphs) == 11
+        assert len(model.graphs) == 15
 
     def test_graphs_name_no_machine(self, model: manifest.Manifest) -> None:
         for name in model.graphs:
@@ -142,7 +142,7 @@ class TestModel:
         """The exporter's own way with pixels is ten times as slow."""
         kinds = {name: [n.op_type for n in onnx.load(model.graph_path(name)).graph.node] for name in model.graphs}
         assert kinds["inter_synthesis"].count("SpaceToDepth") == kinds["inter_synthesis"].count("DepthToSpace") == 3
-        assert "Transpose" not in kinds["inter_synthesis"] + kinds["key_analysis"] + kinds["inter_second"]
+        assert "Transpose" not in kinds["inter_synthesis"] + kinds["key_analysis"] + kinds["inter_shift"]
 
 
 class TestCheck:
@@ -159,8 +159,8 @@ class TestCheck:
 
     @torch.no_grad()
     @pytest.mark.parametrize(("graph", "output", "error"), [
-        ("inter_prior", "index", 1), ("key_synthesis", "memory", 1), ("inter_synthesis", "u", 2),
-        ("inter_context", "deep", 0.01), ("key_second", "shift", float("nan")),
+        ("inter_prior", "index", 1), ("key_recall", "memory", 1), ("inter_synthesis", "u", 2),
+        ("inter_context", "deep", 0.01), ("key_shift", "shift", float("nan")),
     ])  # fmt: skip
     def test_a_difference_is_found(
         self, model: manifest.Manifest, pair: Any, clips: Path, graph: str, output: str, error: float
@@ -198,7 +198,7 @@ class TestGraphs:
         skipped[0, 0, 2, 1] = 1
         symbols = torch.randn(1, COEFFICIENTS, 6, 4).round()
         y, u, v, *_ = InterSynthesis(pair[1])(
-            symbols, 0 * symbols, 0 * symbols, torch.rand(1, 16, 12, 8), *planes, skipped, torch.zeros(1, 12, 6, 4),
+            symbols, 0 * symbols, torch.ones(1, 1, 6, 4), 0 * symbols, torch.rand(1, 16, 12, 8), *planes, skipped,
             torch.tensor([40]),
         )  # fmt: skip
         for found, plane, size in zip((y, u, v), planes, (16, 8, 8), strict=True):
@@ -211,10 +211,12 @@ class TestGraphs:
         torch.manual_seed(0)
         planes = [50 * torch.randn(1, 1, 32 // d, 48 // d) for d in (1, 2, 2)]
         refine, quality = Refine(pair[0]), torch.tensor([20])
-        latent = refine(*planes, quality)
+        plain = torch.ones(1, 1, 2, 3)
+        latent = refine(*planes, plain, quality)
         assert latent.shape == (1, COEFFICIENTS, 2, 3)
-        assert refine(*(0 * p for p in planes), quality).abs().max() == 0, "no offset"
-        assert (refine(*(2 * p for p in planes), quality) - 2 * latent).abs().max() < 1e-3
+        assert refine(*(0 * p for p in planes), plain, quality).abs().max() == 0, "no offset"
+        assert (refine(*(2 * p for p in planes), plain, quality) - 2 * latent).abs().max() < 1e-3
+        assert (refine(*planes, plain / 2, quality) - 2 * latent).abs().max() < 1e-3, "in the blocks' steps"
 
     def test_the_quick_magnitude_is_the_same(self) -> None:
         symbols = torch.arange(-400, 401).float()
