@@ -13,7 +13,8 @@ from mediacodec_models.inr.losses import pictures_loss
 from mediacodec_models.inr.model import FittedNetwork
 from mediacodec_models.inr.plan import BITS
 
-LEARNING_RATE = 8e-3
+LEARNING_RATE = {"hnerv": 3e-3, "nerv++": 3e-3, "boost": 2e-3}  # at 8e-3 some fits of 0.35 M weights diverge
+LARGEST_GRADIENT = 1.0  # norm over all parameters: one odd picture must not undo a fit
 STEP_RATE = 0.02  # learning rate of the quantisation steps' logarithms
 WARM_UP = 0.05  # share of the steps in which the learning rate rises
 QUANTISED = 0.5  # share of the steps after which numbers are rounded
@@ -44,9 +45,9 @@ class Job:
         self._places = torch.stack(places).to(planes.device)
         steps = [fitted.log_steps, fitted.log_channels]
         others = [value for value in fitted.parameters() if all(value is not step for step in steps)]
-        self._optimiser = torch.optim.Adam(
-            [{"params": others}, {"params": steps}], lr=LEARNING_RATE, betas=(0.9, 0.99), fused=True
-        )
+        self._optimiser = torch.optim.Adam([{"params": others}, {"params": steps}], betas=(0.9, 0.99), fused=True)
+        self._others = others
+        self._rate = LEARNING_RATE[fitted.network.architecture]
         self._price = PRICE / target.bits
         self._loss = 0.0
         self._error: float | None = None  # squared, of late
@@ -76,7 +77,7 @@ class Job:
         return done > 0
 
     def _step(self, index: int, done: float) -> None:
-        rate = LEARNING_RATE * min(1.0, done / WARM_UP + 1e-3) * 0.5 * (1 + math.cos(math.pi * done))
+        rate = self._rate * min(1.0, done / WARM_UP + 1e-3) * 0.5 * (1 + math.cos(math.pi * done))
         for group, value in zip(self._optimiser.param_groups, (rate, STEP_RATE), strict=True):
             group["lr"] = value
         picture = self._planes[index : index + 1].float() / 255
@@ -87,6 +88,7 @@ class Job:
             total = loss + self._priced(self._fitted.weight_bits() + bits * len(self._planes))
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()
+        torch.nn.utils.clip_grad_norm_(self._others, LARGEST_GRADIENT)
         self._optimiser.step()
         self._loss = float(loss.detach())
         self._note(output.detach(), picture)
