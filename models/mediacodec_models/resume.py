@@ -5,7 +5,9 @@ from pathlib import Path
 import onnx
 import torch
 from onnx import numpy_helper
-from torch import Tensor
+from torch import Tensor, nn
+
+from mediacodec_models.layers.convnext import ConvNeXtBlock
 
 
 def shipped_state(folder: Path) -> dict[str, Tensor]:
@@ -28,6 +30,27 @@ def shipped_state(folder: Path) -> dict[str, Tensor]:
             books = _tensor(values["codebooks"])
     state |= {"quantizer.codebooks": books, "quantizer.sums": books.clone()}
     return state | {"quantizer.usage": torch.ones(books.shape[:2])}
+
+
+def load_shipped(codec: nn.Module, folder: Path) -> bool:
+    """Start a `SpectralCodec` from a shipped model of the same widths; whether its quantizer fitted too.
+
+    Where a block looks ahead and the shipped one did not, the taps of its filter move by as many frames, so that all but
+    the oldest still meet the frame they were trained on.
+    """
+    state = shipped_state(folder)
+    own = codec.state_dict()
+    ours = {key for key in own if key.startswith("quantizer.")}
+    theirs = {key for key in state if key.startswith("quantizer.")}
+    whole = ours == theirs and all(own[key].shape == state[key].shape for key in ours)
+    if not whole:
+        state = {key: value for key, value in state.items() if key not in theirs} | {key: own[key] for key in ours}
+    for name, module in codec.named_modules():
+        if isinstance(module, ConvNeXtBlock) and module.ahead:
+            taps = state[f"{name}.depthwise"]
+            state[f"{name}.depthwise"] = torch.cat([taps[..., module.ahead :], taps[..., : module.ahead] * 0], -1)
+    codec.load_state_dict(state)
+    return whole
 
 
 def _is_weight(key: str, part: str) -> bool:

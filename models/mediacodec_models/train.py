@@ -20,7 +20,7 @@ from torch import Tensor
 from mediacodec_models.audio.spectral import SpectralCodec, SpectralConfig
 from mediacodec_models.data import Segments
 from mediacodec_models.losses import ReconstructionLoss
-from mediacodec_models.resume import shipped_state
+from mediacodec_models.resume import load_shipped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,17 +121,21 @@ def train_step(run: Run, config: TrainConfig, batch: Tensor, loss: Reconstructio
         share = min(config.ema, (run.step + 1) / (run.step + 10))
         learnt = [p for p in run.model.parameters() if p.requires_grad]
         torch._foreach_lerp_([p for p in run.average.parameters() if p.requires_grad], learnt, 1 - share)
-        run.average.quantizer.load_state_dict(run.model.quantizer.state_dict())
+        moved = dict(run.average.quantizer.named_parameters()) | dict(run.average.quantizer.named_buffers())
+        for name, value in run.model.quantizer.state_dict().items():
+            if not moved[name].requires_grad:  # codebooks that are averages already
+                moved[name].copy_(value)
     run.step += 1
     return {k: float(v.detach()) for k, v in (terms | {"commitment": commitment}).items()}
 
 
 @torch.no_grad()
 def evaluate(model: SpectralCodec, batch: Tensor, loss: ReconstructionLoss) -> dict[str, float]:
-    """Loss terms on development speakers at three rates."""
+    """Loss terms on development speakers at up to three rates."""
     result = {}
     model.eval()
-    for kept in (4, 8, 16):
+    books = model.config.num_codebooks
+    for kept in [n for n in (4, 8, 16) if n <= books] or [books]:
         output, _ = model(batch, torch.full((len(batch),), kept, device=batch.device))
         terms = loss(output, batch[:, : output.shape[1]], torch.ones(len(batch), device=batch.device))
         result |= {f"mel@{kept}": float(terms["mel"]), f"complex@{kept}": float(terms["complex"])}
@@ -166,9 +170,9 @@ def run_training(network: SpectralConfig, config: TrainConfig, args: argparse.Na
     if checkpoint.exists():
         run.load(checkpoint)
     elif getattr(args, "init", None):
-        model.load_state_dict(shipped_state(args.init))
+        whole = load_shipped(model, args.init)
         average.load_state_dict(model.state_dict())
-        run.step = run.first = config.free_steps + 1  # the codebooks are there already
+        run.step = run.first = config.free_steps + whole  # a quantizer that is not there yet starts at free_steps
     segments = Segments(args.data, length=config.segment, dev=False, seed=config.seed + run.step)
     torch.manual_seed(config.seed + run.step)
     dev = Segments(args.data, length=2 * config.segment, dev=True, seed=1).batch(24).to(device)

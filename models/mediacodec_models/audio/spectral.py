@@ -19,7 +19,10 @@ State = list[Tensor]
 @dataclass(frozen=True, kw_only=True)
 class SpectralConfig:
     """Shape of the codec. Stages are (width, hidden, blocks); each encoder stage after the first halves the frame rate
-    and each decoder stage after the first doubles it."""
+    and each decoder stage after the first doubles it.
+
+    ahead: blocks of the encoder's last and of the decoder's first stage that look one codec frame ahead each.
+    """
 
     sample_rate: int = 16_000
     hop: int = 320
@@ -29,10 +32,13 @@ class SpectralConfig:
     quantizer: str = "rvq"
     num_codebooks: int = 17
     codebook_size: int = 1024
+    ahead: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         if len(self.encoder) != len(self.decoder):
             raise ValueError(f"encoder has {len(self.encoder)} stages, decoder {len(self.decoder)}; they must agree")
+        if not (0 <= self.ahead[0] <= self.encoder[-1][2] and 0 <= self.ahead[1] <= self.decoder[0][2]):
+            raise ValueError(f"ahead {self.ahead} is more than the blocks at the codec's frame rate")
 
     @property
     def frame_size(self) -> int:
@@ -41,8 +47,8 @@ class SpectralConfig:
 
     @property
     def delay(self) -> int:
-        """Samples by which the decoder's output lags its input: one hop, the overlap of the synthesis window."""
-        return self.hop
+        """Samples by which the output lags the input: the overlap of the synthesis window, and what is looked ahead."""
+        return self.hop + sum(self.ahead) * self.frame_size
 
 
 class Encoder(nn.Module):
@@ -55,7 +61,8 @@ class Encoder(nn.Module):
         joins, stacks, width_in = [], [], 2 * (config.hop + 1)
         for i, (width, hidden, blocks) in enumerate(config.encoder):
             joins.append(nn.Linear(width_in * (2 if i else 1), width))
-            stacks.append(ConvNeXtStack(width, hidden, blocks, scale=1 / depth))
+            ahead = config.ahead[0] if i == len(config.encoder) - 1 else 0
+            stacks.append(ConvNeXtStack(width, hidden, blocks, scale=1 / depth, ahead=ahead))
             width_in = width
         self.joins, self.stacks = nn.ModuleList(joins), nn.ModuleList(stacks)
         self.head = nn.Linear(width_in, config.latent)
@@ -85,7 +92,8 @@ class Decoder(nn.Module):
         joins, stacks, width_in = [], [], config.latent
         for i, (width, hidden, blocks) in enumerate(config.decoder):
             joins.append(nn.Linear(width_in, width * (2 if i else 1)))
-            stacks.append(ConvNeXtStack(width, hidden, blocks, scale=1 / depth))
+            ahead = 0 if i else config.ahead[1]
+            stacks.append(ConvNeXtStack(width, hidden, blocks, scale=1 / depth, ahead=ahead))
             width_in = width
         self.joins, self.stacks = nn.ModuleList(joins), nn.ModuleList(stacks)
         self.head = nn.Linear(width_in, 2 * (config.hop + 1))
