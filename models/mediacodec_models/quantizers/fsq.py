@@ -36,14 +36,14 @@ class FiniteScalar(nn.Module):
     def forward(self, x: Tensor, num_kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Quantize [batch, frames, dim], keeping the first num_kept[b] codebooks of sample b.
 
-        Returns the quantized latent, through which gradients reach x, a commitment loss of zero (nothing can drift away
-        from a fixed grid), and codes [batch, codebooks, frames].
+        Returns the quantized latent, through which gradients reach x, a loss that spreads the scalars evenly and
+        independently over their levels (a grid has nothing else to commit to), and codes [batch, codebooks, frames].
         """
         bounded = self._bounded(x)
         rounded = bounded + (bounded.round() - bounded).detach()
         keep = num_kept[:, None, None] > torch.arange(self.num_codebooks, device=x.device)[None, None]  # [B, 1, books]
         chosen = self._centred(rounded) * keep[..., None]
-        return self.exit(chosen.flatten(2)) + self.mean, x.new_zeros(()), self._codes(rounded)
+        return self.exit(chosen.flatten(2)) + self.mean, self._unevenness(bounded), self._codes(rounded)
 
     def encode(self, x: Tensor) -> Tensor:
         """[batch, frames, dim] to codes [batch, codebooks, frames]."""
@@ -59,6 +59,12 @@ class FiniteScalar(nn.Module):
         """[B, T, books, scalars] in the open interval that rounds to 0..levels - 1."""
         z = self.entry(x - self.mean).unflatten(2, (self.num_codebooks, -1))
         return (torch.tanh(SLOPE * z) + 1) * (self.levels / 2) * 0.9999 - 0.5
+
+    def _unevenness(self, bounded: Tensor) -> Tensor:
+        """Distance of the scalars' moments from those of independent uniform ones in -1..1."""
+        u = self._centred(bounded).flatten(2).flatten(0, 1)  # [n, scalars]
+        second = u.T @ u / len(u)
+        return (second - torch.eye(len(second), device=u.device) / 3).square().sum() + u.mean(0).square().sum()
 
     def _centred(self, digits: Tensor) -> Tensor:
         """Levels as numbers in -1..1."""
