@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import ClassVar, Protocol
 
-from mediacodec.errors import MissingExtraError, ParameterError, ParameterTypeError
+from mediacodec.codecs.video_stream import VideoOptions, check_frame, make_header
+from mediacodec.errors import MissingExtraError, ParameterError
 from mediacodec.frames import Colour, VideoFrame
 from mediacodec.manifest import Manifest
-from mediacodec_bitstream import RC24, Packet, StreamHeader, VideoParameters
+from mediacodec_bitstream import Packet, StreamHeader
 
 EXTRA = "train"  # what brings torch
-CRC_SIZE = 2
-MAX_CRF = 63
-MAX_PIXELS = 12 << 20  # of a padded picture
 MAX_GATHERED = 256 << 20  # bytes of pictures that may wait for their group to fill
 FIT_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
@@ -74,47 +71,18 @@ class FittedPicture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitOptions:
-    """Options of an encoder that fits, checked. Raises ParameterError or ParameterTypeError.
+class FitOptions(VideoOptions):
+    """Options of an encoder that fits, checked. Raises ParameterError or ParameterTypeError."""
 
-    crf and bit_rate are both None where the codec's default quality is wanted; gop: pictures from keyframe to keyframe
-    at most, None for the codec's default.
-    """
+    PRESETS = FIT_PRESETS
 
-    width: int
-    height: int
-    frame_rate: Fraction
-    time_base: Fraction
-    crf: float | None = None
-    bit_rate: float | None = None
-    gop: int | None = None
-    preset: str = "medium"
     device: str = "auto"
     threads: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("frame_rate", "time_base"):
-            value = getattr(self, name)
-            if not isinstance(value, Fraction):
-                raise ParameterTypeError(f"{name} must be a fractions.Fraction, not {value!r}")
-            if value <= 0:
-                raise ParameterError(f"{name} must be above 0, not {value}")
-        if self.preset not in FIT_PRESETS:
-            raise ParameterError(f"preset must be one of {', '.join(FIT_PRESETS)}, not {self.preset!r}")
-        if self.crf is not None and self.bit_rate is not None:
-            raise ParameterError("crf and bit_rate exclude each other: give the one that is to be kept")
-        if self.crf is not None and not 0 <= self.crf <= MAX_CRF:  # also refuses NaN
-            raise ParameterError(f"crf must lie in 0..{MAX_CRF}, not {self.crf}")
-        if self.bit_rate is not None and not (math.isfinite(self.bit_rate) and self.bit_rate >= 1000):
-            raise ParameterError(f"bit_rate must be at least 1000 bits a second, not {self.bit_rate}")
-        if self.gop is not None and (not isinstance(self.gop, int) or self.gop < 1):
-            raise ParameterError(f"gop must be a number of pictures from 1 up, not {self.gop!r}")
+        super().__post_init__()
         if not isinstance(self.threads, int) or self.threads < 1:
             raise ParameterError(f"threads must be a positive integer, not {self.threads!r}")
-        if self.width < 1 or self.height < 1:
-            raise ParameterError(f"pictures must have pixels, not {self.width} x {self.height}")
-        if self.width * self.height > MAX_PIXELS:
-            raise ParameterError(f"pictures of {self.width} x {self.height} are too large: at most {MAX_PIXELS} pixels")
 
     @property
     def effort(self) -> int:
@@ -158,42 +126,6 @@ def open_fitter(model: Manifest, options: FitOptions) -> Fitter:
     return fitter
 
 
-def nominal_duration(options: FitOptions) -> int:
-    """Ticks of one picture at the nominal rate; 0 where they are no whole number that a header can hold."""
-    ticks = 1 / (options.frame_rate * options.time_base)
-    return int(ticks) if ticks.denominator == 1 and ticks < 1 << 24 else 0
-
-
-def make_header(
-    model: Manifest,
-    fourcc: str,
-    options: FitOptions,
-    *,
-    colour: Colour,
-    stream_id: int,
-    padding: tuple[int, int] = (0, 0),
-) -> StreamHeader:
-    """The header of a stream; padding: pixels added on the right and at the bottom.
-
-    Raises ParameterError where a value does not fit into one.
-    """
-    fields: dict[str, int | str | bytes] = {"model_name": model.name}
-    if options.bit_rate is not None:
-        fields["bit_rate"] = round(options.bit_rate)
-    return StreamHeader(
-        stream_id,
-        fourcc,
-        VideoParameters(options.width, options.height, options.frame_rate, colour, *padding),
-        options.time_base,
-        packet_duration=nominal_duration(options),
-        coder=RC24,
-        symbol_crc_size=CRC_SIZE,
-        model_hash=model.weights_hash,
-        tables_hash=model.tables_hash,
-        fields=fields,
-    )
-
-
 class FittingEncoder:
     """Gathers pictures into groups and has each fitted; see `mediacodec.codecs.base.VideoEncoder`.
 
@@ -212,7 +144,7 @@ class FittingEncoder:
 
     def push(self, frame: VideoFrame) -> list[Packet]:
         """Take the next picture; the packets of its group where it completes one."""
-        self._check(frame)
+        check_frame(frame, self.header, self._last_pts, flushed=self._flushed)
         self._last_pts = frame.pts
         self.num_frames += 1
         y, u, v = frame.y.copy(), frame.u.copy(), frame.v.copy()  # the caller may write into its picture meanwhile
@@ -236,15 +168,45 @@ class FittingEncoder:
             for frame, picture in zip(frames, coded, strict=False)
         ]
 
-    def _check(self, frame: VideoFrame) -> None:
-        if self._flushed:
-            raise ParameterError("this encoder was flushed; open a new one for another stream")
-        if not isinstance(frame, VideoFrame):
-            raise ParameterTypeError(f"push takes a VideoFrame, not {type(frame).__name__}")
-        if (frame.width, frame.height) != (self._options.width, self._options.height):
-            wanted = f"{self._options.width} x {self._options.height}"
-            raise ParameterError(f"this stream's pictures are {wanted}, not {frame.width} x {frame.height}")
-        if frame.time_base != self.header.time_base:
-            raise ParameterError(f"this stream's time base is {self.header.time_base}, not {frame.time_base}")
-        if frame.pts < 0 or (self._last_pts is not None and frame.pts <= self._last_pts):
-            raise ParameterError(f"pts must be at least 0 and increase; {frame.pts} follows {self._last_pts}")
+
+class FamilyEncoder(FittingEncoder):
+    """The encoder of a family that fits, opened for a model; FOURCC and BLOCK (of VideoOptions) are the family's."""
+
+    FOURCC: ClassVar[str]
+    BLOCK: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        model: Manifest,
+        *,
+        width: int,
+        height: int,
+        frame_rate: Fraction,
+        time_base: Fraction | None = None,
+        colour: Colour = (2, 2, 2, 0),
+        crf: float | None = None,
+        bit_rate: float | None = None,
+        gop: int | None = None,
+        scene_cut: bool = True,  # noqa: ARG002
+        preset: str = "medium",
+        stream_id: int = 0,
+        device: str = "auto",
+        threads: int = 1,
+        monitor: FitMonitor | None = None,
+    ) -> None:
+        options = FitOptions(
+            width=width,
+            height=height,
+            frame_rate=frame_rate,
+            time_base=1 / frame_rate if time_base is None else time_base,
+            crf=crf,
+            bit_rate=bit_rate,
+            gop=gop,
+            preset=preset,
+            block=self.BLOCK,
+            device=device,
+            threads=threads,
+        )
+        fields = {} if bit_rate is None else {"bit_rate": round(bit_rate)}
+        header = make_header(model, self.FOURCC, options, colour=colour, stream_id=stream_id, fields=fields)
+        super().__init__(header, options, open_fitter(model, options), monitor)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from mediacodec.codecs.fitting import CRC_SIZE, MAX_PIXELS
+from mediacodec.codecs.escapes import Integers
 from mediacodec.codecs.inr_graph import Synthesis
 from mediacodec.codecs.inr_packet import FOLLOWING, KEY, NUMBERS, PICTURE, CodedGroup, Opened
-from mediacodec.codecs.inr_tensors import Floats, InrTables, Integers
+from mediacodec.codecs.inr_tensors import Floats, InrTables
+from mediacodec.codecs.repeating import RepeatingDecoder
+from mediacodec.codecs.video_stream import check_header
 from mediacodec.errors import CorruptError
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
-from mediacodec_bitstream import RC24, Packet, StreamHeader, VideoParameters
-from mediacodec_bitstream.packet import MAX_PTS
+from mediacodec.motion.compensate import Planes
+from mediacodec_bitstream import Packet, StreamHeader
 
 
 class _Group:
@@ -29,26 +31,24 @@ class _Group:
         return Synthesis(self.coded.network, self.weights, device=self._device, threads=self._threads)
 
 
-class InrDecoder:
+class InrDecoder(RepeatingDecoder):
     """Decodes packets to pictures; see `mediacodec.codecs.base.VideoDecoder`.
 
     Every packet gives one picture at once, and needs nothing but its group's first packet (which, unless it is a
     keyframe, needs those of the groups before, back to one). What cannot be decoded is concealed by the last good
     picture.
-
-    Attributes:
-        concealed: pictures shown again so far in place of ones that could not be decoded.
     """
 
     def __init__(self, model: Manifest, header: StreamHeader, *, device: str = "auto", threads: int = 1) -> None:
-        self.header = header
-        self._parameters = check_header(header, model)
+        super().__init__(header, check_header(header, model))
         self._tables = InrTables(model)
         self._device, self._threads = device, threads
         self._group: _Group | None = None
-        self._last: VideoFrame | None = None
-        self._ticks = 1 / (self._parameters.frame_rate * header.time_base)
-        self.concealed = 0
+        self._last: Planes | None = None
+
+    @property
+    def _planes(self) -> Planes | None:
+        return self._last
 
     def push(self, packet: Packet | None) -> list[VideoFrame]:
         """Decode or conceal one packet. Raises BitstreamError kinds only."""
@@ -59,10 +59,8 @@ class InrDecoder:
             return self._repeated(packet.pts)
         values, place = found
         assert self._group is not None
-        planes = self._group.synthesis.picture(self._group.coded.embedding(values), place)
-        y, u, v = planes
-        self._last = VideoFrame(y, u, v, packet.pts, self.header.time_base, self._parameters.colour)
-        return [self._copy(self._last, packet.pts)]
+        self._last = self._group.synthesis.picture(self._group.coded.embedding(values), place)
+        return self._shown(packet.pts)
 
     def skip(self, packet: Packet) -> None:
         """Take from a packet what later ones need, without making its picture. Raises BitstreamError kinds only."""
@@ -92,32 +90,3 @@ class InrDecoder:
         weights = coded.weights(follows.weights if follows else None)
         self._group = _Group(coded, head.number, weights, device=self._device, threads=self._threads)
         return values, head.place
-
-    def _repeated(self, pts: int | None) -> list[VideoFrame]:
-        """The last picture again, at `pts` or where the next one should be; nothing where there is none."""
-        if self._last is None:
-            return []
-        if pts is None:
-            pts = min(self._last.pts + max(1, round(self._ticks)), MAX_PTS)
-        self.concealed += 1
-        self._last = self._copy(self._last, pts)
-        return [self._copy(self._last, pts)]
-
-    def _copy(self, frame: VideoFrame, pts: int) -> VideoFrame:
-        """The caller may write into its picture."""
-        planes = (frame.y.copy(), frame.u.copy(), frame.v.copy())
-        return VideoFrame(*planes, pts, self.header.time_base, self._parameters.colour)
-
-
-def check_header(header: StreamHeader, model: Manifest) -> VideoParameters:
-    """The parameters of a stream's pictures. Raises CorruptError where its header is none of this family's."""
-    parameters = header.parameters
-    if not isinstance(parameters, VideoParameters):
-        raise CorruptError(f"stream {header.stream_id}: the codec of model {model.name} is for video")
-    if parameters.pad_right or parameters.pad_bottom:
-        raise CorruptError(f"stream {header.stream_id}: model {model.name} needs no padding")
-    if header.coder != RC24 or header.symbol_crc_size != CRC_SIZE or header.layers or header.reorders:
-        raise CorruptError(f"stream {header.stream_id}: its coder is not that of model {model.name}")
-    if parameters.width * parameters.height > MAX_PIXELS:
-        raise CorruptError(f"stream {header.stream_id}: {parameters.width} x {parameters.height} pixels are too many")
-    return parameters

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from mediacodec.codecs import onnx_bytes
 from mediacodec.codecs.inr_network import LEVELS, OUTPUTS, Network, Shape, Shapes, synthesise
+from mediacodec.motion.compensate import Planes
 from mediacodec.session import open_session
 
 Floats = npt.NDArray[np.float32]
@@ -121,7 +122,7 @@ class Synthesis:
         data = network_model(network, weights)
         self._session = open_session(data, device=device, threads=threads)
 
-    def picture(self, embedding: Floats, index: int) -> tuple[npt.NDArray[np.uint8], ...]:
+    def picture(self, embedding: Floats, index: int) -> Planes:
         """Planes Y, U and V of the picture at a place in the group; embedding: [c, h, w]."""
         feed = {"embedding": embedding[None]}
         if self._network.timed:

@@ -12,7 +12,7 @@
               varint bytes of a payload, RC24 payload: the weights' integers (in groups that go on: what is added)
     picture = RC24 payload: the embedding's integers
 
-The integers of a payload, less their centres, are coded by `live_symbols.encode_coefficients`: in the order of their
+The integers of a payload, less their centres, are coded by `escapes.encode_integers`: in the order of their
 tables, escapes last. The CRC is that of all coded integers of the packet, weights first, each plus 32768.
 """
 
@@ -24,10 +24,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mediacodec.codecs.fitting import CRC_SIZE
+from mediacodec.codecs.escapes import Integers, check_crc, decode_integers, encode_integers, integers_crc
 from mediacodec.codecs.inr_network import ARCHITECTURES, MAX_STAGES, Network
-from mediacodec.codecs.inr_tensors import Coding, Floats, InrTables, Integers, parts_of, scatter
-from mediacodec.codecs.live_symbols import check_crc, decode_coefficients, encode_coefficients, integers_crc
+from mediacodec.codecs.inr_tensors import Coding, Floats, InrTables, parts_of, scatter
+from mediacodec.codecs.video_stream import CRC_SIZE
 from mediacodec.errors import CorruptError, TruncatedError
 from mediacodec_bitstream import open_decoder, open_encoder, seal, unseal
 from mediacodec_bitstream.wire import Cursor, varint
@@ -113,7 +113,7 @@ def _encoded(
     symbols = np.concatenate([np.zeros(0, np.int32), *(values for values, _ in coded)])
     rows = np.concatenate([np.zeros(0, np.uint8), *(np.full(len(values), row, np.uint8) for values, row in coded)])
     encoder = open_encoder()
-    encode_coefficients(encoder, symbols, rows, tables)
+    encode_integers(encoder, symbols, rows, tables)
     return encoder.finish(), symbols
 
 
@@ -190,7 +190,7 @@ class Opened:
         rows = [np.full(n, c.row, np.uint8) for n, c in zip(sizes, codings, strict=True) if c.row is not None]
         decoder = open_decoder(data)
         everything = np.concatenate([np.zeros(0, np.uint8), *rows])
-        symbols = decode_coefficients(decoder, everything, tables, payload_bits=8 * len(data) + SLACK)
+        symbols = decode_integers(decoder, everything, tables, payload_bits=8 * len(data) + SLACK)
         decoder.finish()
         self._symbols.append(symbols)
         result, start = [], 0

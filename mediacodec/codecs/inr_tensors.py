@@ -14,8 +14,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from mediacodec.codecs.escapes import LARGEST, EscapedTables, Integers
 from mediacodec.codecs.inr_network import Network
-from mediacodec.codecs.live_symbols import LARGEST, EscapedTables
 from mediacodec.errors import CorruptError, ModelError, ParameterError
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import TableFamily
@@ -25,7 +25,6 @@ STEPS = (2.0 ** ((np.arange(256) - 160) / 8)).astype(np.float32)
 """Quantisation steps by the number that is sent."""
 
 MAX_CENTRE = LARGEST
-Integers = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 
 

@@ -16,11 +16,11 @@ import numpy.typing as npt
 from mediacodec.codecs.live_picture import PictureCoder
 from mediacodec.codecs.live_rate import RateControl
 from mediacodec.codecs.live_scene import SceneCuts
-from mediacodec.codecs.live_settings import Geometry, LiveOptions, LiveSettings, Preset, level_at, make_header
+from mediacodec.codecs.live_settings import FOURCC, Geometry, LiveOptions, LiveSettings, Preset, level_at
 from mediacodec.codecs.live_state import LiveState, Reconstructor
 from mediacodec.codecs.live_symbols import LiveTables
 from mediacodec.codecs.live_trial import Coded
-from mediacodec.errors import ParameterError, ParameterTypeError
+from mediacodec.codecs.video_stream import check_frame, make_header
 from mediacodec.frames import Colour, VideoFrame
 from mediacodec.manifest import Manifest
 from mediacodec.motion.compensate import Planes
@@ -52,6 +52,7 @@ class LiveEncoder:
         device: str = "auto",
         threads: int = 1,
     ) -> None:
+        self._settings = LiveSettings(model)
         self._options = options = LiveOptions(
             width=width,
             height=height,
@@ -61,8 +62,8 @@ class LiveEncoder:
             bit_rate=bit_rate,
             gop=gop,
             preset=preset,
+            block=self._settings.block,
         )
-        self._settings = LiveSettings(model)
         self._geometry = Geometry(width, height, self._settings.block)
         tables = LiveTables(model, self._settings)
         shared = Reconstructor(model, self._settings, self._geometry, device=device, threads=threads, analyse=True)
@@ -77,14 +78,14 @@ class LiveEncoder:
         self._last_pts: int | None = None
         self._flushed = False
         self.num_frames = 0
-        self.header = make_header(model, options, colour, stream_id)
+        self.header = make_header(model, FOURCC, options, colour=colour, stream_id=stream_id)
 
     def push(self, frame: VideoFrame) -> list[Packet]:
         """Code the next picture: its packet, with more than one thread that of the picture before.
 
         Raises ParameterError where it does not fit into the stream.
         """
-        self._check(frame)
+        check_frame(frame, self.header, self._last_pts, flushed=self._flushed)
         planes = padded((frame.y, frame.u, frame.v), self._geometry)
         self._wait(frame.pts)
         coded = self._encode(planes)
@@ -110,19 +111,6 @@ class LiveEncoder:
         # a duration is stated only where the next picture cannot turn out to be nearer
         duration = self.header.packet_duration if self.header.packet_duration == 1 else 0
         return [Packet(self.header.stream_id, pts, coded.data, duration, is_keyframe=not coded.integers.inter)]
-
-    def _check(self, frame: VideoFrame) -> None:
-        if self._flushed:
-            raise ParameterError("this encoder was flushed; open a new one for another stream")
-        if not isinstance(frame, VideoFrame):
-            raise ParameterTypeError(f"push takes a VideoFrame, not {type(frame).__name__}")
-        if (frame.width, frame.height) != (self._options.width, self._options.height):
-            wanted = f"{self._options.width} x {self._options.height}"
-            raise ParameterError(f"this stream's pictures are {wanted}, not {frame.width} x {frame.height}")
-        if frame.time_base != self.header.time_base:
-            raise ParameterError(f"this stream's time base is {self.header.time_base}, not {frame.time_base}")
-        if frame.pts < 0 or (self._last_pts is not None and frame.pts <= self._last_pts):
-            raise ParameterError(f"pts must be at least 0 and increase; {frame.pts} follows {self._last_pts}")
 
     def _wait(self, pts: int) -> None:
         """The rate control sees the time since the picture before."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from mediacodec.codecs.live_packet import INTER, Read, picture, prepare, unpack_picture
-from mediacodec.codecs.live_settings import Geometry, LiveSettings, check_header
+from mediacodec.codecs.live_settings import Geometry, LiveSettings
 from mediacodec.codecs.live_state import Floats, Reconstructor, Shown, Trail
 from mediacodec.codecs.live_symbols import LiveTables
-from mediacodec.errors import CorruptError
+from mediacodec.codecs.repeating import RepeatingDecoder, is_inter
+from mediacodec.codecs.video_stream import check_header
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
+from mediacodec.motion.compensate import Planes
 from mediacodec_bitstream import Packet, StreamHeader
-from mediacodec_bitstream.packet import MAX_PTS
 
 
 @dataclass(eq=False)
@@ -32,21 +31,17 @@ class _Waiting:
             self.ready = True
 
 
-class LiveDecoder:
+class LiveDecoder(RepeatingDecoder):
     """Decodes packets to pictures; see `mediacodec.codecs.base.VideoDecoder`.
 
     With one thread every packet gives its picture at once. With more, packets are read while the picture before them is
     computed, and pictures come one packet later. After a loss or damage the last good picture is shown again, with the
     time stamps of what arrives, until a keyframe comes; before the first keyframe there is nothing to show.
-
-    Attributes:
-        concealed: pictures shown again so far in place of ones that could not be decoded.
     """
 
     def __init__(self, model: Manifest, header: StreamHeader, *, device: str = "auto", threads: int = 1) -> None:
-        self.header = header
-        self._parameters = check_header(header, model)
         settings = LiveSettings(model)
+        super().__init__(header, check_header(header, model, settings.block))
         self._tables = LiveTables(model, settings)
         self._geometry = Geometry(self._parameters.width, self._parameters.height, settings.block)
         self._shared = Reconstructor(model, settings, self._geometry, device=device, threads=threads, analyse=False)
@@ -55,9 +50,10 @@ class LiveDecoder:
         self._trail: Trail | None = None  # of the last packet that was read
         self._last: Shown | None = None  # of the last picture that was computed
         self._lost = True  # no inter picture can be decoded until a keyframe comes
-        self._last_pts: int | None = None
-        self._ticks = 1 / (self._parameters.frame_rate * header.time_base)
-        self.concealed = 0
+
+    @property
+    def _planes(self) -> Planes | None:
+        return None if self._last is None else self._last.planes
 
     def push(self, packet: Packet | None) -> list[VideoFrame]:
         """Decode or conceal one packet. Raises BitstreamError kinds only, and then waits for a keyframe."""
@@ -65,7 +61,7 @@ class LiveDecoder:
             self._lost = True
             return [*self.flush(), *self._repeated(None)]
         try:
-            inter = self._is_inter(packet)
+            inter = is_inter(packet, INTER)
             self._lost = self._lost or (inter and packet.discontinuity)
             if inter and self._lost:
                 return [*self.flush(), *self._repeated(packet.pts)]
@@ -104,29 +100,3 @@ class LiveDecoder:
             raise
         prepared.result()
         return read
-
-    def _is_inter(self, packet: Packet) -> bool:
-        inter = bool(packet.data) and bool(packet.data[0] & INTER)
-        if packet.data and inter == packet.is_keyframe:
-            raise CorruptError("a packet says that it is a keyframe and that it is none")
-        return inter
-
-    def _repeated(self, pts: int | None) -> list[VideoFrame]:
-        """The last picture again, at `pts` or where the next one should be; nothing where there is none."""
-        if self._last is None:
-            return []
-        if pts is None:
-            assert self._last_pts is not None
-            pts = min(self._last_pts + max(1, round(self._ticks)), MAX_PTS)
-        self.concealed += 1
-        return self._shown(pts)
-
-    def _shown(self, pts: int) -> list[VideoFrame]:
-        assert self._last is not None
-        self._last_pts = pts
-        width, height = self._parameters.width, self._parameters.height
-        y, u, v = self._last.planes
-        half = (slice((height + 1) // 2), slice((width + 1) // 2))
-        # copies: the caller may write into its picture, and the next one is predicted from ours
-        planes = (np.array(y[:height, :width]), np.array(u[half]), np.array(v[half]))
-        return [VideoFrame(*planes, pts, self.header.time_base, self._parameters.colour)]

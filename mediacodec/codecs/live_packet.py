@@ -13,18 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from mediacodec.codecs.escapes import check_crc, decode_integers, encode_integers, integers_crc
 from mediacodec.codecs.live_local import decode_levels, encode_levels, inherit
-from mediacodec.codecs.live_settings import CRC_SIZE, MAX_QUALITY
+from mediacodec.codecs.live_settings import MAX_QUALITY
 from mediacodec.codecs.live_state import Floats, Integers, Known, Mask, Reconstructor, Rows, Shown, Trail
-from mediacodec.codecs.live_symbols import (
-    LiveTables,
-    check_crc,
-    decode_coefficients,
-    decode_hyper,
-    encode_coefficients,
-    encode_hyper,
-    integers_crc,
-)
+from mediacodec.codecs.live_symbols import LiveTables, decode_hyper, encode_hyper
+from mediacodec.codecs.video_stream import CRC_SIZE
 from mediacodec.errors import CorruptError, TruncatedError
 from mediacodec.motion.compensate import FILTERS
 from mediacodec.motion.field import decode_field, encode_field
@@ -88,7 +82,7 @@ def _encode_coefficients(
     encode_hyper(encoder, values, rows, tables.hyper_inter if integers.inter else tables.hyper_key)
     for second in (False, True):
         where = places(index, shared.coded(skip, second=second))
-        encode_coefficients(encoder, symbols.reshape(-1)[where], rows_at(index, where, tables), tables)
+        encode_integers(encoder, symbols.reshape(-1)[where], rows_at(index, where, tables), tables)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +151,7 @@ def _read_coefficients(
 
     def read(index: Rows, *, second: bool) -> Floats:
         at = places(index, shared.coded(skip, second=second))
-        values = decode_coefficients(decoder, rows_at(index, at, tables), tables, payload_bits=room)
+        values = decode_integers(decoder, rows_at(index, at, tables), tables, payload_bits=room)
         symbols.reshape(-1)[at] = values
         return symbols.astype(np.float32)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from mediacodec.codecs.live_symbols import COSTED, LARGEST, Bits, Integers, Rows
+from mediacodec.codecs.escapes import LARGEST, Bits, Integers, Rows
+from mediacodec.codecs.live_symbols import COSTED
 
 RATE_WEIGHT = 0.12  # squared steps that a bit is worth, as in H.264's and VTM's mode decisions
 ZEALOUS = 1.5  # times that for coefficients: they are predicted from as well (chosen on development clips)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from mediacodec.codecs.escapes import Bits
 from mediacodec.codecs.live_quantise import RATE_WEIGHT
 from mediacodec.codecs.live_state import Mask, Rows
-from mediacodec.codecs.live_symbols import Bits, LiveTables
+from mediacodec.codecs.live_symbols import LiveTables
 from mediacodec.motion.compensate import Planes
 
 BLOCK = 16

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mediacodec.codecs.escapes import Integers
 from mediacodec.codecs.overfit_context import Exact, IntegerContext
 from mediacodec.codecs.overfit_settings import CHROMA_STEP, LEVELS, SCALES, Geometry
-from mediacodec.codecs.overfit_symbols import Integers, Port
+from mediacodec.codecs.overfit_symbols import Port
 from mediacodec.codecs.overfit_synthesis import FloatPlanes, Floats
 from mediacodec.codecs.overfit_transform import synthesise
 

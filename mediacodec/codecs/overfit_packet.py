@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from mediacodec.codecs.fitting import CRC_SIZE
+from mediacodec.codecs.escapes import expect_crc
 from mediacodec.codecs.overfit_context import IntegerContext
 from mediacodec.codecs.overfit_latents import Grids, Memory, exchange_grids, exchange_low
 from mediacodec.codecs.overfit_settings import Geometry, OverfitModel, step_of
 from mediacodec.codecs.overfit_symbols import IntegerTables, Port, Reading, Writing
 from mediacodec.codecs.overfit_synthesis import FloatPlanes, correct, to_bytes, to_floats
 from mediacodec.codecs.overfit_weights import Changes, changed, exchange_changes, network
-from mediacodec.errors import CorruptError, DesyncError, TruncatedError
+from mediacodec.codecs.video_stream import CRC_SIZE
+from mediacodec.errors import CorruptError, TruncatedError
 from mediacodec.motion.compensate import Planes, compensate
 from mediacodec.motion.field import decode_field, encode_field
 from mediacodec_bitstream import open_decoder, open_encoder, seal, unseal
@@ -88,8 +89,7 @@ class PictureCoder:
         grids = Grids.empty(self.size)
         changes = self._exchange(port, "inter" if flags else "key", quality, grids, None, memory)
         decoder.finish()
-        if port.crc & ((1 << 8 * CRC_SIZE) - 1) != crc:
-            raise DesyncError("the decoded symbols are not those that were encoded: is this the right model?")
+        expect_crc(port.crc, crc, CRC_SIZE)
         return Picture(quality, grids, changes, motion)
 
     def _exchange(

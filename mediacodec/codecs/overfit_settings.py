@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mediacodec.codecs.fitting import CRC_SIZE, MAX_PIXELS
-from mediacodec.errors import CorruptError, ModelError
+from mediacodec.codecs.video_stream import padding
+from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest
 from mediacodec.motion.field import ALPHABET, NUM_CONTEXTS
-from mediacodec_bitstream import RC24, StreamHeader, TableFamily, VideoParameters
+from mediacodec_bitstream import TableFamily
 
 FOURCC = "ovft"
 LEVELS = 6  # of luma's grids; chroma's finest has the size of luma's second
@@ -56,17 +55,10 @@ class Geometry:
     height: int
 
     @property
-    def pad_right(self) -> int:
-        return -self.width % UNIT
-
-    @property
-    def pad_bottom(self) -> int:
-        return -self.height % UNIT
-
-    @property
     def padded(self) -> tuple[int, int]:
         """(rows, columns) of padded luma."""
-        return self.height + self.pad_bottom, self.width + self.pad_right
+        right, bottom = padding(self.width, self.height, UNIT)
+        return self.height + bottom, self.width + right
 
     def grid(self, level: int) -> tuple[int, int]:
         """(rows, columns) of luma's grids at a level, 0 the finest; chroma's level k is luma's k + 1."""
@@ -125,18 +117,3 @@ class OverfitModel:
         """Tensors of which a packet of a kind may carry differences, in its order."""
         context = [f"{kind}.{network}.{name}" for network in CONTEXTS[kind] for name in TUNABLE]
         return context + sorted(name for name in self.weights if name.startswith(f"{kind}.synthesis."))
-
-
-def check_header(header: StreamHeader, model: Manifest) -> VideoParameters:
-    """The parameters of a stream's pictures. Raises CorruptError where its header is none of this family's."""
-    parameters = header.parameters
-    if not isinstance(parameters, VideoParameters):
-        raise CorruptError(f"stream {header.stream_id}: the codec of model {model.name} is for video")
-    size = Geometry(parameters.width, parameters.height)
-    if (parameters.pad_right, parameters.pad_bottom) != (size.pad_right, size.pad_bottom):
-        raise CorruptError(f"stream {header.stream_id}: its padding is not what model {model.name} needs")
-    if header.coder != RC24 or header.symbol_crc_size != CRC_SIZE or header.layers or header.reorders:
-        raise CorruptError(f"stream {header.stream_id}: its coder is not that of model {model.name}")
-    if math.prod(size.padded) > MAX_PIXELS:
-        raise CorruptError(f"stream {header.stream_id}: {size.padded[1]} x {size.padded[0]} pixels are too many")
-    return parameters

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mediacodec.codecs.escapes import Integers
 from mediacodec.codecs.overfit_settings import SCALES, Arrays, OverfitModel
-from mediacodec.codecs.overfit_symbols import Integers, Port
+from mediacodec.codecs.overfit_symbols import Port
 
 SHIFTS = 16  # differences are multiples of 2^0 .. 2^15
 

@@ -16,7 +16,8 @@ import pytest
 import mediacodec
 from mediacodec import manifest
 from mediacodec.codecs import CODECS, Family, fitting
-from mediacodec.codecs.fitting import FitOptions, FitProgress, FittedPicture, FittingEncoder, make_header
+from mediacodec.codecs.fitting import FitOptions, FitProgress, FittedPicture, FittingEncoder
+from mediacodec.codecs.video_stream import make_header
 from mediacodec.errors import MissingExtraError, ParameterError, ParameterTypeError
 from mediacodec.file_writer import FileWriter
 from mediacodec.frames import VideoFrame
@@ -151,6 +152,7 @@ def test_a_monitor_may_break_everything_off(model: manifest.Manifest, pictures: 
         ({"gop": 0}, ParameterError, "gop"),
         ({"width": 0}, ParameterError, "0 x 16"),
         ({"width": 9000, "height": 9000}, ParameterError, "too large"),
+        ({"width": 4097, "height": 3071, "block": 64}, ParameterError, "too large"),  # once padded
         ({"threads": 0}, ParameterError, "threads"),
         ({"frame_rate": 25.0}, ParameterTypeError, "Fraction"),
     ],

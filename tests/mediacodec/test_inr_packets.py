@@ -15,11 +15,13 @@ import pytest
 
 from mediacodec import manifest
 from mediacodec.codecs import CODECS, Decoder, inr
-from mediacodec.codecs.fitting import FitOptions, make_header
+from mediacodec.codecs.escapes import Integers
+from mediacodec.codecs.fitting import FitOptions
 from mediacodec.codecs.inr_decoder import InrDecoder
 from mediacodec.codecs.inr_network import ARCHITECTURES, Network
 from mediacodec.codecs.inr_packet import CodedGroup, Opened, coded_bits, network_bits, pack_group, pack_picture
-from mediacodec.codecs.inr_tensors import InrTables, Integers, best_coding, parts_of
+from mediacodec.codecs.inr_tensors import InrTables, best_coding, parts_of
+from mediacodec.codecs.video_stream import make_header
 from mediacodec.errors import ParameterError
 from mediacodec_bitstream import BitstreamError, CorruptError, DesyncError, Packet, StreamHeader, TruncatedError
 from mediacodec_bitstream.backends import VARIABLE

@@ -6,19 +6,10 @@ import numpy as np
 import pytest
 
 from mediacodec import manifest
+from mediacodec.codecs.escapes import LARGEST, check_crc, decode_integers, encode_integers, integers_crc
 from mediacodec.codecs.live_quantise import quantise
 from mediacodec.codecs.live_settings import LiveSettings
-from mediacodec.codecs.live_symbols import (
-    COSTED,
-    LARGEST,
-    LiveTables,
-    check_crc,
-    decode_coefficients,
-    decode_hyper,
-    encode_coefficients,
-    encode_hyper,
-    integers_crc,
-)
+from mediacodec.codecs.live_symbols import COSTED, LiveTables, decode_hyper, encode_hyper
 from mediacodec.errors import CorruptError, DesyncError, ParameterError
 from mediacodec_bitstream import TableFamily, open_decoder, open_encoder, symbol_crc
 
@@ -31,13 +22,13 @@ def tables() -> LiveTables:
 
 def coded(values: np.ndarray, rows: np.ndarray, tables: LiveTables) -> bytes:
     encoder = open_encoder()
-    encode_coefficients(encoder, values, rows, tables)
+    encode_integers(encoder, values, rows, tables)
     return encoder.finish()
 
 
 def decoded(data: bytes, rows: np.ndarray, tables: LiveTables) -> np.ndarray:
     decoder = open_decoder(data)
-    values = decode_coefficients(decoder, rows, tables, payload_bits=8 * len(data))
+    values = decode_integers(decoder, rows, tables, payload_bits=8 * len(data))
     decoder.finish()
     return values
 
@@ -84,7 +75,7 @@ def test_more_escapes_than_the_payload_can_hold_are_corrupt(tables: LiveTables) 
     rows = np.full(500, 3, np.uint8)
     data = coded(np.full(500, 300, np.int32), rows, tables)
     with pytest.raises(CorruptError, match="500 escape"):
-        decode_coefficients(open_decoder(data), rows, tables, payload_bits=2000)
+        decode_integers(open_decoder(data), rows, tables, payload_bits=2000)
 
 
 def test_the_tabulated_cost_is_what_coding_takes(tables: LiveTables) -> None:

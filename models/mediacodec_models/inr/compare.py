@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 import mediacodec
 from mediacodec import manifest
 from mediacodec.bench.video_clips import read_video
-from mediacodec.codecs.fitting import FitOptions, FitProgress, FittingEncoder, make_header
+from mediacodec.codecs.fitting import FitOptions, FitProgress, FittingEncoder
 from mediacodec.codecs.inr import FOURCC
+from mediacodec.codecs.video_stream import make_header
 from mediacodec.frames import VideoFrame
 from mediacodec.video_metrics import psnr, psnr_611
 from mediacodec_bitstream import FileHeader, Writer

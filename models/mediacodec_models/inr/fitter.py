@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mediacodec.codecs.escapes import Integers
 from mediacodec.codecs.fitting import FitMonitor, FitOptions, FittedPicture
 from mediacodec.codecs.inr_network import Network
 from mediacodec.codecs.inr_packet import CodedGroup, pack_group, pack_picture
-from mediacodec.codecs.inr_tensors import InrTables, Integers, best_coding
+from mediacodec.codecs.inr_tensors import InrTables, best_coding
 from mediacodec.errors import ModelError
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.codecs.overfit_symbols import LARGEST
+from mediacodec.codecs.escapes import LARGEST
 from mediacodec.codecs.overfit_weights import SHIFTS, Change
 
 DEAD_ZONE = 0.6  # of a multiple, below which a change is not sent
