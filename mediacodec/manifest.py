@@ -151,9 +151,15 @@ def _graph(raw: dict[str, Any]) -> Graph:
 def search_path(folder: Path | None = None) -> list[Path]:
     """Folders that hold models, in the order they are searched."""
     places = [folder] if folder else []
-    if cache := os.environ.get("MEDIACODEC_CACHE"):
-        places.append(Path(cache))
+    if install_folder() != _user_folder():
+        places.append(install_folder())
     return [*places, _user_folder(), ZOO]
+
+
+def install_folder() -> Path:
+    """Where new models are put: MEDIACODEC_CACHE, or the user's data folder."""
+    cache = os.environ.get("MEDIACODEC_CACHE")
+    return Path(cache) if cache else _user_folder()
 
 
 def _user_folder() -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mediacodec import manifest
-from mediacodec.codecs import inr, inr_decoder, live, live_decoder, overfit, overfit_decoder, rvq
+from mediacodec.codecs import causal, inr, inr_decoder, live, live_decoder, overfit, overfit_decoder, rvq
 from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader, VideoDecoder, VideoEncoder
 from mediacodec.errors import ModelError, UnsupportedFeatureError
 from mediacodec.manifest import Manifest
@@ -37,6 +37,7 @@ class Family:
 
 CODECS: dict[str, Family] = {
     "rvq": Family("rvq1", "audio", rvq.RvqEncoder, rvq.RvqDecoder, rvq.RvqCodeReader),
+    "causal": Family("caus", "audio", causal.CausalEncoder, causal.CausalDecoder, rvq.RvqCodeReader),
     "live": Family("live", "video", live.LiveEncoder, live_decoder.LiveDecoder),
     "inr": Family("inr1", "video", inr.InrEncoder, inr_decoder.InrDecoder, fits=True),
     "overfit": Family("ovft", "video", overfit.OverfitEncoder, overfit_decoder.OverfitDecoder, fits=True),

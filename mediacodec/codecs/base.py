@@ -143,8 +143,8 @@ class CodeReader(Protocol):
         ...
 
 
-def mono_samples(samples: AudioChunk | Samples, sample_rate: int) -> Samples:
-    """The argument of `push` as [n] float32. Raises ParameterError or ParameterTypeError where it is not mono."""
+def channel_samples(samples: AudioChunk | Samples, sample_rate: int, channels: int) -> Samples:
+    """The argument of `push` as [channels, n] float32. Raises ParameterError or ParameterTypeError where it is not."""
     if isinstance(samples, AudioChunk):
         if samples.sample_rate != sample_rate:
             raise ParameterError(f"samples are at {samples.sample_rate} Hz, the codec takes {sample_rate}")
@@ -152,8 +152,9 @@ def mono_samples(samples: AudioChunk | Samples, sample_rate: int) -> Samples:
     array = np.asarray(samples)
     if array.dtype.kind != "f":
         raise ParameterTypeError(f"samples must be floating point in -1..1, got {array.dtype}")
-    if array.ndim == 2 and array.shape[0] == 1:
-        array = array[0]
-    if array.ndim != 1:
-        raise ParameterError(f"the codec takes mono, [n] or [1, n]; got shape {array.shape}")
+    if array.ndim == 1 and channels == 1:
+        array = array[None]
+    if array.ndim != 2 or array.shape[0] != channels:
+        wanted = "mono, [n] or [1, n]" if channels == 1 else f"{channels} channels, [{channels}, n]"
+        raise ParameterError(f"the codec takes {wanted}; got shape {array.shape}")
     return array.astype(np.float32, copy=False)

@@ -9,12 +9,12 @@ of streams share a model.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.codecs.base import LIVE_BELOW, Codes, Samples, mono_samples
+from mediacodec.codecs.base import LIVE_BELOW, Codes, Samples, channel_samples
 from mediacodec.codecs.rvq_rate import RateCap
 from mediacodec.codecs.rvq_settings import MAX_PACKET_SECONDS, RvqSettings
 from mediacodec.codecs.rvq_symbols import code_lengths, decode_codes, encode_codes
@@ -34,15 +34,18 @@ from mediacodec_bitstream import (
     unseal,
 )
 
-Paths = NDArray[np.int32]  # what the encoder graph found, see best_path
+Paths = NDArray[Any]  # what the encoder graph found, its second axis the frames; see best_path
 
 OVERHEAD_BITS = 16  # at most, of a payload over its information content: the number of codebooks, the coder, byte ends
 HEADROOM = 2  # codebooks above the average that an easy stretch may use
+FADED_SECONDS = 1
 HOLD_SECONDS, FADE_SECONDS = 0.06, 0.10  # concealment: go on for so long, then fade over so long
 
 
 class RvqEncoder:
     """Encodes mono samples; see `mediacodec.codecs.base.AudioEncoder`."""
+
+    fourcc: ClassVar = "rvq1"
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class RvqEncoder:
         self._state = self._graph.initial_state()
         self._waiting: list[Samples] = []  # samples that do not fill a step yet
         self._num_waiting = 0
+        self._begun = False  # whether the network has run
         self._found: list[Paths] = []  # frames that do not fill a packet yet
         self._next_pts = 0
         self._flushed = False
@@ -81,8 +85,8 @@ class RvqEncoder:
         s = self._settings
         return StreamHeader(
             stream_id,
-            "rvq1",
-            AudioParameters(s.sample_rate, 1, s.pre_skip, s.frame_size),
+            self.fourcc,
+            AudioParameters(s.sample_rate, s.channels, s.pre_skip, s.frame_size),
             Fraction(1, s.sample_rate),
             packet_duration=self._packet_frames * s.frame_size,
             algorithmic_delay=s.algorithmic_delay,
@@ -97,10 +101,10 @@ class RvqEncoder:
         """Take samples in any number; return the packets that are complete."""
         if self._flushed:
             raise ParameterError("this encoder was flushed; open a new one for another stream")
-        mono = mono_samples(samples, self._settings.sample_rate)
-        self.num_samples += len(mono)
-        self._analyse(mono)
-        return self._packets(self._packet_frames)
+        array = channel_samples(samples, self._settings.sample_rate, self._settings.channels)
+        self.num_samples += array.shape[1]
+        self._analyse(array)
+        return self._packets()
 
     def flush(self) -> list[Packet]:
         """Code what is left, with zeros behind it until the decoder's delay is paid."""
@@ -110,45 +114,65 @@ class RvqEncoder:
         self._flushed = True
         s = self._settings
         due = -(-(self.num_samples + s.pre_skip) // s.frame_size) - self._next_pts // s.frame_size
-        step = self._step_frames * s.frame_size
-        while self._frames_found < due:
-            self._analyse(np.zeros(step, dtype=np.float32))
+        self._drain(due)
         self._found = [joined(self._found)[:, :due]]  # what the last step coded beyond the end goes
-        return self._packets(self._packet_frames) + self._packets(1)
+        return self._packets() + self._packets(at_least=1)
 
     @property
     def _frames_found(self) -> int:
         return sum(paths.shape[1] for paths in self._found)
 
-    def _analyse(self, mono: Samples) -> None:
-        """Run the network over every whole step of samples."""
-        self._waiting.append(mono)
-        self._num_waiting += len(mono)
-        step = self._step_frames * self._settings.frame_size
-        if self._num_waiting < step:
-            self._waiting[-1] = mono.copy()  # the caller may fill its buffer anew
-            return
-        samples = np.concatenate(self._waiting)
-        whole = len(samples) // step * step
-        for start in range(0, whole, step):
-            outputs, self._state = self._graph.step({"samples": samples[None, start : start + step]}, self._state)
-            self._found.append(np.stack([outputs["entries"][0], outputs["parents"][0]]))
-        self._waiting, self._num_waiting = [samples[whole:]], len(samples) - whole
+    @property
+    def _step_size(self) -> int:
+        """Samples that the network takes next."""
+        frames = self._step_frames if self._begun else max(self._step_frames, self._settings.start_frames)
+        return frames * self._settings.frame_size
 
-    def _packets(self, at_least: int) -> list[Packet]:
-        """Packets of up to `_packet_frames` frames while at least `at_least` frames wait."""
-        if self._frames_found < at_least:
-            return []
-        paths, packets = joined(self._found), []
-        while paths.shape[1] >= at_least:
-            packets.append(self._packet(paths[:, : self._packet_frames]))
-            paths = paths[:, self._packet_frames :]
-        self._found = [paths]
+    def _analyse(self, samples: Samples) -> None:
+        """Run the network over every whole step of samples, [channels, n]."""
+        self._waiting.append(samples)
+        self._num_waiting += samples.shape[1]
+        if self._num_waiting < self._step_size:
+            self._waiting[-1] = samples.copy()  # the caller may fill its buffer anew
+            return
+        waiting, start = joined(self._waiting), 0
+        while waiting.shape[1] - start >= (step := self._step_size):
+            self._found.append(self._run(waiting[:, start : start + step]))
+            self._begun = True
+            start += step
+        self._waiting, self._num_waiting = [waiting[:, start:]], waiting.shape[1] - start
+
+    def _run(self, samples: Samples) -> Paths:
+        """One step of the network."""
+        outputs, self._state = self._graph.step({"samples": samples}, self._state)
+        return np.stack([outputs["entries"][0], outputs["parents"][0]])
+
+    def _drain(self, frames: int) -> None:
+        """Run the network until so many frames are found."""
+        while self._frames_found < frames:
+            self._analyse(np.zeros((self._settings.channels, self._step_size), dtype=np.float32))
+
+    def _codes(self, paths: Paths, num_codebooks: int) -> Codes:
+        """The codes of some frames, with so many codebooks."""
+        return best_path(paths, num_codebooks)
+
+    def _packets(self, at_least: int | None = None) -> list[Packet]:
+        """Packets while enough frames wait for one, or `at_least` so many."""
+        packets: list[Packet] = []
+        while self._frames_found >= (at_least or self._packet_size):
+            paths, size = joined(self._found), self._packet_size
+            packets.append(self._packet(paths[:, :size]))
+            self._found = [paths[:, size:]]
         return packets
+
+    @property
+    def _packet_size(self) -> int:
+        """Frames of the next packet. The first holds what its decoder's network looks at when it begins."""
+        return self._packet_frames if self._next_pts else max(self._packet_frames, self._settings.start_frames)
 
     def _packet(self, paths: Paths) -> Packet:
         duration = paths.shape[1] * self._settings.frame_size
-        codes = best_path(paths, self._num_codebooks)
+        codes = self._codes(paths, self._num_codebooks)
         if self._cap is None:
             coded = encode_codes(codes, self._tables)
         else:
@@ -170,16 +194,17 @@ class RvqEncoder:
         lengths = np.cumsum(code_lengths(codes, self._tables))
         # other numbers of codebooks have other best paths, so these lengths are a guess to begin with
         count = min(self._num_codebooks, int(np.searchsorted(lengths, bits_left)) + 1)
-        codes = best_path(paths, count)
+        codes = self._codes(paths, count)
         while count > 1 and code_lengths(codes, self._tables).sum() + OVERHEAD_BITS > bits_left:
             count -= 1
-            codes = best_path(paths, count)
+            codes = self._codes(paths, count)
         coded = encode_codes(codes, self._tables, max_codebooks=self._num_codebooks)
         self._cap.spend(8 * (len(coded) + self.header.symbol_crc_size), seconds)
         return codes, coded
 
 
 def joined(found: list[Paths]) -> Paths:
+    """Arrays that follow each other along their second axis, as one."""
     return np.concatenate(found, axis=1) if len(found) > 1 else found[0]
 
 
@@ -214,7 +239,8 @@ class RvqCodeReader:
         self.num_codebooks, self._counted = extradata[0], bool(extradata[1])
         if not 1 <= self.num_codebooks <= settings.num_codebooks:
             raise CorruptError(f"stream {header.stream_id}: {self.num_codebooks} codebooks of {settings.num_codebooks}")
-        expected = AudioParameters(settings.sample_rate, 1, settings.pre_skip, settings.frame_size)
+        s = settings
+        expected = AudioParameters(s.sample_rate, s.channels, s.pre_skip, s.frame_size)
         time_base = Fraction(1, settings.sample_rate)
         if header.parameters != expected or header.time_base != time_base or header.coder != RC24:
             raise CorruptError(f"stream {header.stream_id}: its parameters are not those of model {model.name}")
@@ -234,7 +260,7 @@ class RvqCodeReader:
 
 
 class RvqDecoder:
-    """Decodes packets to mono samples; see `mediacodec.codecs.base.AudioDecoder`."""
+    """Decodes packets; see `mediacodec.codecs.base.AudioDecoder`."""
 
     def __init__(self, model: Manifest, header: StreamHeader, *, device: str = "auto", threads: int = 1) -> None:
         self.header = header
@@ -248,8 +274,12 @@ class RvqDecoder:
 
     @property
     def preroll(self) -> int:
-        """Samples; the decoder's memory is finite, so after this many its output is that of a whole decode."""
-        return self._settings.preroll_frames * self._settings.frame_size
+        """Samples; after this many the output is that of a whole decode.
+
+        Exactly so where memory ends. A network whose memory only fades gets a second, by which it has faded.
+        """
+        frames = self._settings.preroll_frames
+        return frames * self._settings.frame_size if frames >= 0 else FADED_SECONDS * self._settings.sample_rate
 
     def push(self, packet: Packet | None) -> AudioChunk:
         """Decode or conceal one packet."""
@@ -259,22 +289,24 @@ class RvqDecoder:
         samples = self._synthesise(codes)
         if self._lost:
             # come back over one frame: a hard switch from a faded gap would click
-            count = min(len(samples), self._settings.frame_size)
-            samples[:count] *= np.linspace(self._fade(self._lost), 1, count, dtype=np.float32)
+            count = min(samples.shape[1], self._settings.frame_size)
+            samples[:, :count] *= np.linspace(self._fade(self._lost), 1, count, dtype=np.float32)
         self._last, self._lost = codes[:, -1:], 0
         return self._chunk(samples, packet.pts)
 
     def flush(self) -> AudioChunk:
         """Nothing: every packet is decoded as it comes."""
-        return AudioChunk(np.zeros((1, 0), dtype=np.float32), self._settings.sample_rate, self._next_pts or 0)
+        s = self._settings
+        return AudioChunk(np.zeros((s.channels, 0), dtype=np.float32), s.sample_rate, self._next_pts or 0)
 
     def _synthesise(self, codes: Codes) -> Samples:
+        """[channels, samples] of [codebooks, frames]."""
         s = self._settings
         # codebook_size is one past the last entry: "no code", for the codebooks that the stream drops
         padded = np.full((1, s.num_codebooks, codes.shape[1]), s.codebook_size, dtype=np.int64)
         padded[0, : len(codes)] = codes
         outputs, self._state = self._graph.step({"codes": padded}, self._state)
-        return np.array(outputs["samples"][0])
+        return np.array(outputs["samples"])  # a batch of one is its one channel
 
     def _conceal(self) -> AudioChunk:
         """The last frame goes on, then fades out.
@@ -285,11 +317,11 @@ class RvqDecoder:
         frames = max(1, self.header.packet_duration // s.frame_size)
         faded = (HOLD_SECONDS + FADE_SECONDS) * s.sample_rate
         if self._last is None or self._lost > max(faded, self.preroll):
-            samples = np.zeros(frames * s.frame_size, dtype=np.float32)
+            samples = np.zeros((s.channels, frames * s.frame_size), dtype=np.float32)
         else:
             samples = self._synthesise(np.repeat(self._last, frames, axis=1))
-            samples *= self._fade(self._lost + np.arange(len(samples)))
-        self._lost += len(samples)
+            samples *= self._fade(self._lost + np.arange(samples.shape[1]))
+        self._lost += samples.shape[1]
         return self._chunk(samples, self._next_pts or 0)
 
     def _fade(self, lost: Any) -> Any:
@@ -300,7 +332,7 @@ class RvqDecoder:
 
     def _chunk(self, samples: Samples, coded_pts: int) -> AudioChunk:
         """Samples that begin at coded_pts, without those that pre-skip drops."""
-        self._next_pts = coded_pts + len(samples)
-        dropped = min(len(samples), max(0, self._settings.pre_skip - coded_pts))
+        self._next_pts = coded_pts + samples.shape[1]
+        dropped = min(samples.shape[1], max(0, self._settings.pre_skip - coded_pts))
         pts = max(0, coded_pts - self._settings.pre_skip)
-        return AudioChunk(samples[None, dropped:], self._settings.sample_rate, pts)
+        return AudioChunk(samples[:, dropped:], self._settings.sample_rate, pts)

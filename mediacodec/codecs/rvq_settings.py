@@ -1,4 +1,4 @@
-"""What an RVQ model says of itself, and what its rates follow from."""
+"""What a model whose packets hold RVQ codes says of itself, and what its rates follow from."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from mediacodec.errors import ModelError, ParameterError
 from mediacodec.manifest import Manifest
 
 MAX_PACKET_SECONDS = 10
+MAX_CHANNELS = 2
 BYTE_ALIGNMENT_BITS = 4  # the mean cost of ending a payload on a whole byte
 
 
 class RvqSettings:
-    """What `model.json` says of an RVQ model; checked once."""
+    """What `model.json` says of an RVQ model; checked once.
+
+    Beside what every one must say: `channels` (1), `start_frames` (1), the frames that a stream's first step takes at
+    least, because its network looks that far when it begins, and `ragged` (false), whether the last step is given as
+    it is, for the network to fill up to a whole frame in its own way. `preroll_frames` is -1 where a network's memory
+    has no end.
+    """
 
     def __init__(self, model: Manifest) -> None:
         try:
@@ -21,12 +28,18 @@ class RvqSettings:
             self.pre_skip = int(raw["pre_skip"])
             self.algorithmic_delay = int(raw["algorithmic_delay"])
             self.preroll_frames = int(raw["preroll_frames"])
+            self.channels = int(raw.get("channels", 1))
+            self.start_frames = int(raw.get("start_frames", 1))
+            self.ragged = bool(raw.get("ragged", False))
             self.num_codebooks = int(raw["num_codebooks"])
             self.codebook_size = int(raw["codebook_size"])
             self.bits_first_frame = [float(bits) for bits in raw["bits_first_frame"]]
             self.bits_per_frame = [float(bits) for bits in raw["bits_per_frame"]]
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"model {model.name}: settings of an RVQ codec are missing or wrong: {error!r}") from error
+        longest = int(MAX_PACKET_SECONDS * self.sample_rate / max(1, self.frame_size))
+        if not (1 <= self.channels <= MAX_CHANNELS and 1 <= self.start_frames <= longest and self.preroll_frames >= -1):
+            raise ModelError(f"model {model.name}: channels, start_frames or preroll_frames are out of range")
         if not len(self.bits_per_frame) == len(self.bits_first_frame) == self.num_codebooks:
             raise ModelError(f"model {model.name}: there must be bits for each of {self.num_codebooks} codebooks")
 

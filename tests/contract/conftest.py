@@ -1,4 +1,6 @@
-"""Every family of audio codecs with every model in the search path: what is said here of one is said of all."""
+"""Every family of audio codecs with every model in the search path, and with a small imported one of each kind that an
+importer makes: what is said here of one is said of all.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import AudioParameters, Packet, StreamHeader
 
-make_speech = runpy.run_path(str(Path(__file__).parents[1] / "mediacodec" / "conftest.py"))["make_speech"]
+TESTS = Path(__file__).parents[1]
+make_speech = runpy.run_path(str(TESTS / "mediacodec" / "conftest.py"))["make_speech"]
+CHECKPOINTS = runpy.run_path(str(TESTS / "checkpoints.py"))["CHECKPOINTS"]
 
 Samples = NDArray[np.float32]
 MODES = {"live": 0.02, "file": 1.0}  # seconds a packet
@@ -34,6 +38,7 @@ class Codec:
         self.rate = header.parameters.sample_rate
         self.pre_skip = header.parameters.pre_skip
         self.frame_size = header.parameters.frame_size
+        self.start_frames = int(model.settings.get("start_frames", 1))  # that the first packet has at least
 
     def encoder(self, **options: Any) -> AudioEncoder:
         return self.family.encoder(self.model, **options)
@@ -83,12 +88,28 @@ class Codec:
         return np.concatenate([chunk.samples[0] for chunk in (*chunks, last)])
 
 
-MODELS = [m for m in manifest.available() if m.family in CODECS and CODECS[m.family].kind == "audio"]
+SHIPPED = {m.name: m for m in manifest.available() if m.family in CODECS and CODECS[m.family].kind == "audio"}
 
 
-@pytest.fixture(scope="session", params=MODELS, ids=lambda model: model.name)
-def codec(request: pytest.FixtureRequest) -> Codec:
-    return Codec(request.param)
+@pytest.fixture(scope="session", params=[*SHIPPED, *(f"imported-{name}" for name in CHECKPOINTS)])
+def codec(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Codec:
+    if request.param in SHIPPED:
+        return Codec(SHIPPED[request.param])
+    for part in ("torch", "onnx", "safetensors"):
+        pytest.importorskip(part, reason=f"{part} is not installed: pip install 'mediacodec[train]'")
+    from mediacodec_models.importers import import_model
+
+    published = CHECKPOINTS[request.param.removeprefix("imported-")]
+    folder = tmp_path_factory.mktemp("imported")
+    model = import_model(published.save(folder / "checkpoint"), name=request.param, folder=folder)
+    assert model.family == published.family
+    return Codec(model)
+
+
+@pytest.fixture(scope="session", params=SHIPPED)
+def trained(request: pytest.FixtureRequest) -> Codec:
+    """Shipped models alone: what random weights make of sound need not resemble it."""
+    return Codec(SHIPPED[request.param])
 
 
 @pytest.fixture(scope="session", params=MODES)

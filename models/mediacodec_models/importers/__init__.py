@@ -7,12 +7,23 @@ is like any other.
 
 from __future__ import annotations
 
+import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mediacodec_models.importers.checkpoint import Checkpoint
+import numpy as np
+
+from mediacodec.codecs import CODECS
+from mediacodec.errors import ModelError, OutputError, OutputExistsError, ParameterError
+from mediacodec.manifest import Manifest, install_folder, read_manifest
+from mediacodec_bitstream import AudioParameters
+from mediacodec_models.importers import encodec
+from mediacodec_models.importers.checkpoint import Checkpoint, read_checkpoint
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -28,4 +39,68 @@ class Importer:
     convert: Callable[[Checkpoint, str, Path], dict[str, Any]]
 
 
-IMPORTERS: dict[str, Importer] = {}
+IMPORTERS: dict[str, Importer] = {
+    "encodec": Importer(encodec.recognises, encodec.convert),
+}
+
+
+def import_model(
+    path: Path, *, name: str | None = None, folder: Path | None = None, overwrite: bool = False
+) -> Manifest:
+    """Make a model of the published checkpoint at `path`: a file, or a Hugging Face folder.
+
+    name: of the model, by default that of the file or folder; folder: where models lie, by default MEDIACODEC_CACHE or
+    the user's data folder. The model appears there whole or not at all. Raises InputError where nothing can be read,
+    ModelError where it is no checkpoint known here, ParameterError on an impossible name, OutputExistsError where there
+    is a model of that name and `overwrite` does not say that it may go, OutputError.
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.resolve().stem) if name is None else name
+    if not NAME.fullmatch(name):
+        raise ParameterError(f"a model cannot be called {name!r}: letters, digits and . _ - only; choose another name")
+    place = (folder or install_folder()) / name
+    if place.exists() and not overwrite:
+        raise OutputExistsError(f"{place} exists")
+    checkpoint = read_checkpoint(path)
+    importer = next((i for i in IMPORTERS.values() if i.recognises(checkpoint)), None)
+    if importer is None:
+        raise ModelError(f"{path} is no checkpoint known here; there are importers for: {', '.join(IMPORTERS)}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # a folder deeper than models are looked for, so that a half-made one is never found
+        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=place.parent) as work:
+            made = Path(work) / name
+            made.mkdir()
+            importer.convert(checkpoint, name, made)
+            check(read_manifest(made))
+            _put(made, place, Path(work))
+    except OSError as error:
+        raise OutputError(f"cannot write {place}: {error.strerror or error}") from error
+    return read_manifest(place)
+
+
+def check(model: Manifest) -> None:
+    """Code and decode a second of noise. Raises ModelError where the graphs do not run, or not to finite sound."""
+    family = CODECS[model.family]
+    encoder: Any = family.encoder(model)
+    parameters = encoder.header.parameters
+    assert isinstance(parameters, AudioParameters)
+    shape = (parameters.channels, parameters.sample_rate + 1)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    packets = encoder.push(noise) + encoder.flush()
+    decoder: Any = family.decoder(model, encoder.header)
+    for packet in packets:
+        if not np.isfinite(decoder.push(packet).samples).all():
+            raise ModelError("the checkpoint's network gives sound that is not finite: its weights are damaged")
+
+
+def _put(made: Path, place: Path, work: Path) -> None:
+    """Move a model into its place, and what was there out of it."""
+    old = work / "old"
+    if place.exists():
+        place.rename(old)
+    try:
+        made.rename(place)
+    except OSError:
+        if old.exists():
+            old.rename(place)
+        raise

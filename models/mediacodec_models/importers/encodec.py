@@ -1,0 +1,187 @@
+"""EnCodec, as its authors save it (`encodec_24khz-*.th`) and as Hugging Face does (`model_type` "encodec")."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mediacodec.errors import ModelError
+from mediacodec_models.audio.encodec import PUBLISHED_24K, PUBLISHED_48K, EncodecConfig, Network, shapes
+from mediacodec_models.graph_builder import GraphBuilder
+from mediacodec_models.importers.checkpoint import Checkpoint
+from mediacodec_models.importers.model_folder import About, write_model
+from mediacodec_models.layers.graph_layers import Stream
+
+LICENCE = "not stated for the weights; ask their authors"
+PARITY = "proved against transformers' EncodecModel with random weights"
+MAX_WIDTH = 1 << 14  # of any number in a configuration
+# tensors that only the authors' layout has
+AUTHORS = {"encoder.model.0.conv.conv.bias", "quantizer.vq.layers.0._codebook.embed"}
+RENAMED = (
+    (r"^(encoder|decoder)\.model\.", r"\1.layers."),
+    (r"\.conv\.conv\.", ".conv."),
+    (r"\.convtr\.convtr\.", ".conv."),
+    (r"\.(conv|convtr)\.norm\.", ".norm."),
+    (r"^quantizer\.vq\.layers\.(\d+)\._codebook\.", r"quantizer.layers.\1.codebook."),
+    (r"\.parametrizations\.weight\.original0$", ".weight_g"),
+    (r"\.parametrizations\.weight\.original1$", ".weight_v"),
+)
+FIELDS = {
+    "sample_rate": "sampling_rate",
+    "channels": "audio_channels",
+    "filters": "num_filters",
+    "latent": "hidden_size",
+    "kernel": "kernel_size",
+    "last_kernel": "last_kernel_size",
+    "residual_kernel": "residual_kernel_size",
+    "residual_layers": "num_residual_layers",
+    "dilation_base": "dilation_growth_rate",
+    "compress": "compress",
+    "lstm_layers": "num_lstm_layers",
+    "codebook_size": "codebook_size",
+}
+
+
+def recognises(checkpoint: Checkpoint) -> bool:
+    """Whether this is EnCodec, in either layout."""
+    return checkpoint.config.get("model_type") == "encodec" or checkpoint.tensors.keys() >= AUTHORS
+
+
+def convert(checkpoint: Checkpoint, name: str, out: Path) -> dict[str, Any]:
+    """Write the model `name` into the folder `out`; returns its manifest. Raises ModelError."""
+    config = config_of(checkpoint)
+    weights = weights_of(checkpoint, config)
+    if not config.causal:
+        raise ModelError(f"{checkpoint.path} is EnCodec for whole segments, which cannot be imported yet")
+    graphs = {"encoder": encoder_graph(config, weights), "decoder": decoder_graph(config, weights)}
+    lowest = config.sample_rate / config.frame_size * np.log2(config.codebook_size) / 1000
+    rates = f"{lowest:g} to {lowest * config.num_codebooks:g} kbit/s"
+    about = About(
+        name,
+        family="causal",
+        licence=LICENCE,
+        description=f"EnCodec, {config.sample_rate / 1000:g} kHz, causal, {rates}",
+        parity=PARITY,
+    )
+    return write_model(out, about, graphs, settings(config))
+
+
+def settings(config: EncodecConfig) -> dict[str, Any]:
+    """What the runtime must know beyond the graphs."""
+    return {
+        "sample_rate": config.sample_rate,
+        "channels": config.channels,
+        "frame_size": config.frame_size,
+        "pre_skip": 0,
+        "algorithmic_delay": config.frame_size,
+        "preroll_frames": -1,  # an LSTM forgets, but never all
+        "start_frames": config.start_frames,
+        "ragged": True,
+        "num_codebooks": config.num_codebooks,
+        "codebook_size": config.codebook_size,
+    }
+
+
+def encoder_graph(config: EncodecConfig, weights: dict[str, NDArray[np.float32]]) -> GraphBuilder:
+    """Samples to codes of all codebooks, a step."""
+    graph = GraphBuilder("encoder")
+    samples = graph.input("samples", [1, config.channels, "samples"])
+    codes = Network(config, weights, Stream(graph)).encode(samples)
+    graph.output("codes", codes, [1, config.num_codebooks, "frames"], "int64")
+    return graph
+
+
+def decoder_graph(config: EncodecConfig, weights: dict[str, NDArray[np.float32]]) -> GraphBuilder:
+    """Codes of the first codebooks to samples, a step."""
+    graph = GraphBuilder("decoder")
+    codes = graph.input("codes", [1, "codebooks", "frames"], "int64")
+    samples = Network(config, weights, Stream(graph)).decode(codes)
+    graph.output("samples", samples, [1, config.channels, "samples"])
+    return graph
+
+
+def config_of(checkpoint: Checkpoint) -> EncodecConfig:
+    """What the configuration says; the authors' files have none, and one of two published shapes.
+
+    Raises ModelError on a variant that this network is not.
+    """
+    if not checkpoint.config:
+        return PUBLISHED_48K if "encoder.model.0.conv.norm.weight" in checkpoint else PUBLISHED_24K
+    raw = {"pad_mode": "reflect", "trim_right_ratio": 1.0, "norm_type": "weight_norm"} | checkpoint.config
+    causal = bool(raw.get("use_causal_conv", True))
+    known = {"pad_mode": "reflect", "norm_type": "weight_norm" if causal else "time_group_norm"}
+    known |= {"trim_right_ratio": 1.0} if causal else {}
+    for key, value in known.items():
+        if raw[key] != value:
+            raise ModelError(f"{checkpoint.path}: {key} is {raw[key]!r}; only {value!r} is known here")
+    try:
+        return _checked(EncodecConfig(causal=causal, **_given(raw), **_segments(raw)), checkpoint)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{checkpoint.path}: its config.json makes no sense: {error}") from error
+
+
+def _given(raw: dict[str, Any]) -> dict[str, Any]:
+    """The fields of EncodecConfig that a configuration has under a name of its own, where it states them."""
+    given: dict[str, Any] = {field: int(raw[key]) for field, key in FIELDS.items() if raw.get(key) is not None}
+    if "upsampling_ratios" in raw:
+        given["ratios"] = tuple(int(ratio) for ratio in raw["upsampling_ratios"])
+    flags = {"shortcut": bool(raw.get("use_conv_shortcut", True)), "normalize": bool(raw.get("normalize", False))}
+    return given | flags
+
+
+def _segments(raw: dict[str, Any]) -> dict[str, int]:
+    if raw.get("chunk_length_s") is None:
+        return {}
+    length = int(raw["chunk_length_s"] * raw["sampling_rate"])
+    return {"segment": length, "stride": max(1, int((1.0 - (raw.get("overlap") or 0)) * length))}
+
+
+def _checked(config: EncodecConfig, checkpoint: Checkpoint) -> EncodecConfig:
+    """With as many codebooks as there are. Raises ValueError on numbers that no such network has."""
+    books = sum(key.endswith("codebook.embed") for key in map(canonical, checkpoint.tensors))
+    config = replace(config, num_codebooks=books)
+    counts = {field: getattr(config, field) for field in (*FIELDS, "num_codebooks") if field != "sample_rate"}
+    for field, value in counts.items():
+        if not 1 <= value <= MAX_WIDTH:
+            raise ValueError(f"{field} is {value}")
+    ratios = config.ratios
+    if not 1000 <= config.sample_rate <= 192_000 or config.channels > 2 or not 2 <= min(ratios, default=0) <= 64:
+        raise ValueError(f"sample rate, channels or ratios are {config.sample_rate}, {config.channels}, {ratios}")
+    return config
+
+
+def canonical(key: str) -> str:
+    """A tensor's name in either layout as this program calls it."""
+    for pattern, name in RENAMED:
+        key = re.sub(pattern, name, key)
+    return key
+
+
+def weights_of(checkpoint: Checkpoint, config: EncodecConfig) -> dict[str, NDArray[np.float32]]:
+    """Every tensor of the network, weight normalisation folded. Raises ModelError where one is missing or misshapen."""
+    found = {canonical(key): value for key, value in checkpoint.tensors.items()}
+    result = {}
+    for name, shape in shapes(config).items():
+        tensor = found.get(name)
+        if tensor is None and f"{name}_g" in found and f"{name}_v" in found:
+            tensor = folded(found[f"{name}_g"], found[f"{name}_v"])
+        if tensor is None:
+            raise ModelError(f"{checkpoint.path} is EnCodec without {name}")
+        if tuple(tensor.shape) != shape:
+            raise ModelError(f"{checkpoint.path}: {name} is {tuple(tensor.shape)}, its configuration says {shape}")
+        result[name] = tensor.float().numpy()
+    return result
+
+
+def folded(size: Tensor, direction: Tensor) -> Tensor:
+    """Weight normalisation: each slice of the first axis points along `direction` and is `size` long.
+
+    Of a transposed convolution that axis is its inputs.
+    """
+    return direction * (size / direction.flatten(1).norm(dim=1).view(-1, *[1] * (direction.ndim - 1)))
