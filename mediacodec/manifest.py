@@ -213,9 +213,7 @@ def find_by_name(name: str, folder: Path | None = None) -> Manifest:
     return aliased
 
 
-def find_by_hash(
-    weights: bytes | None, tables: bytes | None, name: str | None, folder: Path | None = None
-) -> Manifest:
+def find_by_hash(weights: bytes | None, tables: bytes | None, name: str | None, folder: Path | None = None) -> Manifest:
     """The model that a stream was encoded with; `name` only makes the message useful.
 
     Raises ModelNotFoundError, or ModelMismatchError where the name is known but stands for other weights.

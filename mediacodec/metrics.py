@@ -93,9 +93,7 @@ def mel_distance(reference: ArrayLike, distorted: ArrayLike, sample_rate: int) -
     for window, bands in MEL_SCALES:
         filters = _mel_filters(window, bands, sample_rate)
         difference, count = 0.0, 0
-        for a, b in zip(
-            _magnitudes(ref, window, window // 4), _magnitudes(dist, window, window // 4), strict=True
-        ):
+        for a, b in zip(_magnitudes(ref, window, window // 4), _magnitudes(dist, window, window // 4), strict=True):
             ratio = np.maximum(a @ filters, MEL_FLOOR) / np.maximum(b @ filters, MEL_FLOOR)
             difference += float(np.abs(np.log10(ratio)).sum())
             count += ratio.size
@@ -126,9 +124,7 @@ def log_spectral_distance(reference: ArrayLike, distorted: ArrayLike, sample_rat
 def _checked(samples: ArrayLike, name: str) -> Samples:
     array = np.asarray(samples, dtype=np.float64)
     if array.ndim != 1 or array.size == 0:
-        raise ParameterError(
-            f"{name} must be one-dimensional with at least one sample, got shape {array.shape}"
-        )
+        raise ParameterError(f"{name} must be one-dimensional with at least one sample, got shape {array.shape}")
     if not np.isfinite(array).all():
         raise ParameterError(f"{name} contains NaN or infinity")
     return array
@@ -137,9 +133,7 @@ def _checked(samples: ArrayLike, name: str) -> Samples:
 def _pair(reference: ArrayLike, distorted: ArrayLike) -> tuple[Samples, Samples]:
     ref, dist = _checked(reference, "reference"), _checked(distorted, "distorted")
     if ref.size != dist.size:
-        raise ParameterError(
-            f"reference has {ref.size} samples and distorted {dist.size}; line them up with align()"
-        )
+        raise ParameterError(f"reference has {ref.size} samples and distorted {dist.size}; line them up with align()")
     return ref, dist
 
 

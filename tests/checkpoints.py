@@ -27,7 +27,7 @@ class Published:
 def save_encodec(folder: Path) -> Path:
     """EnCodec as Hugging Face saves it: 16 kHz, frames of 20 ms, sixteen codebooks of 64."""
     shape = {"num_filters": 4, "hidden_size": 16, "codebook_size": 64}
-    random_encodec(sampling_rate=16_000, target_bandwidths=[8.0], **shape).save_pretrained(folder)
+    random_encodec(sampling_rate=16_000, target_bandwidths=[4.8], **shape).save_pretrained(folder)
     return folder
 
 

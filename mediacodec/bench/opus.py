@@ -34,9 +34,7 @@ class OpusEntry:
 
     def __post_init__(self) -> None:
         if not 6_000 <= self.bit_rate <= 256_000:
-            raise ParameterError(
-                f"Opus bit_rate must be 6000 to 256000 bit/s for one channel, not {self.bit_rate}"
-            )
+            raise ParameterError(f"Opus bit_rate must be 6000 to 256000 bit/s for one channel, not {self.bit_rate}")
 
     @property
     def name(self) -> str:

@@ -172,9 +172,7 @@ def _speech_pair(
     reference: ArrayLike, distorted: ArrayLike, sample_rate: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if sample_rate != SPEECH_RATE:
-        raise ParameterError(
-            f"this metric is defined at {SPEECH_RATE} Hz, not {sample_rate}; score() resamples"
-        )
+        raise ParameterError(f"this metric is defined at {SPEECH_RATE} Hz, not {sample_rate}; score() resamples")
     return _pair(reference, distorted)
 
 

@@ -78,9 +78,7 @@ def summarise(rows: Sequence[ClipRow], metrics: Sequence[str]) -> list[SummaryRo
     summary: list[SummaryRow] = []
     for group, members in groups.items():
         codecs = dict.fromkeys(row.codec for row in members)
-        lines = [
-            _summary(group, codec, [r for r in members if r.codec == codec], metrics) for codec in codecs
-        ]
+        lines = [_summary(group, codec, [r for r in members if r.codec == codec], metrics) for codec in codecs]
         summary += sorted(lines, key=lambda line: (line.payload_kbps, line.codec))
     return summary
 

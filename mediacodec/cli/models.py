@@ -1,4 +1,4 @@
-"""mediacodec models: which models are here, and are they whole"""
+"""mediacodec models: which models are here, are they whole, and making one of a published checkpoint"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MODEL_AT_FAULT = 5  # exit code
 
 
-@click.group(cls=VerbGroup, context_settings=SETTINGS, short_help="List, show and verify models.")
+@click.group(cls=VerbGroup, context_settings=SETTINGS, short_help="List, show, verify and import models.")
 def models() -> None:
     """The models that encode and decode, and where they are looked for."""
 
@@ -82,10 +82,10 @@ def show_model(_: Console, name: str, folder: Path | None, output_format: str) -
         "weights": model.weights_sha256,
         "tables": model.tables_sha256,
     }
-    for key, value in lines.items():
+    for key, value in {**lines, **_sound(model)}.items():
         click.echo(printable(f"{key:8} {value}"))
     for key, value in model.settings.items():
-        if isinstance(value, (int, float, str)):
+        if isinstance(value, (int, float, str)) and key != "parity":
             click.echo(printable(f"{'':8} {key} = {value}"))
     return 0
 
@@ -115,6 +115,48 @@ def verify_models(console: Console, name: str | None, folder: Path | None) -> in
     if not found and not broken:
         console.error("no models to verify")
     return MODEL_AT_FAULT if broken or not found else 0
+
+
+@models.command("import", cls=Verb, usage="CHECKPOINT [options]", short_help="Make a model of a checkpoint.",
+                example="mediacodec models import encodec_24khz-d7cc33bc.th -name encodec24")  # fmt: skip
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("-name", metavar="NAME", help="What it is to be called. Default: as the file.")
+@click.option("-models", "folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Put it here. Default: MEDIACODEC_CACHE, or your data folder.")  # fmt: skip
+@click.option("-y", "yes", is_flag=True, help="Replace a model of that name.")
+@options.quietness
+@click.pass_obj
+def import_checkpoint(console: Console, checkpoint: Path, name: str | None, folder: Path | None, yes: bool) -> int:
+    """Make a model of the weights that the authors of a codec published.
+
+    CHECKPOINT is a file (.safetensors, .pt, .pth, .th, .bin) or a Hugging Face folder. Nothing in it is executed.
+    """
+    from mediacodec.errors import OutputExistsError
+    from mediacodec.importing import import_model
+
+    try:
+        model = import_model(checkpoint, name=name, folder=folder, overwrite=yes)
+    except OutputExistsError as error:
+        raise OutputExistsError(f"{error}; -y replaces it, -name gives another name") from error
+    console.info(f"{model.name}: {model.description} ({model.folder})")
+    return 0
+
+
+def _sound(model: Manifest) -> dict[str, str]:
+    """What a sound model's settings come to, in units for people."""
+    s = model.settings
+    if not {"sample_rate", "frame_size", "algorithmic_delay", "bits_per_frame"} <= s.keys():
+        return {}
+    channels, rate = s.get("channels", 1), s["sample_rate"]
+    kilobits = [bits * rate / s["frame_size"] / 1000 for bits in (s["bits_per_frame"][0], s["bits_per_frame"][-1])]
+    lines = {
+        "sound": f"{rate / 1000:g} kHz, {channels} channel{'s' if channels > 1 else ''}",
+        "rates": f"{kilobits[0]:.3g} to {kilobits[1]:.3g} kbit/s, packets' checks not counted",
+        "delay": f"{1000 * s['algorithmic_delay'] / rate:.1f} ms",
+    }
+    if s.get("start_frames", 1) > 1:
+        lines["delay"] += f"; the first packet comes after {1000 * s['start_frames'] * s['frame_size'] / rate:.1f} ms"
+    return lines | ({"parity": s["parity"]} if "parity" in s else {})
 
 
 def _found(folder: Path | None) -> tuple[list[Manifest], list[str]]:

@@ -11,7 +11,7 @@ from mediacodec.cli.values import BIT_RATE, RATES, THRESHOLD, TIME
 SCREENS = [
     [],
     *([verb] for verb in VERBS),
-    *(["models", verb] for verb in ("list", "show", "verify")),
+    *(["models", verb] for verb in ("list", "show", "verify", "import")),
     ["bench", "audio"],
 ]
 
