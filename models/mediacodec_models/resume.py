@@ -35,8 +35,8 @@ def shipped_state(folder: Path) -> dict[str, Tensor]:
 def load_shipped(codec: nn.Module, folder: Path) -> bool:
     """Start a `SpectralCodec` from a shipped model of the same widths; whether its quantizer fitted too.
 
-    Where a block looks ahead and the shipped one did not, the taps of its filter move by as many frames, so that all but
-    the oldest still meet the frame they were trained on.
+    Where a block looks ahead and the shipped one did not, the taps of its filter move by as many frames, so that all
+    but the oldest still meet the frame they were trained on.
     """
     state = shipped_state(folder)
     own = codec.state_dict()

@@ -45,7 +45,7 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Raises InputError where nothing can be read at `path`, ModelError where what lies there is no plain checkpoint."""
+    """Raises InputError where nothing can be read at `path`, ModelError where it is no plain checkpoint."""
     config: dict[str, Any] = {}
     if path.is_dir():
         config = _read_config(path / "config.json")
