@@ -8,25 +8,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mediacodec_models.quantizers.base import Quantizer, looked_up, nearest
+
 DECAY = 0.99
 RESTART_BELOW = 0.02  # of uniform usage: an entry used less is moved onto a residual of the current batch
 
 
-class ResidualVQ(nn.Module):
+class ResidualVQ(Quantizer):
     """`num_codebooks` stages of `codebook_size` vectors in `dim` dimensions; each codes what the last left over."""
 
     def __init__(self, num_codebooks: int, codebook_size: int, dim: int) -> None:
-        super().__init__()
+        super().__init__(num_codebooks, codebook_size)
         self.codebooks = nn.Parameter(torch.zeros(num_codebooks, codebook_size, dim), requires_grad=False)
         self.register_buffer("sums", torch.zeros(num_codebooks, codebook_size, dim))
         self.register_buffer("usage", torch.ones(num_codebooks, codebook_size))
 
     def forward(self, x: Tensor, num_kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Quantize [batch, frames, dim], keeping the first num_kept[b] codebooks of sample b.
-
-        Returns the quantized latent with a straight-through gradient, the commitment loss, and codes [batch, stages,
-        frames]. In training mode the codebooks move.
-        """
         residual, total = x.detach(), torch.zeros_like(x)
         commitment = x.new_zeros(())
         codes = []
@@ -43,13 +40,18 @@ class ResidualVQ(nn.Module):
             codes.append(index)
         return x + (total - x).detach(), commitment / len(self.codebooks), torch.stack(codes, dim=1)
 
+    def encode(self, x: Tensor) -> Tensor:
+        residual, codes = x, []
+        for stage in range(self.num_codebooks):
+            codes.append(self._nearest(residual, stage))
+            residual = residual - self.codebooks[stage][codes[-1]]
+        return torch.stack(codes, dim=1)
+
     def decode(self, codes: Tensor) -> Tensor:
-        """Codes [batch, stages, frames] to the latent [batch, frames, dim]; fewer stages than trained are fine."""
-        return torch.stack([F.embedding(codes[:, k], self.codebooks[k]) for k in range(codes.shape[1])]).sum(0)
+        return torch.stack([looked_up(codes[:, k], self.codebooks[k]) for k in range(codes.shape[1])]).sum(0)
 
     def _nearest(self, x: Tensor, stage: int) -> Tensor:
-        book = self.codebooks[stage]
-        return (x @ book.T * 2 - book.square().sum(1)).argmax(-1)
+        return nearest(x, self.codebooks[stage])
 
     @torch.no_grad()
     def _move(self, residual: Tensor, index: Tensor, stage: int) -> None:
@@ -61,7 +63,7 @@ class ResidualVQ(nn.Module):
 
     @torch.no_grad()
     def restart(self, x: Tensor) -> int:
-        """Move entries that are hardly used onto residuals of the latents [n, dim]; returns how many moved."""
+        """Entries are moved onto residuals of the latents."""
         moved, residual = 0, x
         for stage in range(len(self.codebooks)):
             usage = self.usage[stage]
