@@ -35,7 +35,7 @@ ABOUT = {
     "licence": "Apache-2.0",
     "description": "for tests",
 }
-SHAPES = {"fsq": (3, 240)}  # codebooks and entries, where 3 of 32 are not to be had
+SHAPES = {"fsq": (3, 240), "vq": (1, 64)}  # codebooks and entries, where 3 of 32 are not to be had
 AHEAD = (1, 1)
 
 
@@ -101,7 +101,7 @@ def test_codes_are_those_of_torch(exported: Exported, packet_duration: float) ->
     expected = codec.quantizer.encode(latent)[0].numpy()
     assert found.shape == expected.shape == (codec.config.num_codebooks, found.shape[1])
     assert np.mean(found != expected) < 0.01, "but for near ties they are the same"
-    assert len(np.unique(found[0])) > 4, "a codec that has only one thing to say proves nothing"
+    assert len(np.unique(found)) > 4, "a codec that has only one thing to say proves nothing"
 
 
 @torch.no_grad()

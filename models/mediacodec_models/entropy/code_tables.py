@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from mediacodec.codecs.rvq_symbols import CodeTables
 from mediacodec_bitstream import TableFamily
 
-# Classes of context, and the weight of the plain table in a class's table in observations, up to so many entries: chosen
-# on development speakers. For one codebook of 15360 entries and 218 thousand frames, 8 / 16 / 32 / 64 classes gave
-# 11.33 / 11.30 / 11.32 / 11.34 bits at the best weight each (6400, 6400, 3200, 3200); the plain table alone 12.09.
+# Classes of context, and the weight of the plain table in a class's table in observations; other ones for large
+# codebooks. Chosen on development speakers: for one codebook of 15360 entries and 218 thousand frames, 8 / 16 / 32 / 64
+# classes gave 11.33 / 11.30 / 11.32 / 11.34 bits at the best weight (6400, 6400, 3200, 3200), the plain table 12.09.
 CLASSES, PRIOR = 32, 800.0
 LARGE, LARGE_CLASSES, LARGE_PRIOR = 4096, 16, 6400.0
 RESOLUTION = 64  # counts are multiplied by this before they become integers
@@ -74,9 +74,7 @@ def cluster(
     return group.astype(np.uint8)
 
 
-def class_counts(
-    group: NDArray[np.integer], code: NDArray[np.integer], size: int, classes: int
-) -> NDArray[np.int64]:
+def class_counts(group: NDArray[np.integer], code: NDArray[np.integer], size: int, classes: int) -> NDArray[np.int64]:
     """[1 + classes, size] integer counts: the plain row, then each class's, drawn towards the plain one."""
     plain = np.bincount(code, minlength=size) + 0.5
     plain /= plain.sum()

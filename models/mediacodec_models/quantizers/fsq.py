@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mediacodec_models.quantizers.base import Quantizer
+from mediacodec_models.quantizers.start import principal_axes
 
 # The products nearest to powers of two that the paper recommends, no dimension under five levels
 LEVELS = {
@@ -28,6 +29,8 @@ class FiniteScalar(Quantizer):
         if codebook_size not in LEVELS:
             raise ValueError(f"codebook_size {codebook_size} is no product of levels; there are {sorted(LEVELS)}")
         levels = torch.tensor(LEVELS[codebook_size])
+        if num_codebooks * len(levels) > dim:
+            raise ValueError(f"{num_codebooks} codebooks of {len(levels)} scalars are more than {dim} dimensions")
         self.entry = nn.Linear(dim, num_codebooks * len(levels))
         self.exit = nn.Linear(num_codebooks * len(levels), dim, bias=False)
         self.register_buffer("mean", torch.zeros(dim))
@@ -69,8 +72,7 @@ class FiniteScalar(Quantizer):
         """Take the latents' [n, dim] principal axes as scalars, those of most variance first, each of unit variance."""
         self.mean.copy_(x.mean(0))
         count = self.entry.out_features
-        values, axes = torch.linalg.eigh(torch.cov(x.T))
-        values, axes = values.flip(0)[:count], axes.flip(1)[:, :count]
+        axes, values = principal_axes(x - self.mean, count)
         # in rows: a codebook's scalars lie together, and the first codebook gets the strongest
         self.entry.weight.copy_((axes / values.sqrt().clamp_min(1e-6)).T)
         self.entry.bias.zero_()
