@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnx.numpy_helper
 import torch
 from torch import Tensor, nn
 
@@ -25,23 +27,37 @@ from mediacodec_models.data import Segments
 from mediacodec_models.entropy.code_tables import fit_tables, mean_bits
 from mediacodec_models.entropy.search import beam_search, rate_penalties
 from mediacodec_models.onnx_files import HALVED, OPSET, half_weights, write_graph, write_manifest
+from mediacodec_models.quantizers.rvq import ResidualVQ
+from mediacodec_models.resume import save_quantizer
 from mediacodec_models.train import read_recipe
 
 EXACT = ("stft", "istft")  # parts that stay float32: half precision would break perfect reconstruction
 
 
 class EncoderStep(nn.Module):
-    """Samples to the beam search of the codebooks, as one step graph."""
+    """Samples to the codes of any quantizer, as one step graph: entries and parents as of a search of width 1."""
+
+    def __init__(self, codec: SpectralCodec) -> None:
+        super().__init__()
+        self.encoder, self.quantizer = codec.encoder, codec.quantizer
+
+    def forward(self, samples: Tensor, state: list[Tensor]) -> tuple[Tensor, ...]:
+        latent, after = self.encoder.step(samples, state)
+        entries = self.quantizer.encode(latent).transpose(1, 2).unsqueeze(3).int()  # [1, T, books, 1]
+        return entries, torch.zeros_like(entries), *after
+
+
+class SearchStep(nn.Module):
+    """Samples to the beam search of residual codebooks, as one step graph."""
 
     def __init__(self, codec: SpectralCodec, penalty: Tensor, width: int) -> None:
         super().__init__()
-        self.encoder, self.width = codec.encoder, width
-        self.codebooks = codec.quantizer.codebooks
+        self.encoder, self.quantizer, self.width = codec.encoder, codec.quantizer, width
         self.register_buffer("penalty", penalty)
 
     def forward(self, samples: Tensor, state: list[Tensor]) -> tuple[Tensor, ...]:
         latent, after = self.encoder.step(samples, state)
-        entries, parents = beam_search(latent, self.codebooks, self.penalty, self.width)
+        entries, parents = beam_search(latent, self.quantizer.codebooks, self.penalty, self.width)
         return entries, parents, *after
 
 
@@ -50,16 +66,21 @@ class DecoderStep(nn.Module):
 
     def __init__(self, codec: SpectralCodec) -> None:
         super().__init__()
-        self.decoder = codec.decoder
-        books, size, dim = codec.quantizer.codebooks.shape
-        entries = torch.cat([codec.quantizer.codebooks, torch.zeros(books, 1, dim)], dim=1)
-        self.entries = nn.Parameter(entries.flatten(0, 1), requires_grad=False)
-        self.register_buffer("first", torch.arange(books)[None, :, None] * (size + 1))
+        self.decoder, self.quantizer = codec.decoder, codec.quantizer
 
     def forward(self, codes: Tensor, state: list[Tensor]) -> tuple[Tensor, ...]:
-        latent = self.entries[codes + self.first].sum(1)  # [B, books, T, dim] -> [B, T, dim]
-        samples, after = self.decoder.step(latent, state)
+        samples, after = self.decoder.step(self.quantizer.decode(codes), state)
         return samples, *after
+
+
+def encoder_step(codec: SpectralCodec, about: dict[str, Any], data: Path) -> nn.Module:
+    """The encoder of the recipe's [model]: one with `search_width` searches its residual codebooks."""
+    if "search_width" not in about:
+        return EncoderStep(codec)
+    if type(codec.quantizer) is not ResidualVQ:
+        raise ValueError(f"search_width is for the quantizer rvq; {codec.config.quantizer} codes by its own rule")
+    penalty = rate_penalties(sampled_latents(codec, data), codec.quantizer.codebooks, about["rate_weight"])
+    return SearchStep(codec, penalty, int(about["search_width"]))
 
 
 def export_step(
@@ -84,14 +105,22 @@ def export_step(
         optimize=True,
         verbose=False,
     )
-    entry = write_graph(half_weights(program.model_proto, exact=EXACT), folder / f"{name}.onnx")
+    model = program.model_proto
+    entry = write_graph(half_weights(model, exact=(*EXACT, *derived(model))), folder / f"{name}.onnx")
     return entry | {"states": [{"name": n, "shape": list(s.shape)} for n, s in zip(states, state, strict=True)]}
+
+
+def derived(model: onnx.ModelProto) -> list[str]:
+    """Constants that the exporter computed from weights: half precision would change what they were computed for."""
+    floats = [t for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT]
+    values = {t.name: onnx.numpy_helper.to_array(t) for t in floats}
+    return [name for name, v in values.items() if not np.array_equal(v, v.astype(np.float16).astype(np.float32))]
 
 
 def shipped_weights(codec: SpectralCodec) -> dict[str, np.ndarray]:
     """The weights as stored, by name: what the canonical hash of the model is taken of."""
     named = {**dict(codec.encoder.named_parameters("encoder")), **dict(codec.decoder.named_parameters("decoder"))}
-    named["quantizer.codebooks"] = codec.quantizer.codebooks
+    named |= {f"quantizer.{name}": value for name, value in codec.quantizer.weights().items()}
     small = {k: v.detach().numpy() for k, v in named.items()}
     return {k: v.astype(np.float16) if v.size >= HALVED else v for k, v in small.items()}
 
@@ -109,7 +138,7 @@ def sampled_latents(codec: SpectralCodec, data: Path) -> Tensor:
     return torch.cat([codec.encoder.step(clip, codec.encoder.initial_state(1))[0][0] for clip in clips])
 
 
-def all_codes(step: EncoderStep, codec: SpectralCodec, data: Path, *, dev: bool) -> list[np.ndarray]:
+def all_codes(step: nn.Module, codec: SpectralCodec, data: Path, *, dev: bool) -> list[np.ndarray]:
     """Codes of every clip of a split, [codebooks, frames] each."""
     result = []
     for samples in padded_clips(codec, data, dev=dev):
@@ -119,21 +148,21 @@ def all_codes(step: EncoderStep, codec: SpectralCodec, data: Path, *, dev: bool)
     return result
 
 
+@torch.no_grad()
 def export(codec: SpectralCodec, recipe: dict[str, Any], data: Path, out: Path) -> dict[str, Any]:
     """Write the zoo folder `out`; returns its manifest."""
     out.mkdir(parents=True, exist_ok=True)
-    config, about, width = codec.config, recipe["model"], int(recipe["model"]["search_width"])
+    config, about = codec.config, recipe["model"]
     weights = shipped_weights(codec)
-    with torch.no_grad():  # what is measured from here on is what ships
-        for name, parameter in codec.named_parameters():
-            parameter.copy_(torch.from_numpy(weights[name].astype(np.float32)))
-    with torch.no_grad():
-        books = codec.quantizer.codebooks
-        step = EncoderStep(codec, rate_penalties(sampled_latents(codec, data), books, about["rate_weight"]), width)
-        dev = all_codes(step, codec, data, dev=True)
-        tables = fit_tables(all_codes(step, codec, data, dev=False), dev, books.numpy())
+    state = codec.state_dict()
+    for name, weight in weights.items():  # what is measured from here on is what ships
+        state[name].copy_(torch.from_numpy(weight.astype(np.float32)))
+    step = encoder_step(codec, about, data)
+    dev = all_codes(step, codec, data, dev=True)
+    tables = fit_tables(all_codes(step, codec, data, dev=False), dev, codec.quantizer.entry_vectors().numpy())
     arrays = {name: getattr(tables, name) for name in ("frequencies", "classes", "source", "lag")}
     np.savez_compressed(out / "tables.npz", **arrays)
+    save_quantizer(weights, out)
     samples = torch.zeros(1, 2 * config.frame_size), codec.encoder.initial_state(1)
     codes = torch.zeros(1, config.num_codebooks, 2, dtype=torch.int64), codec.decoder.initial_state(1)
     graphs = {
@@ -147,11 +176,11 @@ def export(codec: SpectralCodec, recipe: dict[str, Any], data: Path, out: Path) 
     return manifest
 
 
-def check(codec: SpectralCodec, step: EncoderStep, model: Manifest, speech: Tensor) -> None:
+@torch.no_grad()
+def check(codec: SpectralCodec, step: nn.Module, model: Manifest, speech: Tensor) -> None:
     """Raise ValueError unless the exported graphs do what torch does, on speech and on digital silence before it."""
     samples = torch.cat([torch.zeros(1, 50 * codec.config.frame_size), speech], dim=1)
-    with torch.no_grad():
-        entries, parents, *_ = step(samples, codec.encoder.initial_state(1))
+    entries, parents, *_ = step(samples, codec.encoder.initial_state(1))
     ours = best_path(torch.stack([entries[0], parents[0]]).numpy(), codec.config.num_codebooks)
     graph = StepGraph(model.graph_path("encoder"), model.graph("encoder"), device="cpu")
     outputs, state = graph.step({"samples": samples.numpy()}, graph.initial_state())
@@ -160,8 +189,7 @@ def check(codec: SpectralCodec, step: EncoderStep, model: Manifest, speech: Tens
     if differing > 0.005 or not all(np.isfinite(value).all() for value in state):
         raise ValueError(f"the exported encoder chose other codes than torch in {differing:.2%}")
     codes = torch.from_numpy(ours.astype(np.int64))[None]
-    with torch.no_grad():
-        sound, _ = codec.decoder.step(codec.quantizer.decode(codes), codec.decoder.initial_state(1))
+    sound, _ = codec.decoder.step(codec.quantizer.decode(codes), codec.decoder.initial_state(1))
     graph = StepGraph(model.graph_path("decoder"), model.graph("decoder"), device="cpu")
     outputs, _ = graph.step({"codes": codes.numpy()}, graph.initial_state())
     distance = float(np.abs(outputs["samples"] - sound.numpy()).max())
@@ -172,13 +200,15 @@ def check(codec: SpectralCodec, step: EncoderStep, model: Manifest, speech: Tens
 def settings(config: SpectralConfig, first: list[float], later: list[float]) -> dict[str, Any]:
     """What the runtime must know beyond the graphs; bits are means over development speakers."""
     blocks = sum(count for _, _, count in config.decoder)
+    stride = config.frame_size // config.latent_size
     return {
         "sample_rate": config.sample_rate,
         "frame_size": config.frame_size,
         "pre_skip": config.delay,
         "algorithmic_delay": config.frame_size + config.delay,
-        # every block remembers six frames, the overlap-add one more
-        "preroll_frames": 6 * blocks + 1,
+        # every block remembers six frames of the latent, whether it looks ahead or not; the overlap-add one more
+        "preroll_frames": -(-(6 * blocks + 1) // stride),
+        "ahead": list(config.ahead),  # for training on from this model
         "num_codebooks": config.num_codebooks,
         "codebook_size": config.codebook_size,
         "bits_first_frame": [round(b, 3) for b in first],

@@ -94,9 +94,10 @@ def learning_rate(config: TrainConfig, step: int, progress: float) -> float:
 
 
 def start_quantizer(run: Run, segments: Segments, device: torch.device) -> None:
-    """Fill the codebooks by k-means on latents of the network as it stands after `free_steps`."""
-    latents = []
-    for _ in range(40):
+    """Start the quantizer on latents of the network as it stands after `free_steps`, two for each entry and more."""
+    latents: list[Tensor] = []
+    frames = segments.length // run.model.config.latent_size
+    for _ in range(max(40, 2 * run.model.config.codebook_size // (8 * frames))):
         batch = segments.batch(8).to(device)
         with torch.no_grad():
             latents.append(run.model.encoder.step(batch, run.model.encoder.initial_state(8))[0].flatten(0, 1))
@@ -160,6 +161,8 @@ def main() -> None:
 
 
 def run_training(network: SpectralConfig, config: TrainConfig, args: argparse.Namespace) -> None:
+    if config.segment % network.frame_size:
+        raise ValueError(f"segments of {config.segment} samples are no whole frames of {network.frame_size}")
     device = torch.device(args.device)
     torch.manual_seed(config.seed)
     model, average = SpectralCodec(network).to(device), SpectralCodec(network).to(device)

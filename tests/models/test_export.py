@@ -21,7 +21,7 @@ from mediacodec_models.audio.spectral import SpectralCodec  # noqa: E402
 from mediacodec_models.data import Segments  # noqa: E402
 from mediacodec_models.entropy.code_tables import candidates, fit_tables, mean_bits  # noqa: E402
 from mediacodec_models.entropy.search import beam_search, rate_penalties  # noqa: E402
-from mediacodec_models.export import DecoderStep, EncoderStep, export, sampled_latents, shipped_weights  # noqa: E402
+from mediacodec_models.export import DecoderStep, SearchStep, export, sampled_latents, shipped_weights  # noqa: E402
 
 ABOUT = {
     "name": "tiny-1",
@@ -79,7 +79,7 @@ def test_codes_are_those_of_torch(zoo: Path, codec: SpectralCodec, pack: Path, s
     found = np.concatenate([reader.read(packet) for packet in packets], axis=1)
     with torch.no_grad():
         penalty = rate_penalties(sampled_latents(codec, pack), codec.quantizer.codebooks, ABOUT["rate_weight"])
-        step = EncoderStep(codec, penalty, 2)
+        step = SearchStep(codec, penalty, 2)
         padded = np.pad(samples, (0, found.shape[1] * 320 - len(samples)))
         entries, parents, *_ = step(torch.from_numpy(padded)[None], codec.encoder.initial_state(1))
     expected = best_path(torch.stack([entries[0], parents[0]]).numpy(), 3)
@@ -96,7 +96,7 @@ def test_silence_is_coded_as_torch_codes_it(zoo: Path, codec: SpectralCodec, pac
     outputs, state = encoder._graph.step({"samples": quiet[None]}, encoder._graph.initial_state())
     assert all(np.isfinite(value).all() for value in state)
     penalty = rate_penalties(sampled_latents(codec, pack), codec.quantizer.codebooks, ABOUT["rate_weight"])
-    entries, *_ = EncoderStep(codec, penalty, 2)(torch.from_numpy(quiet)[None], codec.encoder.initial_state(1))
+    entries, *_ = SearchStep(codec, penalty, 2)(torch.from_numpy(quiet)[None], codec.encoder.initial_state(1))
     assert np.mean(outputs["entries"] != entries.numpy()) < 0.05  # all candidates, near ties among them
 
 

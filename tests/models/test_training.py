@@ -99,7 +99,7 @@ def test_recipes_of_sound_are_whole(path: Path) -> None:
     assert min(config.kept) >= 1
     assert max(config.kept) <= network.num_codebooks, "a rate that the network does not have"
     about = tomllib.loads(path.read_text())["model"]
-    for key in (*ABOUT, "search_width"):
+    for key in (*ABOUT, *(("search_width", "rate_weight") if network.quantizer == "rvq" else ())):
         assert about[key], key
     assert config.segment % network.frame_size == 0, "a segment is whole frames"
 

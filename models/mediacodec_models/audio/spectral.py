@@ -21,7 +21,7 @@ class SpectralConfig:
     """Shape of the codec. Stages are (width, hidden, blocks); each encoder stage after the first halves the frame rate
     and each decoder stage after the first doubles it.
 
-    ahead: blocks of the encoder's last and of the decoder's first stage that look one codec frame ahead each.
+    ahead: blocks of the encoder's last and of the decoder's first stage that look one latent frame ahead each.
     """
 
     sample_rate: int = 16_000
@@ -38,17 +38,24 @@ class SpectralConfig:
         if len(self.encoder) != len(self.decoder):
             raise ValueError(f"encoder has {len(self.encoder)} stages, decoder {len(self.decoder)}; they must agree")
         if not (0 <= self.ahead[0] <= self.encoder[-1][2] and 0 <= self.ahead[1] <= self.decoder[0][2]):
-            raise ValueError(f"ahead {self.ahead} is more than the blocks at the codec's frame rate")
+            raise ValueError(f"ahead {self.ahead} is more than the blocks at the latent's frame rate")
+        if self.quantizer not in QUANTIZERS:
+            raise ValueError(f"no quantizer {self.quantizer!r}; there are: {', '.join(QUANTIZERS)}")
+
+    @property
+    def latent_size(self) -> int:
+        """Samples a frame of the latent."""
+        return self.hop << (len(self.encoder) - 1)
 
     @property
     def frame_size(self) -> int:
-        """Samples a codec frame."""
-        return self.hop << (len(self.encoder) - 1)
+        """Samples a frame of codes."""
+        return self.latent_size * QUANTIZERS[self.quantizer].stride_for(self.num_codebooks)
 
     @property
     def delay(self) -> int:
         """Samples by which the output lags the input: the overlap of the synthesis window, and what is looked ahead."""
-        return self.hop + sum(self.ahead) * self.frame_size
+        return self.hop + sum(self.ahead) * self.latent_size
 
 
 class Encoder(nn.Module):
@@ -71,7 +78,7 @@ class Encoder(nn.Module):
         return [self.stft.initial_state(batch), *(s for stack in self.stacks for s in stack.initial_state(batch))]
 
     def step(self, samples: Tensor, state: State) -> tuple[Tensor, State]:
-        """[batch, frames * frame_size] -> [batch, frames, latent]."""
+        """[batch, frames * latent_size] -> [batch, frames, latent]."""
         x, first = self.stft.step(samples, state[0])
         x, after, used = compress(x), [first], 1
         for i, (join, stack) in enumerate(zip(self.joins, self.stacks, strict=True)):
@@ -103,7 +110,7 @@ class Decoder(nn.Module):
         return [*(s for stack in self.stacks for s in stack.initial_state(batch)), self.istft.initial_state(batch)]
 
     def step(self, latent: Tensor, state: State) -> tuple[Tensor, State]:
-        """[batch, frames, latent] -> [batch, frames * frame_size]."""
+        """[batch, frames, latent] -> [batch, frames * latent_size]."""
         x, after, used = latent, [], 0
         for i, (join, stack) in enumerate(zip(self.joins, self.stacks, strict=True)):
             x = join(x)

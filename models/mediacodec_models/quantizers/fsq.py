@@ -7,6 +7,9 @@ the quantizer of the Low Frame-rate Speech Codec (Casanova et al., 2024): each c
 import torch
 from torch import Tensor, nn
 
+from mediacodec_models.quantizers.base import Quantizer
+from mediacodec_models.quantizers.start import principal_axes
+
 # The products nearest to powers of two that the paper recommends, no dimension under five levels
 LEVELS = {
     240: (8, 6, 5),
@@ -18,15 +21,16 @@ LEVELS = {
 SLOPE = 0.8  # tanh(0.8 z) is nearly the distribution function of a standard normal: all levels equally likely
 
 
-class FiniteScalar(nn.Module):
+class FiniteScalar(Quantizer):
     """`num_codebooks` groups of scalars; a codebook's entries are the points of its grid, `codebook_size` of them."""
 
     def __init__(self, num_codebooks: int, codebook_size: int, dim: int) -> None:
-        super().__init__()
+        super().__init__(num_codebooks, codebook_size)
         if codebook_size not in LEVELS:
             raise ValueError(f"codebook_size {codebook_size} is no product of levels; there are {sorted(LEVELS)}")
         levels = torch.tensor(LEVELS[codebook_size])
-        self.num_codebooks, self.codebook_size = num_codebooks, codebook_size
+        if num_codebooks * len(levels) > dim:
+            raise ValueError(f"{num_codebooks} codebooks of {len(levels)} scalars are more than {dim} dimensions")
         self.entry = nn.Linear(dim, num_codebooks * len(levels))
         self.exit = nn.Linear(num_codebooks * len(levels), dim, bias=False)
         self.register_buffer("mean", torch.zeros(dim))
@@ -34,25 +38,21 @@ class FiniteScalar(nn.Module):
         self.register_buffer("places", torch.cumprod(torch.cat([levels.new_ones(1), levels[:-1]]), 0), persistent=False)
 
     def forward(self, x: Tensor, num_kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Quantize [batch, frames, dim], keeping the first num_kept[b] codebooks of sample b.
-
-        Returns the quantized latent, through which gradients reach x, a loss that spreads the scalars evenly and
-        independently over their levels (a grid has nothing else to commit to), and codes [batch, codebooks, frames].
-        """
+        """The loss spreads the scalars evenly and independently over their levels: a grid has nothing else to commit to."""
         bounded = self._bounded(x)
         rounded = bounded + (bounded.round() - bounded).detach()
-        keep = num_kept[:, None, None] > torch.arange(self.num_codebooks, device=x.device)[None, None]  # [B, 1, books]
-        chosen = self._centred(rounded) * keep[..., None]
-        return self.exit(chosen.flatten(2)) + self.mean, self._unevenness(bounded), self._codes(rounded)
+        codes = self._codes(rounded)
+        keep = self.dropped(codes, num_kept) < self.codebook_size  # [B, books, T]
+        chosen = self._centred(rounded) * keep.transpose(1, 2)[..., None]
+        return self.exit(chosen.flatten(2)) + self.mean, self._unevenness(bounded), codes
 
     def encode(self, x: Tensor) -> Tensor:
-        """[batch, frames, dim] to codes [batch, codebooks, frames]."""
         return self._codes(self._bounded(x).round())
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Codes [batch, codebooks, frames] to the latent [batch, frames, dim]; fewer codebooks than trained are fine."""
-        digits = codes.transpose(1, 2)[..., None] // self.places % self.levels  # [B, T, books, scalars]
-        chosen = self._centred(digits.to(self.mean.dtype)).flatten(2)
+        codes = codes.transpose(1, 2)[..., None]
+        digits = codes // self.places % self.levels  # [B, T, books, scalars]
+        chosen = (self._centred(digits.to(self.mean.dtype)) * (codes < self.codebook_size)).flatten(2)
         return chosen @ self.exit.weight[:, : chosen.shape[2]].T + self.mean
 
     def _bounded(self, x: Tensor) -> Tensor:
@@ -78,14 +78,9 @@ class FiniteScalar(nn.Module):
         """Take the latents' [n, dim] principal axes as scalars, those of most variance first, each of unit variance."""
         self.mean.copy_(x.mean(0))
         count = self.entry.out_features
-        values, axes = torch.linalg.eigh(torch.cov(x.T))
-        values, axes = values.flip(0)[:count], axes.flip(1)[:, :count]
+        axes, values = principal_axes(x - self.mean, count)
         # in rows: a codebook's scalars lie together, and the first codebook gets the strongest
         self.entry.weight.copy_((axes / values.sqrt().clamp_min(1e-6)).T)
         self.entry.bias.zero_()
         centred = self._centred(self._bounded(x[None]).round()).flatten(2)[0]
         self.exit.weight.copy_(torch.linalg.lstsq(centred, x - self.mean).solution.T)
-
-    def restart(self, x: Tensor) -> int:  # noqa: ARG002 - the contract of a quantizer
-        """Nothing: a grid has no dead entries to move."""
-        return 0
