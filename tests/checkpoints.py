@@ -31,6 +31,15 @@ def save_encodec(folder: Path) -> Path:
     return folder
 
 
+def save_encodec_segments(folder: Path) -> Path:
+    """EnCodec's 48 kHz variant, mono: segments of 20 ms, ten frames, that overlap by one and a half."""
+    shape = {"num_filters": 4, "hidden_size": 16, "codebook_size": 64, "upsampling_ratios": [4, 4, 2]}
+    whole = {"norm_type": "time_group_norm", "use_causal_conv": False, "normalize": True}
+    cut = {"chunk_length_s": 0.02, "overlap": 0.15}
+    random_encodec(sampling_rate=16_000, target_bandwidths=[48.0], **shape, **whole, **cut).save_pretrained(folder)
+    return folder
+
+
 def random_encodec(**config: Any) -> Any:
     """A transformers EncodecModel whose codes vary with what it hears. The configuration's defaults are the published
     24 kHz model's.
@@ -56,4 +65,5 @@ def random_encodec(**config: Any) -> Any:
 
 CHECKPOINTS = {
     "encodec": Published("causal", save_encodec),
+    "encodec-segments": Published("segment", save_encodec_segments),
 }

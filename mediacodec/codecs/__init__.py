@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mediacodec import manifest
-from mediacodec.codecs import causal, inr, inr_decoder, live, live_decoder, overfit, overfit_decoder, rvq
+from mediacodec.codecs import causal, inr, inr_decoder, live, live_decoder, overfit, overfit_decoder, rvq, segment
 from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader, VideoDecoder, VideoEncoder
+from mediacodec.codecs.segment_packet import SegmentCodeReader
 from mediacodec.errors import ModelError, UnsupportedFeatureError
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import StreamHeader
@@ -38,6 +39,7 @@ class Family:
 CODECS: dict[str, Family] = {
     "rvq": Family("rvq1", "audio", rvq.RvqEncoder, rvq.RvqDecoder, rvq.RvqCodeReader),
     "causal": Family("caus", "audio", causal.CausalEncoder, causal.CausalDecoder, rvq.RvqCodeReader),
+    "segment": Family("sgmt", "audio", segment.SegmentEncoder, segment.SegmentDecoder, SegmentCodeReader),
     "live": Family("live", "video", live.LiveEncoder, live_decoder.LiveDecoder),
     "inr": Family("inr1", "video", inr.InrEncoder, inr_decoder.InrDecoder, fits=True),
     "overfit": Family("ovft", "video", overfit.OverfitEncoder, overfit_decoder.OverfitDecoder, fits=True),

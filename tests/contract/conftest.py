@@ -39,6 +39,7 @@ class Codec:
         self.pre_skip = header.parameters.pre_skip
         self.frame_size = header.parameters.frame_size
         self.start_frames = int(model.settings.get("start_frames", 1))  # that the first packet has at least
+        self.lookahead = int(model.settings.get("lookahead", 0))  # samples behind a packet that it waits for
 
     def encoder(self, **options: Any) -> AudioEncoder:
         return self.family.encoder(self.model, **options)

@@ -166,7 +166,8 @@ class TestLoss:
         decoder = codec.decoder(header)
         chunks = [decoder.push(None) for _ in range(5)]
         assert not np.concatenate([chunk.samples[0] for chunk in chunks]).any()
-        assert [chunk.pts for chunk in chunks] == [max(0, i * codec.frame_size - codec.pre_skip) for i in range(5)]
+        starts = [i * header.packet_duration - codec.pre_skip for i in range(5)]
+        assert [chunk.pts for chunk in chunks] == [max(0, start) for start in starts]
         assert decoder.push(packets[5]).pts == packets[5].pts - codec.pre_skip
 
 

@@ -93,8 +93,7 @@ def test_both_range_coders_give_the_same_packets(codec: Any, mode: str, monkeypa
 
 def test_packets_tile_the_coded_timeline(codec: Any, mode: str) -> None:
     header, packets = codec.coded(mode, CLIP)
-    assert abs(header.packet_duration - MODES[mode] * codec.rate) <= codec.frame_size / 2
-    assert header.packet_duration % codec.frame_size == 0
+    assert 0.8 * MODES[mode] * codec.rate < header.packet_duration <= MODES[mode] * codec.rate + codec.frame_size / 2
     assert [p.pts for p in packets] == [sum(p.duration for p in packets[:i]) for i in range(len(packets))]
     assert packets[0].duration == max(header.packet_duration, codec.start_frames * codec.frame_size)
     assert all(p.duration == header.packet_duration for p in packets[1:-1])
@@ -107,8 +106,9 @@ def test_a_live_packet_comes_with_its_last_sample(codec: Any) -> None:
     samples, size, start = codec.speech(CLIP), encoder.header.packet_duration, 0
     for _ in range(20):
         size = encoder.header.packet_duration if start else max(size, codec.start_frames * codec.frame_size)
-        assert encoder.push(samples[start : start + size - 1]) == []
-        (packet,) = encoder.push(samples[start + size - 1 : start + size])
+        pushed, wanted = encoder.num_samples, start + size + codec.lookahead
+        assert encoder.push(samples[pushed : wanted - 1]) == []
+        (packet,) = encoder.push(samples[wanted - 1 : wanted])
         assert packet.pts == start
         start += size
 
@@ -207,7 +207,8 @@ def test_bit_rate_is_kept_and_used(codec: Any, mode: str, share: float) -> None:
 def test_fewer_bits_keep_the_lower_codebooks(codec: Any) -> None:
     """A lower rate is the higher one with codebooks left out, near the best path: both carry the same frames."""
     header, packets = codec.coded("file", 3.2)
-    low_header, low_packets = codec.encode(codec.speech(3.2), bit_rate=1500)
+    most = sum(len(p.data) for p in packets) * 8 / 3.2
+    low_header, low_packets = codec.encode(codec.speech(3.2), bit_rate=0.4 * most)
     best, low = codec.code_reader(header), codec.code_reader(low_header)
     assert 1 <= low.num_codebooks < best.num_codebooks
     assert low.frame_rate == best.frame_rate == codec.rate / codec.frame_size

@@ -16,7 +16,7 @@ from mediacodec_models.audio.encodec import PUBLISHED_24K, PUBLISHED_48K, Encode
 from mediacodec_models.graph_builder import GraphBuilder
 from mediacodec_models.importers.checkpoint import Checkpoint
 from mediacodec_models.importers.model_folder import About, write_model
-from mediacodec_models.layers.graph_layers import Stream
+from mediacodec_models.layers.graph_layers import GraphLayers, Stream, Whole
 
 LICENCE = "not stated for the weights; ask their authors"
 PARITY = "proved against transformers' EncodecModel with random weights"
@@ -57,16 +57,15 @@ def convert(checkpoint: Checkpoint, name: str, out: Path) -> dict[str, Any]:
     """Write the model `name` into the folder `out`; returns its manifest. Raises ModelError."""
     config = config_of(checkpoint)
     weights = weights_of(checkpoint, config)
-    if not config.causal:
-        raise ModelError(f"{checkpoint.path} is EnCodec for whole segments, which cannot be imported yet")
     graphs = {"encoder": encoder_graph(config, weights), "decoder": decoder_graph(config, weights)}
     lowest = config.sample_rate / config.frame_size * np.log2(config.codebook_size) / 1000
     rates = f"{lowest:g} to {lowest * config.num_codebooks:g} kbit/s"
+    kind = "causal" if config.causal else f"segments of {config.segment / config.sample_rate:g} s"
     about = About(
         name,
-        family="causal",
+        family="causal" if config.causal else "segment",
         licence=LICENCE,
-        description=f"EnCodec, {config.sample_rate / 1000:g} kHz, causal, {rates}",
+        description=f"EnCodec, {config.sample_rate / 1000:g} kHz, {kind}, {rates}",
         parity=PARITY,
     )
     return write_model(out, about, graphs, settings(config))
@@ -74,36 +73,56 @@ def convert(checkpoint: Checkpoint, name: str, out: Path) -> dict[str, Any]:
 
 def settings(config: EncodecConfig) -> dict[str, Any]:
     """What the runtime must know beyond the graphs."""
-    return {
+    always = {
         "sample_rate": config.sample_rate,
         "channels": config.channels,
         "frame_size": config.frame_size,
         "pre_skip": 0,
-        "algorithmic_delay": config.frame_size,
-        "preroll_frames": -1,  # an LSTM forgets, but never all
-        "start_frames": config.start_frames,
-        "ragged": True,
         "num_codebooks": config.num_codebooks,
         "codebook_size": config.codebook_size,
     }
+    if config.causal:
+        # an LSTM forgets, but never all
+        own = {"algorithmic_delay": config.frame_size, "preroll_frames": -1, "start_frames": config.start_frames}
+        return {**always, **own, "ragged": True}
+    overlap = config.segment - config.stride
+    own = {"algorithmic_delay": config.segment, "preroll_frames": -(-overlap // config.frame_size)}
+    return {**always, **own, "lookahead": overlap, "segment": config.segment, "segment_stride": config.stride}
 
 
 def encoder_graph(config: EncodecConfig, weights: dict[str, NDArray[np.float32]]) -> GraphBuilder:
-    """Samples to codes of all codebooks, a step."""
+    """Samples to codes of all codebooks, a step or a segment and then its scale."""
     graph = GraphBuilder("encoder")
     samples = graph.input("samples", [1, config.channels, "samples"])
-    codes = Network(config, weights, Stream(graph)).encode(samples)
+    if config.normalize:
+        scale = loudness(graph, samples)
+        graph.output("scale", scale, [1])
+        samples = graph.op("Div", samples, scale)
+    codes = Network(config, weights, layers(config, graph)).encode(samples)
     graph.output("codes", codes, [1, config.num_codebooks, "frames"], "int64")
     return graph
 
 
 def decoder_graph(config: EncodecConfig, weights: dict[str, NDArray[np.float32]]) -> GraphBuilder:
-    """Codes of the first codebooks to samples, a step."""
+    """Codes of the first codebooks to samples, a step or a segment with its scale."""
     graph = GraphBuilder("decoder")
     codes = graph.input("codes", [1, "codebooks", "frames"], "int64")
-    samples = Network(config, weights, Stream(graph)).decode(codes)
+    samples = Network(config, weights, layers(config, graph)).decode(codes)
+    if config.normalize:
+        samples = graph.op("Mul", samples, graph.input("scale", [1]))
     graph.output("samples", samples, [1, config.channels, "samples"])
     return graph
+
+
+def layers(config: EncodecConfig, graph: GraphBuilder) -> GraphLayers:
+    return Stream(graph) if config.causal else Whole(graph)
+
+
+def loudness(graph: GraphBuilder, samples: str) -> str:
+    """[1]: the root mean square of the channels' mean."""
+    mono = graph.op("ReduceMean", samples, graph.ints(1), keepdims=0)
+    power = graph.op("ReduceMean", graph.op("Mul", mono, mono), graph.ints(1), keepdims=0)
+    return str(graph.op("Add", graph.op("Sqrt", power), graph.constant(np.array([1e-8], dtype=np.float32))))
 
 
 def config_of(checkpoint: Checkpoint) -> EncodecConfig:
@@ -153,6 +172,8 @@ def _checked(config: EncodecConfig, checkpoint: Checkpoint) -> EncodecConfig:
     ratios = config.ratios
     if not 1000 <= config.sample_rate <= 192_000 or config.channels > 2 or not 2 <= min(ratios, default=0) <= 64:
         raise ValueError(f"sample rate, channels or ratios are {config.sample_rate}, {config.channels}, {ratios}")
+    if not config.causal == (not config.normalize) == (not config.segment):
+        raise ValueError("a network that looks ahead takes normalized segments, a causal one takes streams")
     return config
 
 
