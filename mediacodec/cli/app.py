@@ -19,6 +19,7 @@ VERBS: Final = {
     "encode": "mediacodec.cli.encode:encode",
     "decode": "mediacodec.cli.decode:decode",
     "roundtrip": "mediacodec.cli.roundtrip:roundtrip",
+    "tokens": "mediacodec.cli.tokens:tokens",
     "probe": "mediacodec.cli.probe:probe",
     "verify": "mediacodec.cli.verify:verify",
     "compare": "mediacodec.cli.compare:compare",

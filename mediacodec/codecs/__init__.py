@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from mediacodec import manifest
 from mediacodec.codecs import causal, inr, inr_decoder, live, live_decoder, overfit, overfit_decoder, rvq, segment
-from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader, VideoDecoder, VideoEncoder
+from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader, Codes, CodeWriter, VideoDecoder, VideoEncoder
+from mediacodec.codecs.rvq_codes import RvqCodeWriter
 from mediacodec.codecs.segment_packet import SegmentCodeReader
 from mediacodec.errors import ModelError, UnsupportedFeatureError
 from mediacodec.manifest import Manifest
@@ -23,9 +24,9 @@ from mediacodec_bitstream import StreamHeader
 class Family:
     """What the rest of the program needs to know of a codec family. `fourcc` is written into files: a constant.
 
-    kind: what its encoder takes, and so which protocols of `mediacodec.codecs.base` it follows; code_reader: None where
-    the integers of a packet cannot be had without running a network; fits: whether encoding is fitting, so that the
-    encoder takes a `monitor` (mediacodec.codecs.fitting).
+    kind: what its encoder takes, and so which protocols of `mediacodec.codecs.base` it follows; code_reader,
+    code_writer: None where the integers of a packet cannot be had, or made a packet of, without running a network;
+    fits: whether encoding is fitting, so that the encoder takes a `monitor` (mediacodec.codecs.fitting).
     """
 
     fourcc: str
@@ -33,12 +34,13 @@ class Family:
     encoder: Callable[..., AudioEncoder] | Callable[..., VideoEncoder]
     decoder: Callable[..., AudioDecoder] | Callable[..., VideoDecoder]
     code_reader: Callable[[Manifest, StreamHeader], CodeReader] | None = None
+    code_writer: Callable[..., CodeWriter] | None = None
     fits: bool = False
 
 
 CODECS: dict[str, Family] = {
-    "rvq": Family("rvq1", "audio", rvq.RvqEncoder, rvq.RvqDecoder, rvq.RvqCodeReader),
-    "causal": Family("caus", "audio", causal.CausalEncoder, causal.CausalDecoder, rvq.RvqCodeReader),
+    "rvq": Family("rvq1", "audio", rvq.RvqEncoder, rvq.RvqDecoder, rvq.RvqCodeReader, RvqCodeWriter),
+    "causal": Family("caus", "audio", causal.CausalEncoder, causal.CausalDecoder, rvq.RvqCodeReader, RvqCodeWriter),
     "segment": Family("sgmt", "audio", segment.SegmentEncoder, segment.SegmentDecoder, SegmentCodeReader),
     "live": Family("live", "video", live.LiveEncoder, live_decoder.LiveDecoder),
     "inr": Family("inr1", "video", inr.InrEncoder, inr_decoder.InrDecoder, fits=True),
@@ -82,6 +84,17 @@ def code_reader(header: StreamHeader, *, models: Path | None = None) -> CodeRead
     if reader is None:
         raise UnsupportedFeatureError(f"stream {header.stream_id}: codes of {header.codec!r} need its networks")
     return reader(model_of(header, models), header)
+
+
+def code_writer(model: Manifest, codes: Codes) -> CodeWriter:
+    """A writer of packets for integer codes [codebooks, frames] of a model; runs no network.
+
+    Raises ParameterError where the model has no such codes, UnsupportedFeatureError where its family cannot do this.
+    """
+    family = CODECS.get(model.family)
+    if family is None or family.code_writer is None:
+        raise UnsupportedFeatureError(f"model {model.name}: codes of family {model.family!r} cannot be written")
+    return family.code_writer(model, family.fourcc, codes)
 
 
 def family_of(header: StreamHeader) -> Family:

@@ -143,6 +143,26 @@ class CodeReader(Protocol):
         ...
 
 
+class CodeWriter(Protocol):
+    """Integer codes [codebooks, frames] uint16 to packets, without any network: what a `CodeReader` reads back.
+
+    Opened with the model, the fourcc of its family and all codes; the codebook size stands for no code, from some
+    codebook of a frame on. Raises ParameterError where the model has no such codes.
+    """
+
+    @property
+    def header(self) -> StreamHeader: ...
+
+    @property
+    def num_samples(self) -> int:
+        """Samples per channel that the codes stand for, the codec's delay taken off."""
+        ...
+
+    def packets(self) -> list[Packet]:
+        """All packets, in order."""
+        ...
+
+
 def channel_samples(samples: AudioChunk | Samples, sample_rate: int, channels: int) -> Samples:
     """The argument of `push` as [channels, n] float32. Raises ParameterError or ParameterTypeError where it is not."""
     if isinstance(samples, AudioChunk):

@@ -34,21 +34,18 @@ TRAIN_SHARE = 6  # every so manyth training clip is counted
 
 @dataclass(frozen=True)
 class Entry:
-    """A quantizer at a rate."""
+    """A quantizer at a rate; commitment_weight as in TrainConfig."""
 
     quantizer: str
     num_codebooks: int
     codebook_size: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.quantizer} {self.num_codebooks}x{self.codebook_size}"
+    commitment_weight: float = 0.25
 
 
 # Frames of 20 ms: the first group takes 0.7 kbit/s (codes of multiscale span four frames), the second 2 kbit/s
 ENTRIES = (
     Entry("vq", 1, 16384),
-    Entry("fsq", 1, 15360),
+    Entry("fsq", 1, 15360, commitment_weight=1.0),
     Entry("bsq", 1, 16384),
     Entry("simvq", 1, 16384),
     Entry("multiscale", 7, 256),
@@ -69,7 +66,7 @@ def compare(entries: Sequence[Entry], network: SpectralConfig, args: argparse.Na
             rows = list(csv.DictReader(file))
     done = {(row["quantizer"], int(row["codebooks"]), int(row["codebook_size"])) for row in rows}
     for entry in entries:
-        if dataclasses.astuple(entry) in done or (args.only and entry.quantizer not in args.only):
+        if dataclasses.astuple(entry)[:3] in done or (args.only and entry.quantizer not in args.only):
             continue
         rows.append(measured(entry, network, args))
         print(" ".join(f"{key}={value}" for key, value in rows[-1].items()), flush=True)
@@ -83,8 +80,22 @@ def compare(entries: Sequence[Entry], network: SpectralConfig, args: argparse.Na
 
 def measured(entry: Entry, network: SpectralConfig, args: argparse.Namespace) -> dict[str, Any]:
     """One row: bits, codes in use, entropy and reconstruction, on training and on development speakers."""
-    shape = dataclasses.replace(network, **dataclasses.asdict(entry))
-    run = trained(shape, args)
+    shape = dataclasses.replace(
+        network,
+        quantizer=entry.quantizer,
+        num_codebooks=entry.num_codebooks,
+        codebook_size=entry.codebook_size,
+    )
+    config = TrainConfig(
+        segment=15_360,
+        kept=(entry.num_codebooks,),
+        complex_weight=(1.0, 1.0),
+        commitment_weight=entry.commitment_weight,
+        warmup_steps=50,
+        free_steps=0,
+        decay=0.6,
+    )
+    run = trained(shape, config, args)
     codec = run.average.eval()
     rate = shape.sample_rate / shape.frame_size
     row: dict[str, Any] = {
@@ -108,11 +119,8 @@ def measured(entry: Entry, network: SpectralConfig, args: argparse.Namespace) ->
     return row
 
 
-def trained(shape: SpectralConfig, args: argparse.Namespace) -> Run:
+def trained(shape: SpectralConfig, config: TrainConfig, args: argparse.Namespace) -> Run:
     """The codec after `minutes` of processor time, all codebooks in use."""
-    config = TrainConfig(
-        segment=15_360, kept=(shape.num_codebooks,), complex_weight=(2.0, 2.0), warmup_steps=50, free_steps=0, decay=0.6
-    )
     torch.manual_seed(config.seed)
     model, average = SpectralCodec(shape), SpectralCodec(shape)
     if args.init:

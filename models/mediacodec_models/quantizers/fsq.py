@@ -38,7 +38,7 @@ class FiniteScalar(Quantizer):
         self.register_buffer("places", torch.cumprod(torch.cat([levels.new_ones(1), levels[:-1]]), 0), persistent=False)
 
     def forward(self, x: Tensor, num_kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The loss spreads the scalars evenly and independently: there is nothing else to commit to."""
+        """The loss spreads the scalars evenly and independently over their levels; a grid has nothing to commit to."""
         bounded = self._bounded(x)
         rounded = bounded + (bounded.round() - bounded).detach()
         codes = self._codes(rounded)
