@@ -63,7 +63,66 @@ def random_encodec(**config: Any) -> Any:
     return model
 
 
+def save_mimi(folder: Path) -> Path:
+    """Mimi as Hugging Face saves it: 16 kHz, frames of 20 ms, six codebooks of 64, eleven positions to look back."""
+    random_mimi(sampling_rate=16_000, upsampling_ratios=[8, 5, 4], **SMALL_MIMI).save_pretrained(folder)
+    return folder
+
+
+SMALL_MIMI = {
+    "num_filters": 4,
+    "hidden_size": 32,
+    "upsample_groups": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "intermediate_size": 64,
+    "sliding_window": 12,
+    "codebook_size": 64,
+    "codebook_dim": 16,
+    "vector_quantization_hidden_dimension": 16,
+    "num_quantizers": 6,
+}
+
+
+def random_mimi(**config: Any) -> Any:
+    """A transformers MimiModel whose codes vary with what it hears and whose sound is about as loud as speech. The
+    configuration's defaults are the published model's.
+    """
+    import torch
+
+    transformers = pytest.importorskip("transformers", reason="pip install 'mediacodec[parity]'")
+    torch.manual_seed(0)
+    model = transformers.MimiModel(transformers.MimiConfig(**config)).eval()
+    noise = 0.3 * torch.randn(1, 1, 40 * model.config.frame_size)
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            if name.endswith("layer_scale.scale"):
+                value.copy_(0.3 + 0.1 * torch.randn(value.shape))
+            elif name.endswith("conv.bias"):
+                value *= 0.05  # as initialised, biases drown what is heard
+        latent = model.encoder(noise).latents
+        quantizer = model.quantizer
+        for part in (quantizer.semantic_residual_vector_quantizer, quantizer.acoustic_residual_vector_quantizer):
+            rest = part.input_proj(latent)[0].T
+            for layer in part.layers:
+                book = layer.codebook
+                entries = rest.mean(0) + 0.6 * rest.std(0) * torch.randn(book.embed_sum.shape)
+                book.cluster_usage.copy_(3 * torch.rand(len(entries)) + 0.01)
+                book.embed_sum.copy_(entries * book.cluster_usage[:, None])
+                rest = rest - entries[torch.cdist(rest, entries).argmin(1)]
+        last = model.decoder.decoder_seanet.layers[-1].conv
+        level = model.decode(model.encode(noise).audio_codes).audio_values.std()
+        last.weight *= 0.2 / level
+        last.bias *= 0.2 / level
+        for module in model.modules():
+            if hasattr(module, "_embed"):
+                module._embed = None  # made of what was there before
+    return model
+
+
 CHECKPOINTS = {
     "encodec": Published("causal", save_encodec),
     "encodec-segments": Published("segment", save_encodec_segments),
+    "mimi": Published("causal", save_mimi),
 }

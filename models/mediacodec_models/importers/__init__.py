@@ -20,7 +20,7 @@ from mediacodec.codecs import CODECS
 from mediacodec.errors import ModelError, OutputError, OutputExistsError, ParameterError
 from mediacodec.manifest import Manifest, install_folder, read_manifest
 from mediacodec_bitstream import AudioParameters
-from mediacodec_models.importers import encodec
+from mediacodec_models.importers import encodec, mimi
 from mediacodec_models.importers.checkpoint import Checkpoint, read_checkpoint
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -41,6 +41,7 @@ class Importer:
 
 IMPORTERS: dict[str, Importer] = {
     "encodec": Importer(encodec.recognises, encodec.convert),
+    "mimi": Importer(mimi.recognises, mimi.convert),
 }
 
 
