@@ -15,17 +15,19 @@ import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from mediacodec.codecs.overfit_settings import NEUTRAL, SCALES, quality_of, step_of
+from mediacodec.codecs.overfit_settings import LEVELS, NEUTRAL, SCALES, OverfitModel, quality_of, step_of
 from mediacodec.codecs.overfit_symbols import IntegerTables
+from mediacodec.manifest import read_manifest
 from mediacodec.motion.compensate import compensate
 from mediacodec_bitstream import TableFamily
 from mediacodec_models.overfit.context import QUALITY_UNIT, bits
+from mediacodec_models.overfit.export import from_integers
 from mediacodec_models.overfit.moves import nearest
 from mediacodec_models.overfit.network import (
     Latents,
@@ -39,13 +41,16 @@ from mediacodec_models.overfit.network import (
     stacked,
 )
 from mediacodec_models.overfit.tables import MOST, make_tables
-from mediacodec_models.video.clips import Crops
+from mediacodec_models.video.clips import Crops, motion_at
 from mediacodec_models.video.pack import read_pack
 
 SIZE = 256  # of crops
 LOWEST, HIGHEST = 12.0, 46.0  # crf
 LEARNING_RATE = 2e-3
-KEY_OFFSET = 4.0  # crf by which a reference is better than what is predicted from it, about
+KEY_OFFSET = (2.0, 14.0)  # crf by which a keyframe is better than what is predicted from it
+INTER_OFFSET = (-8.0, 8.0)  # and by which another reference is
+MOST_AGE = 3  # pictures from the keyframe on
+FADING = 7 / 8  # of what is remembered, from picture to picture, as in use
 COUNTED = 60  # crops of each kind whose integers the tables are fitted to
 SETTLING = 2  # times that integers and tables follow each other
 
@@ -83,8 +88,8 @@ class Prefit:
             adam.step()
             shown.append(report)
             k += 1
-            if k % 200 == 0:
-                bit, gain = np.mean(shown[-200:], 0)
+            if k % 100 == 0:
+                bit, gain = np.mean(shown[-100:], 0)
                 print(f"{kind} {k} {done:.2f} {bit:.4f} bits a pixel, synthesis {gain:+.3f} dB", flush=True)
 
     def _loss(self, kind: str) -> tuple[Tensor, tuple[float, float]]:
@@ -106,24 +111,43 @@ class Prefit:
             gain = 10 * torch.log10((before[0] + 0.01) / (after[0] + 0.01))
         return loss, (float(rate.detach()), float(gain))
 
-    def _drawn(self, count: int) -> tuple[list[Planes], list[Any]]:
+    def _drawn(self, count: int, crf: float) -> tuple[list[Planes], list[NDArray[np.int16]]]:
+        """Pictures in a row, and the motion of each as searched at about this quality."""
         pictures, motion = self.crops.batch(1, count)
+        quality = torch.tensor([crf])
         planes = [(y[0, 0] - 128, u[0, 0] - 128, v[0, 0] - 128) for y, u, v in pictures]
-        return planes, [field[0].numpy().astype(np.int16) for field in motion]
+        return planes, [motion_at(fields, quality)[0].numpy().astype(np.int16) for fields in motion]
 
     def key(self, crf: float) -> tuple[Planes, Example]:
-        planes = self._drawn(1)[0][0]
+        planes = self._drawn(1, crf)[0][0]
         return planes, self.coded("key", planes, crf, None, None)
 
     def inter(self, crf: float) -> tuple[Planes, Example]:
-        """A picture predicted from the one before it, which is coded as a keyframe."""
-        (reference, planes), motion = self._drawn(2)
-        first = self.coded("key", reference, crf - KEY_OFFSET, None, None)
-        with torch.no_grad():
-            shown = self.networks["key"].synthesis(first.decoded, step_of(quality_of(crf - KEY_OFFSET)))
-        y, u, v = ((p + 128).round().clamp(0, 255).to(torch.uint8).numpy() for p in shown)
-        moved = [torch.from_numpy(p.astype(np.float32) - 128) for p in compensate((y, u, v), motion[1])]
-        return planes, self.coded("inter", planes, crf, (moved[0], moved[1], moved[2]), seen_of(first.parts)[:6])
+        """A picture predicted from the one before it: from a keyframe, or from one predicted itself.
+
+        References are as old, and as much better or worse than the picture, as in use.
+        """
+        age = int(self.crops.random.integers(1, MOST_AGE + 1))
+        pictures, motion = self._drawn(age + 1, crf)
+        reference = crf - float(self.crops.random.uniform(*KEY_OFFSET))
+        example = self.coded("key", pictures[0], reference, None, None)
+        memory = seen_of(example.parts)[:LEVELS]
+        for place in range(1, age):
+            moved = self._moved("key" if place == 1 else "inter", example, reference, motion[place])
+            reference = crf - float(self.crops.random.uniform(*INTER_OFFSET))
+            example = self.coded("inter", pictures[place], reference, moved, memory)
+            new = seen_of(example.parts)[:LEVELS]
+            memory = [torch.maximum(now, old * FADING) for now, old in zip(new, memory, strict=True)]
+        moved = self._moved("key" if age == 1 else "inter", example, reference, motion[age])
+        return pictures[age], self.coded("inter", pictures[age], crf, moved, memory)
+
+    @torch.no_grad()
+    def _moved(self, kind: str, example: Example, crf: float, motion: NDArray[np.int16]) -> Planes:
+        """What is shown of a coded picture, displaced."""
+        shown = self.networks[kind].synthesis(example.decoded, step_of(quality_of(crf)), example.residual)
+        y, u, v = ((plane + 128).round().clamp(0, 255).to(torch.uint8).numpy() for plane in shown)
+        moved = [torch.from_numpy(plane.astype(np.float32) - 128) for plane in compensate((y, u, v), motion)]
+        return moved[0], moved[1], moved[2]
 
     @torch.no_grad()
     def coded(
@@ -170,7 +194,7 @@ def main() -> None:
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder made by mediacodec_models.video_data")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--start", type=Path, help="what an earlier run wrote")
+    parser.add_argument("--start", type=Path, help="what an earlier run wrote, or a zoo folder")
     parser.add_argument("--minutes", type=float, required=True, help="for each kind")
     parser.add_argument("--kind", choices=["key", "inter"], action="append", help="both, in this order, if not given")
     args = parser.parse_args()
@@ -178,7 +202,10 @@ def main() -> None:
     torch.set_num_threads(1)
     recipe = tomllib.loads(args.recipe.read_text())
     networks = {kind: PictureNetworks(kind, **recipe["networks"]) for kind in ("key", "inter")}
-    if args.start:
+    if args.start and args.start.is_dir():
+        shipped = OverfitModel(read_manifest(args.start))
+        networks = {kind: from_integers(shipped.weights, kind) for kind in networks}
+    elif args.start:
         saved = torch.load(args.start, weights_only=True)
         for kind, network in networks.items():
             network.load_state_dict(saved[kind])
