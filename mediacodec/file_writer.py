@@ -18,7 +18,8 @@ from mediacodec.stream_writer import AudioWriter, CopyWriter, StreamWriter, Vide
 from mediacodec_bitstream import FileHeader, Packet, Writer
 
 if TYPE_CHECKING:
-    from mediacodec.codecs.fitting import FitMonitor
+    from mediacodec.checkpoint import Checkpoint, ResumableEncoder
+    from mediacodec.codecs.fitting import FitMonitor, FittingEncoder
     from mediacodec.media.atomic import AtomicFile, LiveFile
     from mediacodec.media.copied import AudioCopy
 
@@ -37,7 +38,9 @@ class FileWriter:
 
     Packets of pictures and of copied sound are gathered into chunks of up to half a second, so that the streams
     interleave and framing costs little; a file of `live=True` gets every packet at once. `monitor` watches codecs whose
-    encoding is fitting and may stop them: the file then appears as NAME.partial, with what was fitted.
+    encoding is fitting and may stop them: the file then appears as NAME.partial, with what was fitted. Whole groups of
+    such codecs are kept there meanwhile; `resume` goes on from there (mediacodec.checkpoint). For open files
+    `checkpoint` says where, and whoever gave it removes it once the file is in its place.
     """
 
     def __init__(
@@ -50,13 +53,23 @@ class FileWriter:
         device: str = "auto",
         threads: int = 1,
         monitor: FitMonitor | None = None,
+        resume: bool = False,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self._monitor = monitor
+        self._resumable: ResumableEncoder | None = None
         self._owned: AtomicFile | LiveFile | None = None
         if isinstance(file, (str, os.PathLike)):
-            from mediacodec.media.atomic import open_output
+            from mediacodec.media.atomic import AtomicFile, open_output
 
             self._owned = open_output(file, overwrite=overwrite)
+            if isinstance(self._owned, AtomicFile):
+                from mediacodec.checkpoint import Checkpoint, partial_name
+
+                checkpoint = Checkpoint(partial_name(file), resume)
+        self._checkpoint = checkpoint
+        if resume and checkpoint is None:
+            raise ParameterError("only a file with a name can be resumed")
         self._file = cast("BinaryIO", file if self._owned is None else self._owned)
         self._live = live
         self._options: dict[str, Any] = {"models": models, "device": device, "threads": threads}
@@ -134,9 +147,25 @@ class FileWriter:
         family = CODECS.get(manifest.find_by_name(codec, self._options["models"]).family)
         if family is not None and family.kind != kind:
             raise ParameterError(f"{codec!r} is a codec for {family.kind}, not for {kind}")
-        if family is not None and family.fits:
-            options["monitor"] = self._monitor
-        return Encoder(codec, stream_id=len(self._streams), **options, **self._options)
+        if family is None or not family.fits:
+            if kind == "video" and self._checkpoint is not None and self._checkpoint.resume:
+                raise ParameterError(f"encoding with {codec!r} is no fit: there is nothing to resume")
+            return Encoder(codec, stream_id=len(self._streams), **options, **self._options)
+        options["monitor"] = self._monitor
+        encoder = Encoder(codec, stream_id=len(self._streams), **options, **self._options)
+        return self._resumed(encoder, options)
+
+    def _resumed(self, encoder: FittingEncoder, options: dict[str, Any]) -> FittingEncoder | ResumableEncoder:
+        """The first encoder that fits, its groups kept."""
+        if self._checkpoint is None or self._resumable is not None:
+            return encoder
+        from mediacodec.checkpoint import ResumableEncoder
+
+        names = {"-preset": "preset", "-crf": "crf", "-b:v": "bit_rate", "-g": "gop"}
+        given = {flag: options[name] for flag, name in names.items() if options[name] is not None}
+        settings = " ".join(f"{flag} {v if isinstance(v, str) else format(v, 'g')}" for flag, v in given.items())
+        self._resumable = ResumableEncoder(encoder, self._checkpoint, settings, self._monitor)
+        return self._resumable
 
     def _check_open(self) -> None:
         if self._writer is not None:
@@ -186,15 +215,22 @@ class FileWriter:
             raise ParameterError("a file needs a stream: call add_stream before closing it")
         for stream in self._streams:
             self.mux(stream.flush())
-        self._start().close({stream.header.stream_id: stream.length for stream in self._streams})
+        writer, stopped = self._start(), self._monitor is not None and self._monitor.stopped
+        if stopped and self._resumable is not None:
+            writer.write_tags(self._resumable.tags)
+        writer.close({stream.header.stream_id: stream.length for stream in self._streams})
         if self._owned is not None:
-            if self._monitor is not None and self._monitor.stopped:
+            if stopped:
                 self._owned.call_partial()
             self._owned.commit()
+            if self._resumable is not None and self._checkpoint is not None and not stopped:
+                self._checkpoint.path.unlink(missing_ok=True)
 
     def abort(self) -> None:
         """Leave nothing behind under the file's name."""
         self._closed = True
+        if self._resumable is not None:
+            self._resumable.close()
         if self._owned is not None:
             self._owned.abort()
 

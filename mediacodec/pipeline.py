@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from mediacodec.outlet import Outlet
 from mediacodec.probe import Source
 from mediacodec.reports import DecodeOptions, DecodeReport, EncodeOptions, EncodeReport, Progress, ProgressCallback
 from mediacodec.stream_writer import AudioWriter, CopyWriter, VideoWriter
+
+if TYPE_CHECKING:
+    from mediacodec.checkpoint import Checkpoint
 
 __all__ = [
     "DecodeOptions",
@@ -74,12 +77,14 @@ def encode_file(
     *,
     progress: ProgressCallback | None = None,
     monitor: FitMonitor | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> EncodeReport:
     """Encode sound and pictures of anything FFmpeg reads into an open binary file, which is not closed.
 
     Both keep their times: sound that begins after the pictures gets silence in front, pictures keep their time stamps.
     progress is called after every block and picture and may raise to stop. monitor watches a codec whose encoding is
-    fitting, and may stop it: then the file ends with what is fitted. Raises InputError, ModelNotFoundError,
+    fitting, and may stop it: then the file ends with what is fitted; checkpoint: where its whole groups are kept
+    meanwhile, and whether it goes on from there (mediacodec.checkpoint). Raises InputError, ModelNotFoundError,
     ParameterError, DeviceError, OutputError, MissingExtraError, UsageError (an option for something that the source
     does not hold).
     """
@@ -103,6 +108,7 @@ def encode_file(
             # short packets are for someone who listens now, and may come in late
             live=options.packet_duration < LIVE_BELOW,
             monitor=monitor,
+            checkpoint=checkpoint,
         )
         with writer:
             inlet = _Inlet(writer, media, options)

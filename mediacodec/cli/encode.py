@@ -27,6 +27,7 @@ FILM_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".y4m", ".yuv"
 @options.kinds
 @options.time_range
 @options.overwriting
+@click.option("-resume", "resume", is_flag=True, help="Go on from OUT.mcx.partial, where a fit was interrupted.")
 @options.machine
 @options.progress_url
 @options.quietness

@@ -6,12 +6,16 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, cast
 
+from mediacodec.checkpoint import Checkpoint, partial_name
 from mediacodec.cli.console import Console
 from mediacodec.cli.inputs import opened_mcx
 from mediacodec.cli.monitor import Monitor
 from mediacodec.cli.options import only_kinds, span
+from mediacodec.codecs import CODECS
 from mediacodec.errors import UsageError
+from mediacodec.manifest import find_by_name
 from mediacodec.media import open_output
+from mediacodec.media.atomic import AtomicFile
 from mediacodec.outlet import output_format
 from mediacodec.pipeline import DecodeOptions, DecodeReport, EncodeOptions, EncodeReport, decode_file, encode_file
 from mediacodec_bitstream import FileHeader
@@ -49,13 +53,39 @@ def encoded(console: Console, source: str, target: str, given: Mapping[str, Any]
         **{name: given[name] for name in (*CODING, *MACHINE)},
     )
     with open_output(target, overwrite=overwrite) as file, Monitor(console, given["progress"]) as monitor:
-        report = encode_file(source, cast("BinaryIO", file), settings, progress=monitor, monitor=monitor)
+        kept = _checkpoint(console, given, target, named=isinstance(file, AtomicFile))
+        report = encode_file(
+            source, cast("BinaryIO", file), settings, progress=monitor, monitor=monitor, checkpoint=kept
+        )
         partial = file.call_partial() if report.stopped else None
+    if kept is not None and not report.stopped:
+        kept.path.unlink(missing_ok=True)
     if report.stopped:
         where = target if partial is None else partial
         console.warning(f"stopped before the end: what was fitted of it, {report.seconds:.2f} s, is in {where!r}")
         console.interrupts.raise_noted()
     return report
+
+
+def _checkpoint(console: Console, given: Mapping[str, Any], target: str, *, named: bool) -> Checkpoint | None:
+    """Where a codec whose encoding is fitting keeps what it has; None for others, and for pipes.
+
+    Raises UsageError where there is nothing that could be resumed.
+    """
+    resume, codec = given.get("resume", False), given["video_codec"]
+    family = CODECS.get(find_by_name(codec, given["models"]).family)
+    fits = family is not None and family.fits and not given["no_video"]
+    if not fits or not named:
+        if resume:
+            why = f"encoding with {codec!r} is not fitting" if named else f"{target!r} is no file that stays"
+            raise UsageError(f"-resume goes on with a fit that was interrupted, and {why}")
+        return None
+    kept = Checkpoint(partial_name(target), resume)
+    if resume and not kept.path.exists():
+        console.info(f"'{kept.path}' is not there: beginning anew")
+    elif not resume and kept.path.exists():
+        console.warning(f"'{kept.path}' will be replaced; -resume goes on from it")
+    return kept
 
 
 def decoded(

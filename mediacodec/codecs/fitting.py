@@ -109,6 +109,13 @@ class Fitter(Protocol):
         """One packet for each picture, in their order; fewer, the first ones, where the monitor stops it."""
         ...
 
+    def take(self, picture: VideoFrame, data: bytes) -> None:
+        """Go on behind a picture that was coded before, as data: the first ones of a stream, whole groups of them.
+
+        Raises BitstreamError kinds.
+        """
+        ...
+
 
 def open_fitter(model: Manifest, options: FitOptions) -> Fitter:
     """The fitter of the model's family.
@@ -152,6 +159,17 @@ class FittingEncoder:
         full = min(self._fitter.group_size, self._options.most_gathered)
         return self._fit() if len(self._gathered) >= full else []
 
+    def take(self, frame: VideoFrame, data: bytes, *, is_keyframe: bool) -> Packet:
+        """Take the next picture with its data, which an encoder like this one coded before; the packet of it.
+
+        All such pictures come first, and in whole groups. Raises ParameterError, BitstreamError kinds.
+        """
+        check_frame(frame, self.header, self._last_pts, flushed=self._flushed)
+        self._fitter.take(frame, data)
+        self._last_pts = frame.pts
+        self.num_frames += 1
+        return self._packet(frame.pts, data, is_keyframe=is_keyframe)
+
     def flush(self) -> list[Packet]:
         """The last group, fitted. The encoder takes nothing after that."""
         self._flushed = True
@@ -161,12 +179,15 @@ class FittingEncoder:
         frames, self._gathered = self._gathered, []
         coded = [] if self._monitor.stopped else self._fitter.fit(frames, self._monitor)
         self.num_frames -= len(frames) - len(coded)
-        # a duration is stated only where the next picture cannot turn out to be nearer
-        duration = self.header.packet_duration if self.header.packet_duration == 1 else 0
         return [
-            Packet(self.header.stream_id, frame.pts, picture.data, duration, is_keyframe=picture.is_keyframe)
+            self._packet(frame.pts, picture.data, is_keyframe=picture.is_keyframe)
             for frame, picture in zip(frames, coded, strict=False)
         ]
+
+    def _packet(self, pts: int, data: bytes, *, is_keyframe: bool) -> Packet:
+        # a duration is stated only where the next picture cannot turn out to be nearer
+        duration = self.header.packet_duration if self.header.packet_duration == 1 else 0
+        return Packet(self.header.stream_id, pts, data, duration, is_keyframe=is_keyframe)
 
 
 class FamilyEncoder(FittingEncoder):

@@ -1,8 +1,14 @@
-"""A group's network as a session of ONNX Runtime, its weights constants in it."""
+"""A group's network as a session of ONNX Runtime. Its weights are inputs, so that all groups of a shape share one.
+
+It is also the quicker way: layers of so few channels gain nothing from weights that ONNX Runtime may arrange anew.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +20,13 @@ from mediacodec.session import open_session
 
 Floats = npt.NDArray[np.float32]
 
+KEPT = 1 << 24  # numbers in the largest layer of a network whose session outlives its group
+
 
 class OnnxOps:
-    """The operations of `inr_network.Ops` as nodes of a graph; a value is its name and its shape.
+    """The operations of `inr_network.Ops` as nodes of a graph; a value is its name, weights go by those of `Shapes`."""
 
-    weights: float32 by name, as `Shapes.weights` names them.
-    """
-
-    def __init__(self, weights: Mapping[str, Floats]) -> None:
-        self._weights = weights
+    def __init__(self) -> None:
         self.nodes: list[bytes] = []
         self.constants: dict[str, npt.NDArray[np.float32] | npt.NDArray[np.int64]] = {}
         self._shapes = Shapes()
@@ -36,7 +40,7 @@ class OnnxOps:
         return self._known[x]
 
     def conv(self, name: str, x: str, channels: tuple[int, int], kernel: int, *, apart: bool = False) -> str:
-        weight, bias = self._constant(f"{name}.weight"), self._constant(f"{name}.bias")
+        weight, bias = f"{name}.weight", f"{name}.bias"
         pads = (kernel // 2,) * 4
         group = channels[0] if apart else 1
         settings: dict[str, onnx_bytes.Attribute] = {"kernel_shape": (kernel, kernel), "pads": pads, "group": group}
@@ -90,9 +94,6 @@ class OnnxOps:
         self.constants[name] = values
         return name
 
-    def _constant(self, name: str) -> str:
-        return self._given(name, self._weights[name])
-
     def _node(
         self, kind: str, inputs: list[str], shape: Shape, attributes: Mapping[str, onnx_bytes.Attribute] | None = None
     ) -> str:
@@ -102,16 +103,23 @@ class OnnxOps:
         return name
 
 
-def network_model(network: Network, weights: Mapping[str, Floats]) -> bytes:
-    """The network as an ONNX model: `embedding` and, where it is timed, `place` to `picture`."""
-    ops = OnnxOps(weights)
+def network_model(network: Network) -> bytes:
+    """The network as an ONNX model: `embedding`, `place` where it is timed, and all weights to `picture`."""
+    ops = OnnxOps()
     inputs = {"embedding": network.embedding_shape}
     if network.timed:
         inputs["place"] = (2 * LEVELS, 1, 1)
     names = {name: ops.input(name, shape) for name, shape in inputs.items()}
     out = synthesise(ops, network, names["embedding"], names.get("place", "embedding"))
-    shapes = {name: (1, *shape) for name, shape in inputs.items()}
-    return onnx_bytes.model(ops.nodes, ops.constants, shapes, {out: (1, *ops.shape(out))})
+    shapes: dict[str, Sequence[int]] = {name: (1, *shape) for name, shape in inputs.items()}
+    return onnx_bytes.model(ops.nodes, ops.constants, shapes | network.counted.weights, {out: (1, *ops.shape(out))})
+
+
+def _open(network: Network, device: str, threads: int) -> Any:
+    return open_session(network_model(network), device=device, threads=threads)
+
+
+_shared = lru_cache(maxsize=2)(_open)
 
 
 class Synthesis:
@@ -119,12 +127,14 @@ class Synthesis:
 
     def __init__(self, network: Network, weights: Mapping[str, Floats], *, device: str, threads: int) -> None:
         self._network = network
-        data = network_model(network, weights)
-        self._session = open_session(data, device=device, threads=threads)
+        self._weights = dict(weights)
+        of_any_group = replace(network, group=1)
+        kept = network.counted.largest <= KEPT  # what forged packets ask for goes with its group
+        self._session = (_shared if kept else _open)(of_any_group, device, threads)
 
     def picture(self, embedding: Floats, index: int) -> Planes:
         """Planes Y, U and V of the picture at a place in the group; embedding: [c, h, w]."""
-        feed = {"embedding": embedding[None]}
+        feed = {"embedding": embedding[None], **self._weights}
         if self._network.timed:
             feed["place"] = self._network.place(index)
         (out,) = self._session.run(None, feed)

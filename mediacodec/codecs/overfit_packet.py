@@ -82,7 +82,8 @@ class PictureCoder:
         decoder = open_decoder(coded[HEAD:])
         motion, memory, begun = None, None, 0
         if flags:
-            assert before is not None
+            if before is None:
+                raise CorruptError("a stream begins with a picture that adds to one before it")
             motion = decode_field(decoder, before.motion.shape, before.motion, self.model.motion)
             memory, begun = before.memory, _crc_of(motion)
         port = Reading(decoder, self._tables, 8 * len(coded), begun)

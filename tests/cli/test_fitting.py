@@ -64,6 +64,40 @@ class TestInterrupts:
         outcome = run("decode", "-i", folder / "a.mcx.partial", folder / "a.y4m").works()
         assert "decoded 6 pictures" in outcome.err
 
+    def test_a_killed_fit_is_resumed(self, film, command, run, tmp_path):
+        words = ["-c:v", "inr", "-preset", "faster", "-g", "2", "-crf", "20"]
+        run("encode", "-i", film, *words, tmp_path / "whole.mcx").works()
+        folder, progress = tmp_path / "out", tmp_path / "progress"
+        folder.mkdir()
+        given = ["encode", "-i", film, *words, "-progress", progress, folder / "a.mcx"]
+        with subprocess.Popen([*command, *map(str, given)]) as program:
+            deadline = time.monotonic() + 240
+            while not (progress.exists() and "fit_group=3" in progress.read_text()):
+                assert program.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            program.kill()
+        assert not (folder / "a.mcx").exists()
+        outcome = run("decode", "-i", folder / "a.mcx.partial", folder / "a.y4m")
+        assert outcome.code == 4
+        assert "4 pictures" in outcome.err
+        outcome = run("encode", "-i", film, *words, "-crf", "21", "-resume", folder / "a.mcx")
+        outcome.fails(2, "made with -preset faster -crf 20 -g 2, not with -preset faster -crf 21 -g 2")
+        outcome = run("encode", "-i", film, *words, "-resume", "-progress", progress, folder / "a.mcx").works()
+        assert "fit_group=2" not in progress.read_text()
+        assert (folder / "a.mcx").read_bytes() == (tmp_path / "whole.mcx").read_bytes()
+        assert not (folder / "a.mcx.partial").exists()
+
+    def test_an_older_partial_file_is_spoken_of(self, film, run, tmp_path):
+        (tmp_path / "a.mcx.partial").write_bytes(b"an older one")
+        words = ["-c:v", "overfit", "-preset", "ultrafast", "-t", "0.05"]
+        outcome = run("encode", "-i", film, *words, tmp_path / "a.mcx").works()
+        assert "-resume goes on from it" in outcome.err
+        outcome = run("encode", "-i", film, *words, "-y", "-resume", tmp_path / "a.mcx").works()
+        assert "beginning anew" in outcome.err
+        outcome = run("encode", "-i", film, "-y", "-resume", tmp_path / "a.mcx")
+        outcome.fails(2, "'live' is not fitting")
+
     def test_the_second_leaves_nothing(self, fitting):
         program, folder = fitting
         program.send_signal(signal.SIGSTOP)  # both arrive before it can act on the first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import runpy
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'mediacodec[train]'")
 
 from mediacodec import manifest  # noqa: E402
-from mediacodec.codecs import Decoder, Encoder  # noqa: E402
+from mediacodec.codecs import Decoder, Encoder, inr_graph  # noqa: E402
 from mediacodec.codecs.fitting import FIT_PRESETS, FitOptions, FitProgress  # noqa: E402
 from mediacodec.codecs.inr_graph import Synthesis, network_model  # noqa: E402
 from mediacodec.codecs.inr_network import ARCHITECTURES, LEVELS, OUTPUTS, Network  # noqa: E402
@@ -60,8 +60,9 @@ class TestOneDescription:
         with torch.no_grad():
             expected = synthesised(shape, weights, embedding, place).numpy()
         assert expected.shape == (1, OUTPUTS, 23, 32)
-        session = Synthesis(shape, {k: v.numpy() for k, v in weights.items()}, device="cpu", threads=1)._session
-        feed = {"embedding": embedding.numpy()} | ({"place": place.numpy()} if shape.timed else {})
+        arrays = {k: v.numpy() for k, v in weights.items()}
+        session = Synthesis(shape, arrays, device="cpu", threads=1)._session
+        feed = {"embedding": embedding.numpy(), **arrays} | ({"place": place.numpy()} if shape.timed else {})
         (found,) = session.run(None, feed)
         assert np.abs(found - expected).max() < TOLERANCE * max(1.0, float(np.abs(expected).max()))
 
@@ -76,13 +77,28 @@ class TestOneDescription:
 
     def test_bytes_are_a_model_by_the_book(self, architecture: str) -> None:
         shape = network(architecture)
-        data = network_model(shape, {k: v.numpy() for k, v in random_weights(shape).items()})
+        data = network_model(shape)
         model = onnx.load_from_string(data)
         onnx.checker.check_model(model, full_check=True)
         inputs = {value.name: [d.dim_value for d in value.type.tensor_type.shape.dim] for value in model.graph.input}
         expected = {"embedding": [1, *shape.embedding_shape]}
+        expected |= {name: list(size) for name, size in shape.counted.weights.items()}
         assert inputs == expected | ({"place": [1, 2 * LEVELS, 1, 1]} if shape.timed else {})
-        assert {tensor.name for tensor in model.graph.initializer} >= set(shape.counted.weights)
+        assert not {tensor.name for tensor in model.graph.initializer} & set(inputs)
+
+    def test_groups_of_a_shape_share_a_session(self, architecture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        shape = network(architecture)
+        weights = [{k: v.numpy() * scale for k, v in random_weights(shape).items()} for scale in (1, 2)]
+        one = Synthesis(shape, weights[0], device="cpu", threads=1)
+        other = Synthesis(replace(shape, group=shape.group + 1), weights[1], device="cpu", threads=1)
+        assert one._session is other._session
+        embedding = np.random.default_rng(1).standard_normal(shape.embedding_shape).astype(np.float32)
+        first = one.picture(embedding, 2)
+        assert not np.array_equal(first[0], other.picture(embedding, 2)[0]), "each has its own weights"
+        assert all(np.array_equal(a, b) for a, b in zip(first, one.picture(embedding, 2), strict=True))
+        monkeypatch.setattr(inr_graph, "KEPT", shape.counted.largest - 1)
+        large = Synthesis(shape, weights[0], device="cpu", threads=1)
+        assert large._session is not one._session, "what is large goes with its group"
 
 
 class TestPlan:

@@ -10,7 +10,7 @@ from torch import Tensor
 from mediacodec.codecs.escapes import Integers
 from mediacodec.codecs.fitting import FitMonitor, FitOptions, FittedPicture
 from mediacodec.codecs.inr_network import Network
-from mediacodec.codecs.inr_packet import CodedGroup, pack_group, pack_picture
+from mediacodec.codecs.inr_packet import PICTURE, CodedGroup, Opened, pack_group, pack_picture
 from mediacodec.codecs.inr_tensors import InrTables, best_coding
 from mediacodec.errors import ModelError
 from mediacodec.frames import VideoFrame
@@ -54,6 +54,7 @@ class InrFitter:
         self._tables = InrTables(model)
         self._size, self._key_every = group_sizes(options)
         self._number = 0  # groups coded so far
+        self._since = 0  # of them, from the last that began anew
         self._weights: dict[str, Tensor] = {}  # of the group before, as a decoder has them
         self._encoder: dict[str, Tensor] = {}
         self.network: Network | None = None
@@ -69,7 +70,7 @@ class InrFitter:
             return self._fit(pictures, monitor)
 
     def _fit(self, pictures: Sequence[VideoFrame], monitor: FitMonitor) -> list[FittedPicture]:
-        key = self._number % self._key_every == 0
+        key = self._since % self._key_every == 0
         planes = planes_of(pictures, self._device)
         self.network, target = self._plan(len(pictures), key=key)
         fitted = FittedNetwork(self.network, None if key else self._weights).to(self._device)
@@ -86,7 +87,13 @@ class InrFitter:
             packets.append(FittedPicture(data, is_keyframe=False))
         self._remember(fitted, coded)
         self._number += 1
+        self._since = 1 if key else self._since + 1
         return packets
+
+    def take(self, picture: VideoFrame, data: bytes) -> None:  # noqa: ARG002
+        """See `Fitter.take`. What makes embeddings is not in packets: the group behind those taken over begins anew."""
+        if Opened(data).head.kind != PICTURE:
+            self._number += 1
 
     def _plan(self, count: int, *, key: bool) -> tuple[Network, Target]:
         options, choice = self._options, self._choice

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from mediacodec.codecs.fitting import FitMonitor, FitOptions, FitProgress, FittedPicture
@@ -59,23 +60,47 @@ class OverfitFitter:
                     break
         return coded
 
+    def take(self, picture: VideoFrame, data: bytes) -> None:
+        """See `Fitter.take`. What the next picture depends on is then as if this one had been fitted here."""
+        level = self._begin()
+        coded = self._coder.unpack(data, self._before)
+        if self._position and coded.motion is None:
+            level = self._cut()
+        elif coded.motion is not None:
+            assert self._before is not None
+            luma = padded(picture, self._size)[0]
+            self._cuts.is_cut(luma, _shown(predict(self._coder, coded.motion, self._before)), self._position)
+        self._before = self._coder.reconstruct(coded, self._before)
+        self._end(data, level, key=coded.motion is None)
+
     def _code(self, planes: Bytes, monitor: FitMonitor) -> FittedPicture:
+        level = self._begin()
+        inter = self._predict(planes[0], step_of(quality_of(level))) if self._position else None
+        if self._position and inter is None:
+            level = self._cut()
+        data = self._fit(planes, quality_of(level), inter, monitor)
+        self._end(data, level, key=inter is None)
+        return FittedPicture(data, is_keyframe=inter is None)
+
+    def _begin(self) -> float:
+        """The quality level of the next picture, unless a scene begins with it."""
         if self._control is not None:
             self._control.wait(float(1 / self._options.frame_rate))
         if self._position >= self._gop:
             self._position = 0
-        quality = quality_of(level := self._level())
-        inter = self._predict(planes[0], step_of(quality)) if self._position else None
-        if self._position and inter is None:
-            self._position = 0
-            quality = quality_of(level := self._level())
-        data = self._fit(planes, quality, inter, monitor)
+        return self._level()
+
+    def _cut(self) -> float:
+        """A scene begins: the level of its keyframe."""
+        self._position = 0
+        return self._level()
+
+    def _end(self, data: bytes, level: float, *, key: bool) -> None:
         if self._control is not None:
-            self._control.learn(8 * len(data), round(level), key=inter is None)
+            self._control.learn(8 * len(data), round(level), key=key)
             self._control.spend(8 * len(data))
         self._position += 1
         self._coded += 1
-        return FittedPicture(data, is_keyframe=inter is None)
 
     def _level(self) -> float:
         if self._control is not None:
@@ -91,8 +116,7 @@ class OverfitFitter:
         weight = MOTION_WEIGHT * step
         motion = search(luma, before.planes[0], rate_weight=weight, previous=before.motion, effort=effort)
         found = predict(self._coder, motion, before)
-        shown = np.rint(found.planes[0].numpy() + 128).astype(np.uint8)
-        return None if self._cuts.is_cut(luma, shown, self._position) else found
+        return None if self._cuts.is_cut(luma, _shown(found), self._position) else found
 
     def _fit(self, planes: Bytes, quality: int, inter: Prediction | None, monitor: FitMonitor) -> bytes:
         y, u, v = (torch.from_numpy(plane.astype(np.float32) - 128) for plane in planes)
@@ -111,6 +135,11 @@ class OverfitFitter:
         data = self._coder.pack(picture, self._before)
         self._before = self._coder.reconstruct(picture, self._before)
         return data
+
+
+def _shown(prediction: Prediction) -> npt.NDArray[np.uint8]:
+    """Luma as it would be without anything added."""
+    return np.rint(prediction.planes[0].numpy() + 128).astype(np.uint8)
 
 
 def padded(picture: VideoFrame, size: Geometry) -> Bytes:
