@@ -1,6 +1,7 @@
 """Streaming networks of published codecs (family `causal`): samples to codes, codes to samples, in steps with a state.
 
-The encoder graph takes `samples` [1, channels, n] and gives `codes` [1, codebooks, frames]; the decoder graph takes
+The encoder graph takes `samples` [1, channels, n] and gives `codes` [1, codebooks, frames], of all codebooks or, where
+it takes their number, of as many as are wanted or more; the decoder graph takes
 `codes` of any number of codebooks and gives `samples`. What a network does at the start of a stream instead of looking
 back (reflection, repetition) hangs on a state too, so one graph serves start, middle and end. Packets are those of
 family `rvq`; the first one of a stream is longer where the network looks ahead when it begins.
@@ -23,10 +24,10 @@ class CausalEncoder(RvqEncoder):
     fourcc: ClassVar = "caus"
 
     def _run(self, samples: Samples) -> Paths:
-        outputs, self._state = self._graph.step({"samples": samples[None]}, self._state)
-        codes = outputs["codes"][0]
-        s = self._settings
-        if codes.shape != (s.num_codebooks, -(-samples.shape[1] // s.frame_size)):
+        s, count = self._settings, self._num_codebooks
+        outputs, self._state = self._graph.step({"samples": samples[None], **s.wanted(count)}, self._state)
+        codes = outputs["codes"][0, :count]
+        if codes.shape != (count, -(-samples.shape[1] // s.frame_size)):
             raise ModelError(f"the encoder graph gave codes {codes.shape} for samples {samples.shape}")
         return np.asarray(codes, dtype=np.uint16)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mediacodec.codecs.rvq_symbols import CodeTables
 from mediacodec.errors import ModelError, ParameterError
 from mediacodec.manifest import Manifest
@@ -16,8 +19,9 @@ class RvqSettings:
 
     Beside what every one must say: `channels` (1), `start_frames` (1), the frames that a stream's first step takes at
     least, because its network looks that far when it begins, and `ragged` (false), whether the last step is given as
-    it is, for the network to fill up to a whole frame in its own way. `preroll_frames` is -1 where a network's memory
-    has no end.
+    it is, for the network to fill up to a whole frame in its own way; `chooses_codebooks` (false), whether the
+    encoder graph takes the number of codebooks that are wanted, and may leave the others out. `preroll_frames` is -1
+    where a network's memory has no end.
     """
 
     def __init__(self, model: Manifest) -> None:
@@ -31,6 +35,7 @@ class RvqSettings:
             self.channels = int(raw.get("channels", 1))
             self.start_frames = int(raw.get("start_frames", 1))
             self.ragged = bool(raw.get("ragged", False))
+            self.chooses_codebooks = bool(raw.get("chooses_codebooks", False))
             self.num_codebooks = int(raw["num_codebooks"])
             self.codebook_size = int(raw["codebook_size"])
             self.bits_first_frame = [float(bits) for bits in raw["bits_first_frame"]]
@@ -67,6 +72,10 @@ class RvqSettings:
         if not fitting:
             raise ParameterError(f"bit_rate {bit_rate:g} is too low: packets like these take {rates[0]:.0f} at least")
         return fitting
+
+    def wanted(self, num_codebooks: int) -> dict[str, NDArray[np.int64]]:
+        """What tells the encoder graph how many codebooks are wanted."""
+        return {"num_codebooks": np.array([num_codebooks])} if self.chooses_codebooks else {}
 
     def packet_frames(self, packet_duration: float) -> int:
         """Frames in a packet of so many seconds. Raises ParameterError."""

@@ -100,12 +100,12 @@ class SegmentEncoder:
     def _take(self) -> list[Packet]:
         """Code the next segment; the packet that it completes."""
         s = self._settings
-        outputs, _ = self._graph.step({"samples": self._waiting[None, :, : s.segment]}, ())
-        codes, frames = outputs["codes"][0], s.frames(min(s.segment, self._num_waiting))
-        if codes.shape != (s.num_codebooks, frames):
+        samples = self._waiting[None, :, : s.segment]
+        outputs, _ = self._graph.step({"samples": samples, **s.wanted(self._num_codebooks)}, ())
+        codes, frames = outputs["codes"][0, : self._num_codebooks], s.frames(samples.shape[2])
+        if codes.shape != (self._num_codebooks, frames):
             raise ModelError(f"the encoder graph gave codes {codes.shape} for a segment of {frames} frames")
-        kept = codes[: self._num_codebooks].astype(np.uint16)
-        self._found.append(Segment(kept, min(float(outputs["scale"][0]), MAX_SCALE)))
+        self._found.append(Segment(codes.astype(np.uint16), min(float(outputs["scale"][0]), MAX_SCALE)))
         self._waiting = self._waiting[:, s.stride :]
         self._num_waiting = self._waiting.shape[1]
         if len(self._found) < self._packet_segments:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ class GraphBuilder:
     def __init__(self, name: str) -> None:
         self._name = name
         self._nodes: list[onnx.NodeProto] = []
+        self._count = 0  # of nodes, those of branches too
         self._constants: dict[str, NDArray[Any]] = {}
         self.weights: dict[str, NDArray[Any]] = {}  # by name: what the canonical hash of a model is taken of
         self._inputs: list[onnx.ValueInfoProto] = []
@@ -32,9 +33,28 @@ class GraphBuilder:
 
     def op(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
         """Add a node; the name of its output, or a tuple of names where there are several."""
-        names = [f"{kind.lower()}{len(self._nodes)}.{i}" for i in range(outputs)]
+        self._count += 1
+        names = [f"{kind.lower()}{self._count}.{i}" for i in range(outputs)]
         self._nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
         return names[0] if outputs == 1 else tuple(names)
+
+    def either(self, condition: str, *branches: Callable[[], list[str]], dtypes: Sequence[str]) -> tuple[str, ...]:
+        """What the first branch gives where the condition [1] holds, else the second; only that one is computed.
+
+        A branch adds its nodes and returns as many values as there are dtypes; it may use everything named before.
+        """
+        graphs = []
+        for branch in branches:
+            outer, self._nodes = self._nodes, []
+            values = [self.op("Identity", value) for value in branch()]  # one that was there before would not do
+            infos = [
+                helper.make_tensor_value_info(value, TYPES[dtype], None)
+                for value, dtype in zip(values, dtypes, strict=True)
+            ]
+            graphs.append(helper.make_graph(self._nodes, f"branch{self._count}", [], infos))
+            self._nodes = outer
+        then, otherwise = graphs
+        return tuple(self.op("If", condition, outputs=len(dtypes), then_branch=then, else_branch=otherwise))
 
     def weight(self, name: str, array: NDArray[Any]) -> str:
         """A weight of the network; named once more it is the same one."""

@@ -55,13 +55,16 @@ def published_sound(oracle: Any, codes: np.ndarray) -> np.ndarray:
         return oracle.decoder(oracle.quantizer.decode(torch.from_numpy(codes)[:, None]))[0].numpy()
 
 
-def in_steps(model: Manifest, graph: str, name: str, value: np.ndarray, sizes: Iterable[int]) -> np.ndarray:
-    """What a graph makes of a value [rows, n] cut to these sizes and a rest."""
+def in_steps(
+    model: Manifest, graph: str, name: str, value: np.ndarray, sizes: Iterable[int], books: int = 1 << 20
+) -> np.ndarray:
+    """What a graph makes of a value [rows, n] cut to these sizes and a rest; books: how many an encoder is to find."""
     step_graph = StepGraph(model.graph_path(graph), model.graph(graph), device="cpu")
     state, results, at = step_graph.initial_state(), [], 0
     for size in [*sizes, value.shape[1]]:
         if at < value.shape[1]:
-            outputs, state = step_graph.step({name: value[None, :, at : at + size]}, state)
+            wanted = {"num_codebooks": np.array([books])} if graph == "encoder" else {}
+            outputs, state = step_graph.step({name: value[None, :, at : at + size], **wanted}, state)
             results.append(next(iter(outputs.values()))[0])
         at += size
     return np.concatenate(results, axis=1)
@@ -80,6 +83,14 @@ def test_codes_and_sound_are_the_published_ones(oracle: Any, model: Manifest, le
     sound = in_steps(model, "decoder", "codes", wanted, steps)
     assert np.abs(sound - published_sound(oracle, wanted)).max() < TOLERANCE
     assert length < 1000 or len(np.unique(wanted)) > 32, "codes that hardly vary would prove little"
+
+
+@pytest.mark.parametrize("books", [1, 4, 5, 9])
+def test_codebooks_that_nobody_wants_are_left_out(oracle: Any, model: Manifest, books: int) -> None:
+    samples = noise(20 * HOP)
+    codes = in_steps(model, "encoder", "samples", samples, (), books)
+    assert books <= len(codes) < books + 4
+    assert np.array_equal(codes, published_codes(oracle, samples)[: len(codes)])
 
 
 def test_fewer_codebooks_decode_as_published(oracle: Any, model: Manifest) -> None:

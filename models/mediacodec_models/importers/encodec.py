@@ -80,6 +80,7 @@ def settings(config: EncodecConfig) -> dict[str, Any]:
         "pre_skip": 0,
         "num_codebooks": config.num_codebooks,
         "codebook_size": config.codebook_size,
+        "chooses_codebooks": True,
     }
     if config.causal:
         # an LSTM forgets, but never all
@@ -91,15 +92,16 @@ def settings(config: EncodecConfig) -> dict[str, Any]:
 
 
 def encoder_graph(config: EncodecConfig, weights: dict[str, NDArray[np.float32]]) -> GraphBuilder:
-    """Samples to codes of all codebooks, a step or a segment and then its scale."""
+    """Samples to codes of at least `num_codebooks` codebooks, a step or a segment and then its scale."""
     graph = GraphBuilder("encoder")
     samples = graph.input("samples", [1, config.channels, "samples"])
     if config.normalize:
         scale = loudness(graph, samples)
         graph.output("scale", scale, [1])
         samples = graph.op("Div", samples, scale)
-    codes = Network(config, weights, layers(config, graph)).encode(samples)
-    graph.output("codes", codes, [1, config.num_codebooks, "frames"], "int64")
+    wanted = graph.input("num_codebooks", [1], "int64")
+    codes = Network(config, weights, layers(config, graph)).encode(samples, wanted)
+    graph.output("codes", codes, [1, "codebooks", "frames"], "int64")
     return graph
 
 
