@@ -1,10 +1,10 @@
 """Streaming networks of published codecs (family `causal`): samples to codes, codes to samples, in steps with a state.
 
 The encoder graph takes `samples` [1, channels, n] and gives `codes` [1, codebooks, frames], of all codebooks or, where
-it takes their number, of as many as are wanted or more; the decoder graph takes
-`codes` of any number of codebooks and gives `samples`. What a network does at the start of a stream instead of looking
-back (reflection, repetition) hangs on a state too, so one graph serves start, middle and end. Packets are those of
-family `rvq`; the first one of a stream is longer where the network looks ahead when it begins.
+it takes their number, of as many as are wanted or more; the decoder graph takes `codes` of any number of codebooks and
+gives `samples`. What a network does at the start of a stream instead of looking back (reflection, repetition) hangs on
+a state too, so one graph serves start, middle and end. Packets are those of family `rvq`; the first one of a stream is
+longer where the network looks ahead when it begins.
 """
 
 from __future__ import annotations

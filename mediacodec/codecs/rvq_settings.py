@@ -42,7 +42,9 @@ class RvqSettings:
             self.bits_per_frame = [float(bits) for bits in raw["bits_per_frame"]]
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"model {model.name}: settings of an RVQ codec are missing or wrong: {error!r}") from error
-        longest = int(MAX_PACKET_SECONDS * self.sample_rate / max(1, self.frame_size))
+        if min(self.sample_rate, self.frame_size) < 1 or min(self.pre_skip, self.algorithmic_delay) < 0:
+            raise ModelError(f"model {model.name}: its sample rate, frame size or delays are out of range")
+        longest = MAX_PACKET_SECONDS * self.sample_rate // self.frame_size
         if not (1 <= self.channels <= MAX_CHANNELS and 1 <= self.start_frames <= longest and self.preroll_frames >= -1):
             raise ModelError(f"model {model.name}: channels, start_frames or preroll_frames are out of range")
         if not len(self.bits_per_frame) == len(self.bits_first_frame) == self.num_codebooks:

@@ -25,6 +25,7 @@ import soundfile
 import torch
 
 from mediacodec.codecs import CODECS
+from mediacodec.codecs.rvq_settings import RvqSettings
 from mediacodec.manifest import Manifest
 from mediacodec.media import resample_audio
 from mediacodec_models.importers import import_model
@@ -147,11 +148,11 @@ def decoded(model: Manifest, header: Any, packets: list[Any]) -> np.ndarray:
     return np.concatenate([decoder.push(packet).samples for packet in packets], axis=1)
 
 
-def live(model: Manifest, samples: np.ndarray) -> str:
-    """Percentiles of single steps."""
-    size = model.settings["frame_size"]
-    family = CODECS[model.family]
-    encoder: Any = family.encoder(model, packet_duration=size / model.settings["sample_rate"])
+def live(model: Manifest, samples: np.ndarray, codebooks: int) -> str:
+    """Percentiles of single steps with so many codebooks."""
+    size, family = model.settings["frame_size"], CODECS[model.family]
+    bit_rate = RvqSettings(model).bit_rate(codebooks, 1, 1)
+    encoder: Any = family.encoder(model, packet_duration=size / model.settings["sample_rate"], bit_rate=bit_rate)
     decoder: Any = family.decoder(model, encoder.header)
     steps: dict[str, list[float]] = {"encode": [], "decode": []}
     for start in range(0, samples.shape[1] - size, size):
@@ -164,7 +165,9 @@ def live(model: Manifest, samples: np.ndarray) -> str:
         steps["decode"].append(time.process_time() - between)
     found = {name: np.percentile(taken[WARM:], (50, 99)) * 1e3 for name, taken in steps.items()}
     step = 1000 * size / model.settings["sample_rate"]
-    return f"{step:.1f} ms steps: " + ", ".join(f"{n} p50 {a:.2f} p99 {b:.2f} ms" for n, (a, b) in found.items())
+    return f"{step:.1f} ms steps, {codebooks} codebooks: " + ", ".join(
+        f"{n} p50 {a:.2f} p99 {b:.2f} ms" for n, (a, b) in found.items()
+    )
 
 
 def measure(name: str, seconds: float, folder: Path) -> None:
@@ -198,7 +201,8 @@ def measure(name: str, seconds: float, folder: Path) -> None:
     print(f"  sound from the same codes {apart:.1e} away at most (peak {np.abs(sound).max():.2f})")
     print("  encode {:.1f}x (torch {:.1f}x), decode {:.1f}x (torch {:.1f}x) real time".format(*speeds))
     if model.family == "causal":
-        print(f"  {live(model, samples)}")
+        for codebooks in sorted({model.settings["num_codebooks"], -(-model.settings["num_codebooks"] // 4)}):
+            print(f"  {live(model, samples, codebooks)}")
 
 
 def main() -> None:

@@ -68,7 +68,19 @@ def test_settings_that_are_missing(model: Manifest, key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("frame_size", "x"), ("bits_per_frame", 3), ("bits_per_frame", [1, 2]), ("bits_first_frame", [])]
+    ("key", "value"),
+    [
+        ("frame_size", "x"),
+        ("frame_size", 0),
+        ("bits_per_frame", 3),
+        ("bits_per_frame", [1, 2]),
+        ("bits_first_frame", []),
+        ("channels", 3),
+        ("channels", 0),
+        ("start_frames", 0),
+        ("start_frames", 501),
+        ("preroll_frames", -2),
+    ],
 )
 def test_settings_that_are_wrong(model: Manifest, key: str, value: Any) -> None:
     with pytest.raises(ModelError, match=model.name):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 pytest.importorskip("transformers", reason="transformers is not installed: pip install 'mediacodec[parity]'")
 
+import mediacodec  # noqa: E402
 from mediacodec.codecs import CODECS  # noqa: E402
-from mediacodec.codecs.segment_packet import SegmentCodeReader  # noqa: E402
+from mediacodec.codecs.segment_packet import SegmentCodeReader, SegmentSettings  # noqa: E402
+from mediacodec.errors import ModelError  # noqa: E402
 from mediacodec.manifest import Manifest  # noqa: E402
+from mediacodec_bitstream import CorruptError  # noqa: E402
 from mediacodec_models.audio.encodec import PUBLISHED_48K, shapes  # noqa: E402
 from mediacodec_models.importers import import_model  # noqa: E402
 from mediacodec_models.importers.checkpoint import Checkpoint  # noqa: E402
@@ -75,6 +80,36 @@ def test_codes_loudness_and_sound_are_the_published_ones(
     sound = np.concatenate([decoder.push(packet).samples for packet in packets], axis=1)[:, :length]
     assert sound.shape == samples.shape
     assert np.abs(sound - published.audio_values[0].numpy()[:, :length]).max() < TOLERANCE
+
+
+def test_stereo_goes_through_a_file(oracle: Any, model: Manifest) -> None:
+    samples = noise(30_001)
+    data = mediacodec.encode(samples, sample_rate=48_000, codec="tiny", packet_duration=0.1, models=model.folder.parent)
+    with torch.no_grad():
+        published = oracle(torch.from_numpy(samples)[None], bandwidth=96.0).audio_values[0].numpy()
+    with mediacodec.open(BytesIO(data), models=model.folder.parent) as reader:
+        whole = reader.audio.read()
+        part = reader.audio.get_samples_played_in_range(start=0.25, stop=0.5).samples
+    assert whole.samples.shape == samples.shape
+    assert np.abs(whole.samples - published).max() < TOLERANCE
+    assert np.array_equal(part, whole.samples[:, 12_000:24_000])
+
+
+@pytest.mark.parametrize(
+    "change", [{"segment": 0}, {"segment_stride": 9000}, {"segment_stride": None}, {"pre_skip": 3}]
+)
+def test_settings_that_make_no_sense_are_refused(model: Manifest, change: dict[str, Any]) -> None:
+    with pytest.raises(ModelError):
+        SegmentSettings(replace(model, settings={**model.settings, **change}))
+
+
+@pytest.mark.parametrize("head", [b"\xc8\0\0\x80?", b"\x05\0\0\x80?", b"\0\0\0\xc0\x7f", b"\0\0\0\0\0", b"\0\0\0\xc8B"])
+def test_forged_heads_of_segments_are_refused(model: Manifest, head: bytes) -> None:
+    """Frames that are not there, too few of them, loudness that is no number, none, or too loud."""
+    encoder: Any = CODECS[model.family].encoder(model, packet_duration=0.1)
+    packet = encoder.push(noise(SEGMENT + STRIDE))[0]
+    with pytest.raises(CorruptError):
+        SegmentCodeReader(model, encoder.header).read(replace(packet, data=head + packet.data[5:]))
 
 
 def test_the_authors_layout_of_the_published_model(tmp_path: Path) -> None:
