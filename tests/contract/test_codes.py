@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 import pytest
 
+import mediacodec
 from mediacodec.codecs import CODECS, code_writer
 from mediacodec.errors import ParameterError
+from mediacodec.tokens import read_mcx
+from mediacodec_bitstream import FileHeader, Writer
 
 SOUND = [name for name, family in CODECS.items() if family.kind == "audio"]
 
@@ -42,6 +46,28 @@ def test_packets_of_codes_hold_those_codes_and_sound_the_same(codec: Any, bit_ra
     assert [packet.pts for packet in written] == [packet.pts for packet in packets]
     assert np.array_equal(codes_of(codec, writer.header, written), codes)
     assert np.abs(codec.decode(writer.header, written) - codec.decode(header, packets)).max() < 1e-4
+
+
+def test_a_file_gives_them_as_batch_codebooks_frames(codec: Any) -> None:
+    header, packets = codec.coded("file", 2.3)
+    buffer = io.BytesIO()
+    writer = Writer(buffer, FileHeader((header,)))
+    for packet in packets:
+        writer.write(packet)
+    writer.close({header.stream_id: len(codec.speech(2.3))})
+    models = codec.model.folder.parent
+    with mediacodec.open(buffer.getvalue(), models=models) as file:
+        codes = file.audio.codes()
+    assert codes.dtype == np.uint16
+    frames = sum(packet.duration for packet in packets) // codec.frame_size
+    assert codes.shape == (1, codec.code_reader(header).num_codebooks, frames)
+    assert np.array_equal(codes[0], codes_of(codec, header, packets))
+    tokens, again = read_mcx(buffer.getvalue(), models=models), io.BytesIO()
+    assert np.array_equal(tokens.codes, codes)
+    tokens.write_mcx(again, models=models)
+    ours, theirs = (mediacodec.decode(file.getvalue(), models=models) for file in (again, buffer))
+    assert ours.num_samples == theirs.num_samples == len(codec.speech(2.3))
+    assert np.abs(ours.samples - theirs.samples).max() < 1e-4
 
 
 def test_a_packet_ends_where_the_number_of_codebooks_changes(codec: Any) -> None:
