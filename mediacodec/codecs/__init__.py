@@ -89,11 +89,11 @@ def code_reader(header: StreamHeader, *, models: Path | None = None) -> CodeRead
 def code_writer(model: Manifest, codes: Codes) -> CodeWriter:
     """A writer of packets for integer codes [codebooks, frames] of a model; runs no network.
 
-    Raises ParameterError where the model has no such codes, UnsupportedFeatureError where its family cannot do this.
+    Raises ParameterError where the model has no such codes, UnsupportedFeatureError where its packets hold more.
     """
     family = CODECS.get(model.family)
     if family is None or family.code_writer is None:
-        raise UnsupportedFeatureError(f"model {model.name}: codes of family {model.family!r} cannot be written")
+        raise UnsupportedFeatureError(f"model {model.name}: codes alone are not all that family {model.family!r} sends")
     return family.code_writer(model, family.fourcc, codes)
 
 

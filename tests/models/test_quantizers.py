@@ -305,11 +305,12 @@ def test_entries_follow_latents_that_grow(latents: Any) -> None:
     assert (quantized - x).square().mean() < 0.5 * (x - x.mean((0, 1))).square().mean()
 
 
-def test_every_quantizer_can_be_compared(tmp_path: Path, pack: Path, tiny: Any) -> None:
+@pytest.mark.parametrize("frozen", [False, True])
+def test_every_quantizer_can_be_compared(tmp_path: Path, pack: Path, tiny: Any, frozen: bool) -> None:
     from mediacodec_models.quantizers import compare
 
     assert {entry.quantizer for entry in compare.ENTRIES} == set(QUANTIZERS)
-    args = argparse.Namespace(data=pack, minutes=0.01, init=None, out=tmp_path / "table.csv", run=tmp_path, only=None)
+    args = argparse.Namespace(data=pack, minutes=0.01, init=None, out=tmp_path / "table.csv", only=None, frozen=frozen)
     entries = [compare.Entry("vq", 1, 64), compare.Entry("multiscale", 3, 16)]
     compare.compare(entries, tiny, args)
     with (tmp_path / "table.csv").open() as file:

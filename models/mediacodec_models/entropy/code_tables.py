@@ -1,8 +1,8 @@
 """Fit the static tables of an RVQ codec's codes (read by `mediacodec.codecs.rvq_symbols`).
 
 For each codebook every candidate context (the same codebook one frame before, a lower codebook of this frame) is
-tried: its codes are clustered by what follows them, tables are counted on training speakers, and the context that
-codes the development speakers in the fewest bits is kept.
+tried: its codes are clustered by what follows them, tables are counted on training speakers and drawn towards the one
+without context, more or less, and what codes the development speakers in the fewest bits is kept.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from mediacodec.codecs.rvq_symbols import CodeTables
 from mediacodec_bitstream import TableFamily
 
-# Classes of context, and the weight of the plain table in a class's table in observations; other ones for large
-# codebooks. Chosen on development speakers: for one codebook of 15360 entries and 218 thousand frames, 8 / 16 / 32 / 64
-# classes gave 11.33 / 11.30 / 11.32 / 11.34 bits at the best weight (6400, 6400, 3200, 3200), the plain table 12.09.
-CLASSES, PRIOR = 32, 800.0
-LARGE, LARGE_CLASSES, LARGE_PRIOR = 4096, 16, 6400.0
+# Classes of context: fewer for large codebooks, of which each class sees little. For one of 15360 entries and 218
+# thousand frames 8 / 16 / 32 / 64 classes gave 11.33 / 11.30 / 11.32 / 11.34 bits on development speakers, none 12.09.
+CLASSES, LARGE_CLASSES, LARGE = 32, 16, 4096
+# Weights of the plain table in a class's table, in observations; the best on development speakers is taken
+PRIORS = (800.0, 3200.0, 12800.0, 51200.0)
 RESOLUTION = 64  # counts are multiplied by this before they become integers
 
 Codes = Sequence[NDArray[np.integer]]  # clips, each [codebooks, frames]
@@ -35,11 +35,12 @@ def fit_tables(train: Codes, dev: Codes, vectors: NDArray[np.float32]) -> CodeTa
         for candidate in candidates(k):
             context, code = pairs(train, k, *candidate)
             groups = cluster(context, code, vectors[k], classes_of)
-            counts = class_counts(groups[context], code, size, classes_of)
             context_dev, code_dev = pairs(dev, k, *candidate)
-            bits = cross_entropy(counts[1:][groups[context_dev], code_dev], counts[1:].sum(1)[groups[context_dev]])
-            if bits < best:
-                best, rows[k], classes[k], (source[k], lag[k]) = bits, counts, groups, candidate
+            for prior in PRIORS:
+                counts = class_counts(groups[context], code, size, classes_of, prior)
+                bits = cross_entropy(counts[1:][groups[context_dev], code_dev], counts[1:].sum(1)[groups[context_dev]])
+                if bits < best:
+                    best, rows[k], classes[k], (source[k], lag[k]) = bits, counts, groups, candidate
     frequencies = TableFamily.from_counts(rows.reshape(-1, size)).to_array()
     return CodeTables(frequencies, classes, source, lag)
 
@@ -74,12 +75,13 @@ def cluster(
     return group.astype(np.uint8)
 
 
-def class_counts(group: NDArray[np.integer], code: NDArray[np.integer], size: int, classes: int) -> NDArray[np.int64]:
+def class_counts(
+    group: NDArray[np.integer], code: NDArray[np.integer], size: int, classes: int, prior: float
+) -> NDArray[np.int64]:
     """[1 + classes, size] integer counts: the plain row, then each class's, drawn towards the plain one."""
     plain = np.bincount(code, minlength=size) + 0.5
     plain /= plain.sum()
     seen = np.bincount(group.astype(np.int64) * size + code, minlength=classes * size).reshape(classes, size)
-    prior = LARGE_PRIOR if size > LARGE else PRIOR
     table = np.concatenate([plain[None] * len(code), seen + prior * plain])
     return np.rint(table * RESOLUTION).astype(np.int64)
 

@@ -11,17 +11,17 @@ from torch import Tensor, nn
 from mediacodec_models.quantizers.base import Quantizer, nearest
 from mediacodec_models.quantizers.start import kmeans
 
-ITERATIONS = 10  # of k-means
-
 
 class MovingCodebooks(Quantizer):
     """`stages` codebooks of `codebook_size` vectors in `dim` dimensions; a subclass says what each of them codes.
 
-    decay: of the averages, a step; restart_below: the share of mean usage under which an entry is dead.
+    decay: of the averages, a step; restart_below: the share of mean usage under which an entry is dead; iterations: of
+    k-means to begin with.
     """
 
     decay = 0.99
     restart_below = 0.02
+    iterations = 10
 
     def __init__(self, num_codebooks: int, codebook_size: int, dim: int, *, stages: int | None = None) -> None:
         super().__init__(num_codebooks, codebook_size)
@@ -58,7 +58,7 @@ class MovingCodebooks(Quantizer):
         self.codebooks.data[stage] = self.sums[stage] / self.usage[stage].clamp_min(1e-6)[:, None]
 
     def _fill(self, residual: Tensor, stage: int) -> None:
-        book, count = kmeans(residual, self.codebook_size, iterations=ITERATIONS)
+        book, count = kmeans(residual, self.codebook_size, iterations=self.iterations)
         self.codebooks.data[stage] = book
         self.usage[stage] = count.clamp_min(1) / count.clamp_min(1).mean()
         self.sums[stage] = book * self.usage[stage][:, None]

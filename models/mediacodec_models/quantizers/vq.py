@@ -15,6 +15,7 @@ class LargeVQ(ResidualVQ):
 
     decay = 0.995
     restart_below = 0.1
+    iterations = 4  # of 16384 entries, 4 s each on one core
 
     def __init__(self, num_codebooks: int, codebook_size: int, dim: int) -> None:
         if num_codebooks != 1:
