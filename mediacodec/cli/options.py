@@ -70,6 +70,8 @@ coding = _stack(
     click.option("-b:a", "bit_rate", type=BIT_RATE, metavar="RATE",
                  help="At most so much: 3k, 3000. Default: its best."),
     click.option("-packet_duration", type=TIME, metavar="TIME", default=1.0, help="Default: 1 s; live 0.02 to 0.1."),
+    click.option("-entropy", type=click.Choice(("static", "context")), metavar="NAME",
+                 help="static, or context: fewer bits, more time."),
 )  # fmt: skip
 
 kinds = _stack(
