@@ -29,10 +29,16 @@ from mediacodec.codecs.rvq_context_weights import (
     one_row,
 )
 from mediacodec.codecs.rvq_symbols import count_row
-from mediacodec_bitstream import open_decoder, open_encoder
+from mediacodec_bitstream import CorruptError, open_decoder, open_encoder
 from mediacodec_bitstream.tables import PRECISION, TableRow
 
 Sums = NDArray[np.int32]
+
+# A payload holds the bits of its codes but for zeros at its end, which are cut; so many of them never happen.
+ZEROS = 512
+
+_STEP, _ZERO, _TOP = np.float32(2.0**-SHIFT), np.float32(0), np.float32(TOP)
+_LOW, _HIGH = np.float32(-INPUT_TOP), np.float32(INPUT_TOP)
 
 
 @dataclass
@@ -97,21 +103,27 @@ class ContextModel:
         w, decoder = self._w, open_decoder(payload)
         count = decoder.decode_one(count_row(num_codebooks)) + 1 if counted else num_codebooks
         places = np.empty((count, num_frames), dtype=np.int64)
-        history, past = History.empty(w.dim), np.zeros((count, 1, w.dim), dtype=np.float32)
-        books = range(count)
+        history, past, spent = History.empty(w.dim), np.zeros((count, 1, w.dim), dtype=np.float32), 0
+        arrays = w.partial, w.coarse, w.coarse_bias, w.fine, w.fine_bias, w.entries
+        books = list(enumerate(zip(*arrays, strict=True)))[:count]
         for t in range(num_frames):
             sums = self._frame_sums(history.inputs()[None], np.array([history.age]), past)[:, 0]
             partial = np.zeros(w.dim, dtype=np.float32)
-            for k in books:
-                x = np.minimum(np.maximum(partial, -INPUT_TOP), INPUT_TOP)
-                hidden = activated(sums[k] + w.partial[k] @ x)
-                group = decoder.decode_one(one_row(w.coarse[k] @ hidden + w.coarse_bias[k], w.powers))
-                fine, bias = w.fine[k][group], w.fine_bias[k][group]
-                member = decoder.decode_one(one_row(fine @ hidden + bias, w.powers))
+            for k, (weight, coarse, coarse_bias, fine, fine_bias, entries) in books:
+                x = np.minimum(np.maximum(partial, _LOW), _HIGH)
+                hidden = activated(weight.dot(x) + sums[k])
+                row = one_row(coarse.dot(hidden) + coarse_bias, w.powers)
+                group = decoder.decode_one(row)
+                spent += PRECISION - int(row.frequencies[group]).bit_length()
+                row = one_row(fine[group].dot(hidden) + fine_bias[group], w.powers)
+                member = decoder.decode_one(row)
+                spent += PRECISION - int(row.frequencies[member]).bit_length()
                 places[k, t] = group * w.members + member
-                past[k, 0] = entry = w.entries[k, group, member]
-                partial = partial + entry
+                past[k, 0] = entry = entries[group, member]
+                partial += entry
             history.push(partial.astype(np.int32))
+            if spent > 8 * len(payload) + ZEROS:  # so a forged duration costs no time
+                raise CorruptError(f"a payload of {len(payload)} bytes cannot hold {count} codebooks x {num_frames} frames")
         decoder.finish()
         return np.take_along_axis(w.order[:count], places, 1).astype(np.uint16)
 
@@ -151,7 +163,8 @@ class ContextModel:
 
 
 def activated(sums: Exact) -> Exact:
-    """Sums over 2^SHIFT to activations, rounded down."""
-    sums = np.floor(sums * np.float32(2.0**-SHIFT))
-    return np.minimum(np.maximum(sums, 0), TOP)
-
+    """Sums over 2^SHIFT to activations, rounded down; in place."""
+    sums *= _STEP
+    np.floor(sums, out=sums)
+    np.maximum(sums, _ZERO, out=sums)
+    return np.minimum(sums, _TOP, out=sums)

@@ -136,9 +136,13 @@ def frequencies(sums: Exact, powers: NDArray[np.int64]) -> NDArray[np.uint32]:
 
 def one_row(sums: Exact, powers: NDArray[np.int64]) -> TableRow:
     """`frequencies` of one row; a decoder needs them one by one, and this takes a third of the time."""
-    logits = sums.astype(np.int32) >> SHIFT
+    logits = sums.astype(np.int32)
+    logits >>= SHIFT
     first = logits.argmax()
-    weight = powers.take(logits[first] - logits, mode="clip")
-    table = weight * (TOTAL - len(weight)) // np.add.reduce(weight) + 1
+    table = powers.take(logits[first] - logits, mode="clip")
+    total = np.add.reduce(table)
+    table *= TOTAL - len(table)
+    table //= total
+    table += 1
     table[first] += TOTAL - np.add.reduce(table)
     return TableRow(table)

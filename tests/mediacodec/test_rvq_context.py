@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import numpy as np
 import pytest
 
 from mediacodec import manifest
+from mediacodec.codecs import CODECS
 from mediacodec.codecs.rvq import RvqDecoder, RvqEncoder
-from mediacodec.codecs.rvq_context import ContextModel, activated
+from mediacodec.codecs.rvq_context import ContextModel, History, activated
 from mediacodec.codecs.rvq_context_weights import AGES, ContextWeights, frequencies, one_row
 from mediacodec.codecs.rvq_entropy import read_extradata, write_extradata
 from mediacodec.errors import ModelError, ModelMismatchError, ParameterError
+from mediacodec.file_writer import FileWriter
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import BitstreamError, CorruptError
 from mediacodec_bitstream.backends import VARIABLE
@@ -203,6 +206,14 @@ def test_garbage_raises_bitstream_errors_only(context: ContextModel, backend: st
     assert codes.max() < SIZE
 
 
+def test_a_forged_duration_costs_no_time(context: ContextModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    payload, pushed, push = context.encode(draw(BOOKS, 10)), [], History.push
+    monkeypatch.setattr(History, "push", lambda self, entries: (pushed.append(0), push(self, entries)))
+    with pytest.raises(CorruptError, match="cannot hold 3 codebooks x 100000 frames"):
+        context.decode(payload, BOOKS, 100_000)
+    assert len(pushed) < 10 + 512
+
+
 class TestWeights:
     @pytest.mark.parametrize("name", make_arrays())
     def test_none_may_be_missing(self, name: str) -> None:
@@ -265,6 +276,11 @@ class TestStreams:
             RvqEncoder(model, entropy="magic")
         with pytest.raises(ParameterError, match=r"'context'.*speech-1"):
             RvqEncoder(replace(model, context=None, context_sha256=""), entropy="context")
+
+    def test_a_codec_that_offers_no_choice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(CODECS, "rvq", replace(CODECS["rvq"], context=False))
+        with pytest.raises(ParameterError, match="'context'.*'speech' offers no choice"):
+            FileWriter(BytesIO()).add_stream("speech", sample_rate=16_000, entropy="context")
 
     def test_a_file_that_is_not_its_hash(self, model: Manifest, tmp_path: Path) -> None:
         assert model.context is not None

@@ -196,12 +196,15 @@ class CodedFrames:
                 state[there] += ((self._sums[at[there]].int() << 4) - state[there]) >> rate
         return result
 
-    def batch(self, index: Tensor) -> Batch:
+    def batch(self, index: Tensor, *, alone: int = 0) -> Batch:
+        """What the network sees of frames; of the first `alone` of them as if a packet began there."""
         age, gain = self.age[index], torch.pow(2.0, self.network.gain)[:, None]
+        age[:alone] = 0
         now, past = (self._entries(self.codes[(index - lag).clamp(min=0)]) for lag in (0, 1))
         past = past * (age >= 1)[:, None, None]
         lags = [self._sums[(index - lag).clamp(min=0)].float() * (age >= lag)[:, None] for lag in LAGS]
-        history = torch.cat([*lags, *(average[index].float() for average in self._averages)], 1)
+        averages = [average[index].float() * (age >= 1)[:, None] for average in self._averages]
+        history = torch.cat([*lags, *averages], 1)
         before = torch.cat([past * gain, past.cumsum(1) - past], 2).clamp(-INPUT_TOP, INPUT_TOP)
         partial = (now.cumsum(1) - now).clamp(-INPUT_TOP, INPUT_TOP)
         return Batch(self.codes[index].long(), before, partial, history, self.count[index], age.clamp(max=AGES - 1))

@@ -39,7 +39,8 @@ EVERY = 10  # frames
 @dataclass(frozen=True, kw_only=True)
 class ContextConfig:
     """How to train. passes: of the encoder over the training clips, each (samples by which clips are shifted, decibels
-    by which their level varies, numbers of codebooks whose codes are taken)."""
+    by which their level varies, numbers of codebooks whose codes are taken); alone: share of frames seen as the first
+    of a packet, which live packets are."""
 
     trunk: int = 256
     hidden: int = 64
@@ -51,7 +52,7 @@ class ContextConfig:
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
     warmup_steps: int = 50
-    early: float = 0.1
+    alone: float = 0.1
     seed: int = 0
 
     @classmethod
@@ -96,14 +97,6 @@ def learning_rate(config: ContextConfig, step: int, share: float) -> float:
     return config.learning_rate * min(1.0, (step + 1) / config.warmup_steps) * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def sampled(frames: CodedFrames, config: ContextConfig) -> Tensor:
-    """Indices of a batch; a share `early` of them lies at the beginning of packets, where live packets end."""
-    index = torch.randint(len(frames), (config.batch,))
-    early = index[: int(config.early * config.batch)]
-    index[: len(early)] = early - frames.age[early]
-    return index
-
-
 @torch.no_grad()
 def bits(network: ContextNetwork, frames: CodedFrames) -> Tensor:
     """Mean bits a code by codebook."""
@@ -127,7 +120,8 @@ def train(
     while (spent := time.process_time() - began) < 60 * minutes:
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(config, step, spent / (60 * minutes))
-        nats, count = network(frames.batch(sampled(frames, config)))
+        index = torch.randint(len(frames), (config.batch,))
+        nats, count = network(frames.batch(index, alone=int(config.alone * config.batch)))
         loss = (nats / count.clamp(min=1)).mean() / math.log(2)
         optimiser.zero_grad()
         loss.backward()
