@@ -84,7 +84,7 @@ pictures = _stack(
     click.option("-crf", type=CRF, metavar="N", help="Their quality, 0 (best) to 63. Default: 30."),
     click.option("-b:v", "video_bit_rate", type=BIT_RATE, metavar="RATE", help="Their rate instead: 400k."),
     click.option("-preset", type=click.Choice(PRESETS), metavar="NAME", default="medium",
-                 help="fast, medium or slow; where encoding is fitting, ultrafast to veryslow."),
+                 help="fast, medium, slow; to fit: ultrafast to veryslow."),
     click.option("-g", "gop", type=GOP, metavar="N", help="Pictures between keyframes. Default: 2 s."),
     click.option("-sc_threshold", "scene_threshold", type=SCENE_THRESHOLD, metavar="N", hidden=True,
                  help="0: no keyframes at new scenes."),

@@ -85,7 +85,8 @@ class ContextModel:
 
     def lengths(self, codes: Codes) -> NDArray[np.float64]:
         """Bits that each codebook of a packet's codes [codebooks, frames] takes: the information content."""
-        return self.bits(codes).sum(1)
+        result: NDArray[np.float64] = self.bits(codes).sum(1)
+        return result
 
     def bits(self, codes: Codes) -> NDArray[np.float64]:
         """Bits of each code of a packet, [codebooks, frames]."""
@@ -123,7 +124,8 @@ class ContextModel:
                 partial += entry
             history.push(partial.astype(np.int32))
             if spent > 8 * len(payload) + ZEROS:  # so a forged duration costs no time
-                raise CorruptError(f"a payload of {len(payload)} bytes cannot hold {count} codebooks x {num_frames} frames")
+                size = f"{count} codebooks x {num_frames} frames"
+                raise CorruptError(f"a payload of {len(payload)} bytes cannot hold {size}")
         decoder.finish()
         return np.take_along_axis(w.order[:count], places, 1).astype(np.uint16)
 

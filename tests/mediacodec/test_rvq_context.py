@@ -279,7 +279,7 @@ class TestStreams:
 
     def test_a_codec_that_offers_no_choice(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(CODECS, "rvq", replace(CODECS["rvq"], context=False))
-        with pytest.raises(ParameterError, match="'context'.*'speech' offers no choice"):
+        with pytest.raises(ParameterError, match=r"'context'.*'speech' offers no choice"):
             FileWriter(BytesIO()).add_stream("speech", sample_rate=16_000, entropy="context")
 
     def test_a_file_that_is_not_its_hash(self, model: Manifest, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_frames_alone_are_packets_of_one(network: ContextNetwork, clips: Any) ->
     assert torch.equal(batch.partial[0], batch.partial[1])
 
 
-def test_it_learns_what_there_is_to_learn_and_joins_a_model(network: ContextNetwork, clips: Any, tmp_path: Path) -> None:
+def test_it_learns_and_joins_a_model(network: ContextNetwork, clips: Any, tmp_path: Path) -> None:
     config = ContextConfig(passes=(), batch=256, learning_rate=1e-2, packet=PACKET, dropout=0.0)
     frames = CodedFrames(clips, network, PACKET)
     before = bits(network, frames)
