@@ -87,12 +87,18 @@ class FileWriter:
         channels: int = 1,
         bit_rate: float | None = None,
         packet_duration: float = 1.0,
+        entropy: str | None = None,
     ) -> AudioWriter:
         """A stream for sound at `sample_rate` with `channels`; it is converted to what the codec takes.
 
+        entropy: "static", or "context" for fewer bits and more time, where the codec has it; None for its default.
+
         Raises ModelNotFoundError, ParameterError (also where the codec is one for video), DeviceError.
         """
-        encoder: AudioEncoder = self._encoder(codec, "audio", bit_rate=bit_rate, packet_duration=packet_duration)
+        options: dict[str, Any] = {"bit_rate": bit_rate, "packet_duration": packet_duration}
+        if entropy is not None:
+            options["entropy"] = entropy
+        encoder: AudioEncoder = self._encoder(codec, "audio", **options)
         return self._added(AudioWriter(encoder, sample_rate, channels))
 
     def add_video_stream(
@@ -147,6 +153,8 @@ class FileWriter:
         family = CODECS.get(manifest.find_by_name(codec, self._options["models"]).family)
         if family is not None and family.kind != kind:
             raise ParameterError(f"{codec!r} is a codec for {family.kind}, not for {kind}")
+        if family is not None and "entropy" in options and not family.context:
+            raise ParameterError(f"entropy {options['entropy']!r}: codec {codec!r} offers no choice; leave it out")
         if family is None or not family.fits:
             if kind == "video" and self._checkpoint is not None and self._checkpoint.resume:
                 raise ParameterError(f"encoding with {codec!r} is no fit: there is nothing to resume")

@@ -48,7 +48,11 @@ class Graph:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """The contents of `model.json`; `settings` holds what only the codec family reads."""
+    """The contents of `model.json`; `settings` holds what only the codec family reads.
+
+    context: the file of a context model, which may join a shipped model later: it has a hash of its own, which only the
+    streams that need it carry, so that `tables_sha256` and all other streams stay as they are.
+    """
 
     name: str
     alias: str
@@ -62,6 +66,8 @@ class Manifest:
     graphs: dict[str, Graph]
     settings: dict[str, Any]
     folder: Path = field(repr=False)
+    context: Graph | None = None
+    context_sha256: str = ""
 
     @property
     def weights_hash(self) -> bytes:
@@ -71,6 +77,11 @@ class Manifest:
     @property
     def tables_hash(self) -> bytes:
         return bytes.fromhex(self.tables_sha256)
+
+    @property
+    def context_hash(self) -> bytes:
+        """The canonical hash of the context model, 32 bytes; empty where there is none."""
+        return bytes.fromhex(self.context_sha256)
 
     def graph(self, name: str) -> Graph:
         """The graph that a codec family calls `name`. Raises ModelError where the model has none."""
@@ -84,20 +95,29 @@ class Manifest:
     @cached_property
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The integer tables by name. Raises ModelMismatchError where they are not what the manifest promises."""
+        return self._load(self.tables.file, self.tables_hash)
+
+    @cached_property
+    def context_arrays(self) -> dict[str, NDArray[Any]]:
+        """The integers of the context model by name. Raises ModelError where there is none, and as `arrays` does."""
+        if self.context is None:
+            raise ModelError(f"model {self.name} has no context model")
+        return self._load(self.context.file, self.context_hash)
+
+    def _load(self, name: str, expected: bytes) -> dict[str, NDArray[Any]]:
         try:
-            path = self.folder / self.tables.file
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
+            with (self.folder / name).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                arrays = {key: archive[key] for key in archive.files}
         except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
-            raise ModelError(f"model {self.name}: cannot read {self.tables.file}: {error}") from error
-        if canonical_hash(arrays) != self.tables_hash:
-            raise ModelMismatchError(f"model {self.name}: {self.tables.file} does not match its manifest; reinstall it")
+            raise ModelError(f"model {self.name}: cannot read {name}: {error}") from error
+        if canonical_hash(arrays) != expected:
+            raise ModelMismatchError(f"model {self.name}: {name} does not match its manifest; reinstall it")
         return arrays
 
     def verify(self) -> list[str]:
         """Problems with the files of this model; empty where every byte is as the manifest says."""
         problems = []
-        for graph in (*self.graphs.values(), self.tables):
+        for graph in (*self.graphs.values(), self.tables, *([self.context] if self.context else [])):
             path = self.folder / graph.file
             if not path.is_file():
                 problems.append(f"{path} is missing")
@@ -124,6 +144,8 @@ def read_manifest(folder: Path) -> Manifest:
             graphs=graphs,
             settings=raw["settings"],
             folder=folder,
+            context=_graph(raw["context"]) if "context" in raw else None,
+            context_sha256=_text(raw, "context_sha256") if "context" in raw else "",
         )
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error

@@ -24,6 +24,7 @@ def encode(
     codec: str = "speech",
     bit_rate: float | None = None,
     packet_duration: float = 1.0,
+    entropy: str | None = None,
     device: str = "auto",
     threads: int = 1,
     models: Path | None = None,
@@ -32,8 +33,9 @@ def encode(
     """Samples, [n] or [channels, n] float in -1..1 at any rate, as the bytes of an .mcx file.
 
     They are resampled and mixed to what the codec takes. bit_rate: bits a second, the highest rate of the codec that
-    does not exceed it; None for its best. callback: gets a Progress after every few seconds of sound, and may raise to
-    stop. Raises ParameterError, ParameterTypeError, ModelNotFoundError, DeviceError.
+    does not exceed it; None for its best. entropy: as for `FileWriter.add_stream`. callback: gets a Progress after
+    every few seconds of sound, and may raise to stop. Raises ParameterError, ParameterTypeError, ModelNotFoundError,
+    DeviceError.
     """
     chunk = as_chunk(samples, sample_rate)
     buffer = BytesIO()
@@ -44,6 +46,7 @@ def encode(
             channels=chunk.channels,
             bit_rate=bit_rate,
             packet_duration=packet_duration,
+            entropy=entropy,
         )
         began = time.perf_counter()
         for start in range(0, chunk.num_samples, BLOCK_SECONDS * sample_rate):  # any pieces give the same packets

@@ -183,6 +183,7 @@ class _Inlet:
                 channels=media.channels,
                 bit_rate=options.bit_rate,
                 packet_duration=options.packet_duration,
+                entropy=options.entropy,
             )
 
     def take(self, item: AudioChunk | AudioPacket | VideoFrame) -> float:

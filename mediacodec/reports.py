@@ -38,15 +38,17 @@ ProgressCallback = Callable[[Progress], None]
 @dataclass(frozen=True, kw_only=True)
 class EncodeOptions:
     """start, duration: seconds of the source; codec, bit_rate: of the sound, "copy" to keep the source's packets,
-    bits a second, None for the codec's best; packet_duration: seconds, below 0.2 the file is a live one; audio, video:
-    whether to take them where there are any; video_codec, crf, video_bit_rate, gop, scene_cut, preset: as for
-    `FileWriter.add_video_stream`; models: a folder to look for models in first."""
+    bits a second, None for the codec's best; packet_duration: seconds, below 0.2 the file is a live one; entropy: as
+    for `FileWriter.add_stream`; audio, video: whether to take them where there are any; video_codec, crf,
+    video_bit_rate, gop, scene_cut, preset: as for `FileWriter.add_video_stream`; models: a folder to look for models in
+    first."""
 
     codec: str = "speech"
     bit_rate: float | None = None
     start: float = 0.0
     duration: float | None = None
     packet_duration: float = 1.0
+    entropy: str | None = None
     audio: bool = True
     video: bool = True
     video_codec: str = "live"

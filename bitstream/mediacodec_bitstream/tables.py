@@ -27,16 +27,22 @@ IntArray = npt.NDArray[np.integer]
 class TableRow:
     """One table of a family, as the coders want it.
 
-    frequencies: uint32 (size,), each >= 1, sum 2^24; cdf: the size + 1 running sums, as Python ints.
+    frequencies: integers (size,), each >= 1, sum 2^24; cdf: the size + 1 running sums, as Python ints.
     """
 
-    __slots__ = ("accelerated", "cdf", "frequencies", "size")
+    __slots__ = ("_cdf", "accelerated", "frequencies", "size")
 
-    def __init__(self, frequencies: npt.NDArray[np.uint32]) -> None:
+    def __init__(self, frequencies: npt.NDArray[np.integer]) -> None:
         self.frequencies = frequencies
         self.size = len(frequencies)
-        self.cdf: list[int] = [0, *np.cumsum(frequencies, dtype=np.int64).tolist()]
+        self._cdf: list[int] | None = None  # not every back end asks for it, and rows may be made for one symbol each
         self.accelerated: object = None  # a coder back end keeps its converted model here
+
+    @property
+    def cdf(self) -> list[int]:
+        if self._cdf is None:
+            self._cdf = [0, *self.frequencies.cumsum(dtype=np.int64).tolist()]
+        return self._cdf
 
     def __repr__(self) -> str:
         return f"TableRow(size={self.size})"

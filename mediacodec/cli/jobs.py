@@ -21,7 +21,7 @@ from mediacodec.pipeline import DecodeOptions, DecodeReport, EncodeOptions, Enco
 from mediacodec_bitstream import FileHeader
 
 MACHINE = ("device", "threads", "models")
-CODING = ("codec", "bit_rate", "packet_duration", "video_codec", "crf", "video_bit_rate", "gop", "preset")
+CODING = ("codec", "bit_rate", "packet_duration", "entropy", "video_codec", "crf", "video_bit_rate", "gop", "preset")
 
 
 def check_coding(given: Mapping[str, Any]) -> None:
@@ -33,9 +33,10 @@ def check_coding(given: Mapping[str, Any]) -> None:
     for option, name in pictures.items():
         if given["no_video"] and given[name] is not None:
             raise UsageError(f"{option} is for pictures, and -vn leaves them out")
-    if given["bit_rate"] is not None and (given["no_audio"] or given["codec"] == "copy"):
-        why = "-an leaves it out" if given["no_audio"] else "-c:a copy keeps it as it is"
-        raise UsageError(f"-b:a is for sound that is encoded, and {why}")
+    for option, name in {"-b:a": "bit_rate", "-entropy": "entropy"}.items():
+        if given[name] is not None and (given["no_audio"] or given["codec"] == "copy"):
+            why = "-an leaves it out" if given["no_audio"] else "-c:a copy keeps it as it is"
+            raise UsageError(f"{option} is for sound that is encoded, and {why}")
 
 
 def encoded(console: Console, source: str, target: str, given: Mapping[str, Any], *, overwrite: bool) -> EncodeReport:

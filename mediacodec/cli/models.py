@@ -105,7 +105,7 @@ def verify_models(console: Console, name: str | None, folder: Path | None) -> in
     for model in found:
         problems = model.verify()
         try:
-            _ = model.arrays
+            _ = model.arrays, model.context_arrays if model.context else None
         except ModelError as error:
             problems.append(str(error))
         broken += problems

@@ -70,6 +70,8 @@ coding = _stack(
     click.option("-b:a", "bit_rate", type=BIT_RATE, metavar="RATE",
                  help="At most so much: 3k, 3000. Default: its best."),
     click.option("-packet_duration", type=TIME, metavar="TIME", default=1.0, help="Default: 1 s; live 0.02 to 0.1."),
+    click.option("-entropy", type=click.Choice(("static", "context")), metavar="NAME",
+                 help="static, or context: fewer bits, more time."),
 )  # fmt: skip
 
 kinds = _stack(
@@ -82,7 +84,7 @@ pictures = _stack(
     click.option("-crf", type=CRF, metavar="N", help="Their quality, 0 (best) to 63. Default: 30."),
     click.option("-b:v", "video_bit_rate", type=BIT_RATE, metavar="RATE", help="Their rate instead: 400k."),
     click.option("-preset", type=click.Choice(PRESETS), metavar="NAME", default="medium",
-                 help="fast, medium or slow; where encoding is fitting, ultrafast to veryslow."),
+                 help="fast, medium, slow; to fit: ultrafast to veryslow."),
     click.option("-g", "gop", type=GOP, metavar="N", help="Pictures between keyframes. Default: 2 s."),
     click.option("-sc_threshold", "scene_threshold", type=SCENE_THRESHOLD, metavar="N", hidden=True,
                  help="0: no keyframes at new scenes."),

@@ -26,7 +26,8 @@ class Family:
 
     kind: what its encoder takes, and so which protocols of `mediacodec.codecs.base` it follows; code_reader,
     code_writer: None where the integers of a packet cannot be had, or made a packet of, without running a network;
-    fits: whether encoding is fitting, so that the encoder takes a `monitor` (mediacodec.codecs.fitting).
+    fits: whether encoding is fitting, so that the encoder takes a `monitor` (mediacodec.codecs.fitting); context:
+    whether its models may have a context model, so that the encoder takes `entropy` (mediacodec.codecs.rvq_entropy).
     """
 
     fourcc: str
@@ -36,10 +37,11 @@ class Family:
     code_reader: Callable[[Manifest, StreamHeader], CodeReader] | None = None
     code_writer: Callable[..., CodeWriter] | None = None
     fits: bool = False
+    context: bool = False
 
 
 CODECS: dict[str, Family] = {
-    "rvq": Family("rvq1", "audio", rvq.RvqEncoder, rvq.RvqDecoder, rvq.RvqCodeReader, RvqCodeWriter),
+    "rvq": Family("rvq1", "audio", rvq.RvqEncoder, rvq.RvqDecoder, rvq.RvqCodeReader, RvqCodeWriter, context=True),
     "causal": Family("caus", "audio", causal.CausalEncoder, causal.CausalDecoder, rvq.RvqCodeReader, RvqCodeWriter),
     "segment": Family("sgmt", "audio", segment.SegmentEncoder, segment.SegmentDecoder, SegmentCodeReader),
     "live": Family("live", "video", live.LiveEncoder, live_decoder.LiveDecoder),

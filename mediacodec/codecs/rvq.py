@@ -1,9 +1,9 @@
 """RVQ audio codecs: an encoder graph that searches the codebooks, a decoder graph that looks codes up (family `rvq`).
 
-A packet holds whole frames of codes. The stream header's extradata says how many codebooks there are at most (one
-byte) and whether each packet begins with its own number (one byte, 0 or 1): long packets do where a bit rate was asked
-for, so that the rate is kept whatever is said. Encoder and decoder run step graphs with explicit state, so any number
-of streams share a model.
+A packet holds whole frames of codes. The stream header's extradata says how many codebooks there are at most, what
+codes them and whether each packet begins with its own number of them (`rvq_entropy`): long packets do where a bit rate
+was asked for, so that the rate is kept whatever is said. Encoder and decoder run step graphs with explicit state, so
+any number of streams share a model.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.codecs.base import LIVE_BELOW, Codes, Samples, channel_samples
+from mediacodec.codecs.rvq_entropy import open_entropy, read_extradata, write_extradata
 from mediacodec.codecs.rvq_rate import RateCap
 from mediacodec.codecs.rvq_settings import MAX_PACKET_SECONDS, RvqSettings
-from mediacodec.codecs.rvq_symbols import code_lengths, decode_codes, encode_codes
 from mediacodec.errors import ParameterError
 from mediacodec.frames import AudioChunk
 from mediacodec.manifest import Manifest
@@ -43,7 +43,10 @@ HOLD_SECONDS, FADE_SECONDS = 0.06, 0.10  # concealment: go on for so long, then 
 
 
 class RvqEncoder:
-    """Encodes mono samples; see `mediacodec.codecs.base.AudioEncoder`."""
+    """Encodes mono samples; see `mediacodec.codecs.base.AudioEncoder`.
+
+    entropy: "static", or "context" for fewer bits and more time (`mediacodec.codecs.rvq_entropy`).
+    """
 
     fourcc: ClassVar = "rvq1"
 
@@ -53,11 +56,13 @@ class RvqEncoder:
         *,
         bit_rate: float | None = None,
         packet_duration: float = 1.0,
+        entropy: str = "static",
         stream_id: int = 0,
         device: str = "auto",
         threads: int = 1,
     ) -> None:
         self._settings = settings = RvqSettings(model)
+        self._entropy = open_entropy(entropy, model, settings)
         self._packet_frames = frames = settings.packet_frames(packet_duration)
         # a short packet cannot carry four bytes of check, a long one can
         crc_size = 4 if frames >= LIVE_BELOW * settings.frame_rate else 1
@@ -69,7 +74,6 @@ class RvqEncoder:
         # Live, frame by frame; else a packet at once. The step is fixed here: a network run over another number of
         # frames differs in the last bit.
         self._step_frames = frames if frames >= LIVE_BELOW * settings.frame_rate else 1
-        self._tables = settings.tables(model)
         self._graph = shared_graph(model.graph_path("encoder"), model.graph("encoder"), device=device, threads=threads)
         self._state = self._graph.initial_state()
         self._waiting: list[Samples] = []  # samples that do not fill a step yet
@@ -79,9 +83,10 @@ class RvqEncoder:
         self._next_pts = 0
         self._flushed = False
         self.num_samples = 0
-        self.header = self._make_header(model, stream_id, crc_size)
+        extradata = write_extradata(model, entropy, self._num_codebooks, counted=self._cap is not None)
+        self.header = self._make_header(model, stream_id, crc_size, extradata)
 
-    def _make_header(self, model: Manifest, stream_id: int, crc_size: int) -> StreamHeader:
+    def _make_header(self, model: Manifest, stream_id: int, crc_size: int, extradata: bytes) -> StreamHeader:
         s = self._settings
         return StreamHeader(
             stream_id,
@@ -94,7 +99,7 @@ class RvqEncoder:
             symbol_crc_size=crc_size,
             model_hash=model.weights_hash,
             tables_hash=model.tables_hash,
-            fields={"model_name": model.name, "extradata": bytes([self._num_codebooks, self._cap is not None])},
+            fields={"model_name": model.name, "extradata": extradata},
         )
 
     def push(self, samples: AudioChunk | Samples) -> list[Packet]:
@@ -174,7 +179,7 @@ class RvqEncoder:
         duration = paths.shape[1] * self._settings.frame_size
         codes = self._codes(paths, self._num_codebooks)
         if self._cap is None:
-            coded = encode_codes(codes, self._tables)
+            coded = self._entropy.encode(codes)
         else:
             heard = self._presented(self._next_pts + duration) - self._presented(self._next_pts)
             codes, coded = self._capped(paths, codes, heard / self._settings.sample_rate)
@@ -191,14 +196,14 @@ class RvqEncoder:
         """The most codebooks that the rate leaves room for, at least one, and their payload."""
         assert self._cap is not None
         bits_left = self._cap.room(seconds) - 8 * self.header.symbol_crc_size
-        lengths = np.cumsum(code_lengths(codes, self._tables))
+        lengths = np.cumsum(self._entropy.lengths(codes))
         # other numbers of codebooks have other best paths, so these lengths are a guess to begin with
         count = min(self._num_codebooks, int(np.searchsorted(lengths, bits_left)) + 1)
         codes = self._codes(paths, count)
-        while count > 1 and code_lengths(codes, self._tables).sum() + OVERHEAD_BITS > bits_left:
+        while count > 1 and self._entropy.lengths(codes).sum() + OVERHEAD_BITS > bits_left:
             count -= 1
             codes = self._codes(paths, count)
-        coded = encode_codes(codes, self._tables, max_codebooks=self._num_codebooks)
+        coded = self._entropy.encode(codes, max_codebooks=self._num_codebooks)
         self._cap.spend(8 * (len(coded) + self.header.symbol_crc_size), seconds)
         return codes, coded
 
@@ -229,14 +234,12 @@ class RvqCodeReader:
 
     def __init__(self, model: Manifest, header: StreamHeader) -> None:
         settings = RvqSettings(model)
-        self._header, self._tables = header, settings.tables(model)
+        self._header = header
         self._frame_size = settings.frame_size
         self._max_frames = int(MAX_PACKET_SECONDS * settings.frame_rate)
         self.frame_rate, self.codebook_size = settings.frame_rate, settings.codebook_size
-        extradata = header.fields.get("extradata")
-        if not isinstance(extradata, bytes) or len(extradata) != 2 or extradata[1] > 1:
-            raise CorruptError(f"stream {header.stream_id}: extradata of an RVQ codec is missing or wrong")
-        self.num_codebooks, self._counted = extradata[0], bool(extradata[1])
+        entropy, self.num_codebooks, self._counted = read_extradata(header.fields.get("extradata"), model)
+        self._entropy = open_entropy(entropy, model, settings)
         if not 1 <= self.num_codebooks <= settings.num_codebooks:
             raise CorruptError(f"stream {header.stream_id}: {self.num_codebooks} codebooks of {settings.num_codebooks}")
         s = settings
@@ -254,7 +257,7 @@ class RvqCodeReader:
             raise CorruptError(f"a packet of {packet.duration} samples is not whole frames of {self._frame_size}")
         size = self._header.symbol_crc_size
         coded, crc = unseal(packet.data, size)
-        codes = decode_codes(coded, self.num_codebooks, frames, self._tables, counted=self._counted)
+        codes = self._entropy.decode(coded, self.num_codebooks, frames, counted=self._counted)
         check_symbols(codes, crc, size)
         return codes
 

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from mediacodec.codecs.base import Codes
 from mediacodec.codecs.rvq import RvqCodeReader
 from mediacodec.codecs.rvq_settings import MAX_PACKET_SECONDS, RvqSettings
-from mediacodec.codecs.rvq_symbols import decode_codes
 from mediacodec.errors import ModelError, ParameterError
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import CorruptError, Packet, StreamHeader, TruncatedError, check_symbols, unseal
@@ -95,7 +94,7 @@ class SegmentCodeReader(RvqCodeReader):
         if len(body) < split:
             raise TruncatedError(f"a packet of {len(packet.data)} bytes cannot hold {len(durations)} segments")
         frames, scales = self._heads(body[:split], durations)
-        codes = decode_codes(body[split:], self.num_codebooks, sum(frames), self._tables, counted=self._counted)
+        codes = self._entropy.decode(body[split:], self.num_codebooks, sum(frames), counted=self._counted)
         check_symbols(symbols(body[:split], codes), crc, size)
         parts = np.split(codes, np.cumsum(frames)[:-1], axis=1)
         return [Segment(part, scale) for part, scale in zip(parts, scales, strict=True)]

@@ -30,6 +30,17 @@ def test_encode_says_what_it_cost(run, wav, tmp_path):
     assert stream.duration == frames(wav) / 16_000
 
 
+def test_the_context_model_is_asked_for_and_then_found_by_itself(run, wav, tmp_path):
+    for entropy in ("static", "context"):
+        run("encode", "-i", wav, "-entropy", entropy, tmp_path / f"{entropy}.mcx").works()
+        run("decode", "-i", tmp_path / f"{entropy}.mcx", tmp_path / f"{entropy}.wav").works()
+    assert (tmp_path / "static.mcx").read_bytes() != (tmp_path / "context.mcx").read_bytes()
+    assert (tmp_path / "static.wav").read_bytes() == (tmp_path / "context.wav").read_bytes(), "the same codes"
+    assert run("encode", "-i", wav, "-entropy", "magic", tmp_path / "a.mcx").code == 2
+    refused = run("encode", "-i", wav, "-c:a", "copy", "-entropy", "context", tmp_path / "a.mcx")
+    assert (refused.code, "-entropy is for sound that is encoded" in refused.err) == (2, True)
+
+
 def test_options_come_in_any_order(run, wav, tmp_path):
     run("encode", tmp_path / "a.mcx", "-t", "1", "-b:a", "3000", "-i", wav, "-ss", "0:00.5").works()
     run("encode", wav, tmp_path / "b.mcx", "-ss", "00:00:00.500", "-to", "1.5", "-b:a", "3k").works()

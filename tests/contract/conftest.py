@@ -29,10 +29,13 @@ MODES = {"live": 0.02, "file": 1.0}  # seconds a packet
 
 
 class Codec:
-    """A model and its family, with the few things that every contract test does."""
+    """A model and its family, with the few things that every contract test does.
 
-    def __init__(self, model: Manifest) -> None:
-        self.model, self.family = model, CODECS[model.family]
+    options: of every encoder, beside those of the test.
+    """
+
+    def __init__(self, model: Manifest, **options: Any) -> None:
+        self.model, self.family, self._options = model, CODECS[model.family], options
         header = self.encoder().header
         assert isinstance(header.parameters, AudioParameters)
         self.rate = header.parameters.sample_rate
@@ -42,7 +45,7 @@ class Codec:
         self.lookahead = int(model.settings.get("lookahead", 0))  # samples behind a packet that it waits for
 
     def encoder(self, **options: Any) -> AudioEncoder:
-        return self.family.encoder(self.model, **options)
+        return self.family.encoder(self.model, **{**self._options, **options})
 
     def decoder(self, header: StreamHeader, **options: Any) -> AudioDecoder:
         return self.family.decoder(self.model, header, **options)
@@ -90,12 +93,15 @@ class Codec:
 
 
 SHIPPED = {m.name: m for m in manifest.available() if m.family in CODECS and CODECS[m.family].kind == "audio"}
+WAYS: dict[str, tuple[Manifest, dict[str, str]]] = {name: (m, {}) for name, m in SHIPPED.items()}
+WAYS |= {f"{m.name} context": (m, {"entropy": "context"}) for m in SHIPPED.values() if m.context}
 
 
-@pytest.fixture(scope="session", params=[*SHIPPED, *(f"imported-{name}" for name in CHECKPOINTS)])
+@pytest.fixture(scope="session", params=[*WAYS, *(f"imported-{name}" for name in CHECKPOINTS)])
 def codec(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Codec:
-    if request.param in SHIPPED:
-        return Codec(SHIPPED[request.param])
+    if request.param in WAYS:
+        model, options = WAYS[request.param]
+        return Codec(model, **options)
     for part in ("torch", "onnx", "safetensors"):
         pytest.importorskip(part, reason=f"{part} is not installed: pip install 'mediacodec[train]'")
     from mediacodec_models.importers import import_model
@@ -107,10 +113,11 @@ def codec(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return Codec(model)
 
 
-@pytest.fixture(scope="session", params=SHIPPED)
+@pytest.fixture(scope="session", params=WAYS)
 def trained(request: pytest.FixtureRequest) -> Codec:
     """Shipped models alone: what random weights make of sound need not resemble it."""
-    return Codec(SHIPPED[request.param])
+    model, options = WAYS[request.param]
+    return Codec(model, **options)
 
 
 @pytest.fixture(scope="session", params=MODES)
