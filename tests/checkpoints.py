@@ -64,8 +64,9 @@ def random_encodec(**config: Any) -> Any:
 
 
 def save_mimi(folder: Path) -> Path:
-    """Mimi as Hugging Face saves it: 16 kHz, frames of 20 ms, six codebooks of 64, eleven positions to look back."""
-    random_mimi(sampling_rate=16_000, upsampling_ratios=[8, 5, 4], **SMALL_MIMI).save_pretrained(folder)
+    """Mimi as Hugging Face saves it: 16 kHz, frames of 20 ms, sixteen codebooks of 64, a window of twelve positions."""
+    shape = SMALL_MIMI | {"num_quantizers": 16}
+    random_mimi(sampling_rate=16_000, upsampling_ratios=[8, 5, 4], **shape).save_pretrained(folder)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""mediacodec models: which models are here, are they whole, and making one of a published checkpoint"""
+"""mediacodec models: which models are here, are they whole, and making others"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mediacodec.cli import options
+from mediacodec.cli.calibrate import calibrate
 from mediacodec.cli.command import SETTINGS, Verb, VerbGroup
 from mediacodec.cli.console import Console, printable
 
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
 MODEL_AT_FAULT = 5  # exit code
 
 
-@click.group(cls=VerbGroup, context_settings=SETTINGS, short_help="List, show, verify and import models.")
+@click.group(cls=VerbGroup, context_settings=SETTINGS, short_help="List, show, verify, import and calibrate models.")
 def models() -> None:
     """The models that encode and decode, and where they are looked for."""
+
+
+models.add_command(calibrate)
 
 
 folder = click.option("-models", "folder", type=options.FOLDER, metavar="DIR", help="Look for models here first.")

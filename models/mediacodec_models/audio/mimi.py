@@ -202,7 +202,8 @@ class Network:
         """Layers of a transformer, the scales of their outputs folded into the matrices that give them."""
         result = []
         for i in range(self.config.layers):
-            w = {k.removeprefix(f"{side}.layers.{i}."): v for k, v in self._weights.items() if f"{side}.layers.{i}." in k}
+            at = f"{side}.layers.{i}."
+            w = {name.removeprefix(at): array for name, array in self._weights.items() if name.startswith(at)}
             norms = [(w[f"{n}.weight"], w[f"{n}.bias"]) for n in ("input_layernorm", "post_attention_layernorm")]
             qkv = np.concatenate([w[f"self_attn.{leaf}_proj.weight"] for leaf in "qkv"])
             out = w["self_attn_layer_scale.scale"][:, None] * w["self_attn.o_proj.weight"]

@@ -8,7 +8,6 @@ is like any other.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,12 @@ from typing import Any
 import numpy as np
 
 from mediacodec.codecs import CODECS
-from mediacodec.errors import ModelError, OutputError, OutputExistsError, ParameterError
-from mediacodec.manifest import Manifest, install_folder, read_manifest
+from mediacodec.errors import ModelError
+from mediacodec.manifest import Manifest, read_manifest
 from mediacodec_bitstream import AudioParameters
 from mediacodec_models.importers import encodec, mimi
 from mediacodec_models.importers.checkpoint import Checkpoint, read_checkpoint
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+from mediacodec_models.installing import new_model, place_of
 
 
 @dataclass(frozen=True)
@@ -56,26 +54,14 @@ def import_model(
     is a model of that name and `overwrite` does not say that it may go, OutputError.
     """
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.resolve().stem) if name is None else name
-    if not NAME.fullmatch(name):
-        raise ParameterError(f"a model cannot be called {name!r}: letters, digits and . _ - only; choose another name")
-    place = (folder or install_folder()) / name
-    if place.exists() and not overwrite:
-        raise OutputExistsError(f"{place} exists")
+    place = place_of(name, folder, overwrite=overwrite)
     checkpoint = read_checkpoint(path)
     importer = next((i for i in IMPORTERS.values() if i.recognises(checkpoint)), None)
     if importer is None:
         raise ModelError(f"{path} is no checkpoint known here; there are importers for: {', '.join(IMPORTERS)}")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        # a folder deeper than models are looked for, so that a half-made one is never found
-        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=place.parent) as work:
-            made = Path(work) / name
-            made.mkdir()
-            importer.convert(checkpoint, name, made)
-            check(read_manifest(made))
-            _put(made, place, Path(work))
-    except OSError as error:
-        raise OutputError(f"cannot write {place}: {error.strerror or error}") from error
+    with new_model(place) as made:
+        importer.convert(checkpoint, name, made)
+        check(read_manifest(made))
     return read_manifest(place)
 
 
@@ -93,15 +79,3 @@ def check(model: Manifest) -> None:
         if not np.isfinite(decoder.push(packet).samples).all():
             raise ModelError("the checkpoint's network gives sound that is not finite: its weights are damaged")
 
-
-def _put(made: Path, place: Path, work: Path) -> None:
-    """Move a model into its place, and what was there out of it."""
-    old = work / "old"
-    if place.exists():
-        place.rename(old)
-    try:
-        made.rename(place)
-    except OSError:
-        if old.exists():
-            old.rename(place)
-        raise

@@ -1,4 +1,4 @@
-"""Mimi, as its authors save it (`tokenizer-*-checkpoint125.safetensors`) and as Hugging Face does (`model_type` "mimi")."""
+"""Mimi, as its authors save it (`tokenizer-*.safetensors`) and as Hugging Face does (`model_type` "mimi")."""
 
 from __future__ import annotations
 

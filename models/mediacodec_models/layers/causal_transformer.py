@@ -104,7 +104,8 @@ class CausalTransformer:
         # queries carry the scaling of the scores
         scale = np.repeat(np.float32([a.head_dim**-0.5, 1, 1]), a.heads * a.head_dim)
         product = g.op("MatMul", x, g.weight(f"{layer.name}.qkv", layer.qkv * scale))
-        queries, keys, values = (self._by_head(part) for part in g.op("Split", product, outputs=3, axis=1, num_outputs=3))
+        parts = g.op("Split", product, outputs=3, axis=1, num_outputs=3)
+        queries, keys, values = (self._by_head(part) for part in parts)
         keys, values = self._with_past(keys), self._with_past(values)
         turned = g.op("Transpose", self._rotated(keys, *window), perm=[0, 2, 1])
         scores = g.op("Add", g.op("MatMul", self._rotated(queries, *now), turned), mask)
