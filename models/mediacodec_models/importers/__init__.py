@@ -20,7 +20,7 @@ from mediacodec.codecs import CODECS
 from mediacodec.errors import ModelError, OutputError, OutputExistsError, ParameterError
 from mediacodec.manifest import Manifest, install_folder, read_manifest
 from mediacodec_bitstream import AudioParameters
-from mediacodec_models.importers import encodec, mimi
+from mediacodec_models.importers import dac, encodec, mimi
 from mediacodec_models.importers.checkpoint import Checkpoint, read_checkpoint
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -40,6 +40,7 @@ class Importer:
 
 
 IMPORTERS: dict[str, Importer] = {
+    "dac": Importer(dac.recognises, dac.convert),
     "encodec": Importer(encodec.recognises, encodec.convert),
     "mimi": Importer(mimi.recognises, mimi.convert),
 }
@@ -89,8 +90,8 @@ def check(model: Manifest) -> None:
     noise = 0.1 * np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     packets = encoder.push(noise) + encoder.flush()
     decoder: Any = family.decoder(model, encoder.header)
-    for packet in packets:
-        if not np.isfinite(decoder.push(packet).samples).all():
+    for chunk in (*map(decoder.push, packets), decoder.flush()):
+        if not np.isfinite(chunk.samples).all():
             raise ModelError("the checkpoint's network gives sound that is not finite: its weights are damaged")
 
 
