@@ -89,7 +89,7 @@ class RvqCodeWriter:
         present = codes < s.codebook_size
         counts: np.ndarray[tuple[int], np.dtype[np.int64]] = present.sum(0)
         if (present[1:] & ~present[:-1]).any() or (codes.shape[1] and not present[:least].all()):
-            raise ParameterError(f"a frame has codes in its first codebooks, at least in {least}, and none in the others")
+            raise ParameterError(f"a frame has codes in its first codebooks, in {least} at least, and none behind")
         if counts.size and (counts[: s.start_frames] != counts[0]).any():
             raise ParameterError(f"the first {s.start_frames} frames of {model.name} have as many codebooks each")
         return counts

@@ -20,7 +20,7 @@ from mediacodec.codecs import CODECS
 from mediacodec.errors import ModelError, OutputError, OutputExistsError, ParameterError
 from mediacodec.manifest import Manifest, install_folder, read_manifest
 from mediacodec_bitstream import AudioParameters
-from mediacodec_models.importers import dac, encodec, mimi
+from mediacodec_models.importers import dac, encodec, mimi, snac
 from mediacodec_models.importers.checkpoint import Checkpoint, read_checkpoint
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -43,6 +43,7 @@ IMPORTERS: dict[str, Importer] = {
     "dac": Importer(dac.recognises, dac.convert),
     "encodec": Importer(encodec.recognises, encodec.convert),
     "mimi": Importer(mimi.recognises, mimi.convert),
+    "snac": Importer(snac.recognises, snac.convert),
 }
 
 

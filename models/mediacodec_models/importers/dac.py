@@ -33,6 +33,8 @@ UNIT = {"snake1": 0, "conv1": 1, "snake2": 2, "conv2": 3}
 
 def recognises(checkpoint: Checkpoint) -> bool:
     """Whether this is DAC, in either layout."""
+    if "vq_strides" in checkpoint.config:  # SNAC names its tensors alike
+        return False
     return checkpoint.config.get("model_type") == "dac" or checkpoint.tensors.keys() >= AUTHORS
 
 
