@@ -97,6 +97,8 @@ class AudioRun:
         self._first = round(start * self._rate)
         self._last = None if stop is None else round(stop * self._rate)
         self._decoder = cast("AudioDecoder", file.decoder(self.header))
+        self._begun = False  # whether a packet was decoded
+        self._end = 0  # of what a decoder that looks ahead has given
         self._fill_left = MAX_FILL * self._rate
         self.position = self._first + self.header.pre_skip - self._decoder.preroll if self._first else 0
         self.done = False
@@ -131,6 +133,8 @@ class AudioRun:
     def _trimmed(self, chunks: Iterable[AudioChunk]) -> Iterator[AudioChunk]:
         """Chunks up to the stated length."""
         for chunk in chunks:
+            if not chunk.num_samples:
+                continue
             if not self._holds:
                 yield cut_chunk(chunk, 0, self._length)
                 continue
@@ -150,6 +154,8 @@ class AudioRun:
             end = length + self.header.pre_skip
             check_end(self._file, self.header.stream_id, self._place, end)
             yield from self._fill(self._place, end)
+        if self._decoder.delay:
+            yield self._heard(self._decoder.flush())
 
     def _decoded(self, packet: Packet) -> Iterator[AudioChunk]:
         """A packet decoded, or concealed and noted where its bytes are whole but its symbols wrong."""
@@ -162,7 +168,14 @@ class AudioRun:
             self._file.note(Gap(packet.stream_id, packet.pts, end, -1, f"undecodable packet: {error}"))
             yield from self._fill(packet.pts, end)
         else:
-            yield chunk
+            self._begun = True
+            yield self._heard(chunk) if self._decoder.delay else chunk
+
+    def _heard(self, chunk: AudioChunk) -> AudioChunk:
+        """A chunk of a decoder that looks ahead, without what was heard before: time stamps may go back."""
+        chunk = cut_chunk(chunk, self._end, None)
+        self._end = chunk.pts + chunk.num_samples if chunk.num_samples else self._end
+        return chunk
 
     def _fill(self, position: int, until: int) -> Iterator[AudioChunk]:
         """Concealment for the stretch of the coded timeline that no packet covers."""
@@ -171,11 +184,27 @@ class AudioRun:
         if missing > self._fill_left:  # a forged time stamp must not make hours of silence
             return
         self._fill_left -= max(0, missing)
+        if self._decoder.delay:
+            yield from self._fill_ahead(position, missing)
+            return
         while missing > 0:
             chunk = self._decoder.push(None)
             count = min(missing, chunk.num_samples)
             yield replace(chunk, samples=chunk.samples[:, :count], pts=position - self.header.pre_skip)
             position, missing = position + count, missing - count
+
+    def _fill_ahead(self, position: int, missing: int) -> Iterator[AudioChunk]:
+        """The same for a decoder that looks ahead: its concealment comes when what follows it does."""
+        parameters = self.header.parameters
+        assert isinstance(parameters, AudioParameters)
+        size = max(1, self.header.packet_duration // parameters.frame_size) * parameters.frame_size
+        while missing > 0:
+            if self._begun:
+                yield self._heard(self._decoder.push(None))
+            else:  # it does not know yet where it is
+                silence = np.zeros((self._stream.channels, min(size, missing)), dtype=np.float32)
+                yield self._heard(AudioChunk(silence, self._rate, position - self.header.pre_skip))
+            position, missing = position + size, missing - size
 
 
 def check_times(start: float, stop: float | None) -> None:

@@ -122,8 +122,65 @@ def random_mimi(**config: Any) -> Any:
     return model
 
 
+def save_dac(folder: Path) -> Path:
+    """DAC as Hugging Face saves it: 16 kHz, frames of 20 ms, sixteen codebooks of 64."""
+    random_dac(n_codebooks=16, **SMALL_DAC).save_pretrained(folder)
+    return folder
+
+
+SMALL_DAC = {
+    "encoder_hidden_size": 4,
+    "decoder_hidden_size": 32,
+    "downsampling_ratios": [2, 4, 5, 8],
+    "codebook_size": 64,
+    "sampling_rate": 16_000,
+}
+
+
+def random_dac(**config: Any) -> Any:
+    """A transformers DacModel that neither drowns what it hears nor overdrives. The configuration's defaults are those
+    of the published models, but for sampling rate and codebooks.
+    """
+    import torch
+
+    transformers = pytest.importorskip("transformers", reason="pip install 'mediacodec[parity]'")
+    torch.manual_seed(0)
+    model = transformers.DacModel(transformers.DacConfig(**config)).eval()
+    with torch.no_grad():
+        settle(model)
+        for layer in model.quantizer.quantizers:
+            layer.codebook.weight.normal_()
+        sound = model.decoder(torch.randn(1, model.config.hidden_size, 50))
+        model.decoder.conv2.weight *= 0.3 / torch.atanh(sound.clamp(-0.999, 0.999)).std()
+    return model
+
+
+def settle(model: Any) -> None:
+    """Random weights by which every layer gives about as much as it gets, in a network of snakes and convolutions."""
+    import torch
+
+    for name, weight in model.named_parameters():
+        if name.endswith("alpha"):
+            weight.uniform_(0.3, 2.0)
+        elif name.endswith("bias"):
+            weight.normal_(0, 0.02)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Conv1d):
+            # what is added to a unit's input must not make it grow from unit to unit
+            gain = 0.3 if module.kernel_size == (1,) and module.in_channels == module.out_channels else 1.0
+            spread = gain / (module.weight.shape[1] * module.weight.shape[2]) ** 0.5
+        elif isinstance(module, torch.nn.ConvTranspose1d):
+            spread = (2 * module.in_channels) ** -0.5
+        else:
+            continue
+        value = spread * torch.randn(module.weight.shape)
+        # torch splits what is assigned to a normalised weight
+        module.weight = value if hasattr(module, "parametrizations") else torch.nn.Parameter(value)
+
+
 CHECKPOINTS = {
     "encodec": Published("causal", save_encodec),
     "encodec-segments": Published("segment", save_encodec_segments),
     "mimi": Published("causal", save_mimi),
+    "dac": Published("window", save_dac),
 }

@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mediacodec import manifest
-from mediacodec.codecs import causal, inr, inr_decoder, live, live_decoder, overfit, overfit_decoder, rvq, segment
+from mediacodec.codecs import (
+    causal,
+    inr,
+    inr_decoder,
+    live,
+    live_decoder,
+    overfit,
+    overfit_decoder,
+    rvq,
+    segment,
+    window,
+)
 from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader, Codes, CodeWriter, VideoDecoder, VideoEncoder
 from mediacodec.codecs.rvq_codes import RvqCodeWriter
 from mediacodec.codecs.segment_packet import SegmentCodeReader
@@ -44,6 +55,7 @@ CODECS: dict[str, Family] = {
     "rvq": Family("rvq1", "audio", rvq.RvqEncoder, rvq.RvqDecoder, rvq.RvqCodeReader, RvqCodeWriter, context=True),
     "causal": Family("caus", "audio", causal.CausalEncoder, causal.CausalDecoder, rvq.RvqCodeReader, RvqCodeWriter),
     "segment": Family("sgmt", "audio", segment.SegmentEncoder, segment.SegmentDecoder, SegmentCodeReader),
+    "window": Family("wndw", "audio", window.WindowEncoder, window.WindowDecoder, rvq.RvqCodeReader, RvqCodeWriter),
     "live": Family("live", "video", live.LiveEncoder, live_decoder.LiveDecoder),
     "inr": Family("inr1", "video", inr.InrEncoder, inr_decoder.InrDecoder, fits=True),
     "overfit": Family("ovft", "video", overfit.OverfitEncoder, overfit_decoder.OverfitDecoder, fits=True),

@@ -57,11 +57,16 @@ class AudioDecoder(Protocol):
         """Samples that must be decoded before a point for the output there to be as if decoded from the start."""
         ...
 
+    @property
+    def delay(self) -> int:
+        """Samples at most by which sound comes later than its packets; 0 where they decode at once."""
+        ...
+
     def push(self, packet: Packet | None) -> AudioChunk:
         """Decode a packet; None stands for a lost one of the stream's packet duration, which is concealed.
 
         The chunk's pts counts presented samples: pre-skip is already dropped, so the first chunk of a stream is
-        shorter. Raises BitstreamError kinds only.
+        shorter. A decoder that looks ahead gives what is ready, maybe nothing. Raises BitstreamError kinds only.
         """
         ...
 

@@ -43,7 +43,7 @@ HOLD_SECONDS, FADE_SECONDS = 0.06, 0.10  # concealment: go on for so long, then 
 
 
 class RvqEncoder:
-    """Encodes mono samples; see `mediacodec.codecs.base.AudioEncoder`.
+    """Encodes samples; see `mediacodec.codecs.base.AudioEncoder`.
 
     entropy: "static", or "context" for fewer bits and more time (`mediacodec.codecs.rvq_entropy`).
     """
@@ -68,7 +68,8 @@ class RvqEncoder:
         crc_size = 4 if frames >= LIVE_BELOW * settings.frame_rate else 1
         self._cap = None
         self._num_codebooks = settings.codebooks_for(bit_rate, frames, crc_size)
-        if bit_rate is not None and frames >= LIVE_BELOW * settings.frame_rate:
+        chooses = settings.least_codebooks < settings.num_codebooks
+        if bit_rate is not None and chooses and frames >= LIVE_BELOW * settings.frame_rate:
             self._cap = RateCap(bit_rate)
             self._num_codebooks = min(self._num_codebooks + HEADROOM, settings.num_codebooks)
         # Live, frame by frame; else a packet at once. The step is fixed here: a network run over another number of
@@ -193,14 +194,15 @@ class RvqEncoder:
         return min(max(0, pts - self._settings.pre_skip), self.num_samples)
 
     def _capped(self, paths: Paths, codes: Codes, seconds: float) -> tuple[Codes, bytes]:
-        """The most codebooks that the rate leaves room for, at least one, and their payload."""
+        """The most codebooks that the rate leaves room for, at least the fewest there may be, and their payload."""
         assert self._cap is not None
+        least = self._settings.least_codebooks
         bits_left = self._cap.room(seconds) - 8 * self.header.symbol_crc_size
         lengths = np.cumsum(self._entropy.lengths(codes))
         # other numbers of codebooks have other best paths, so these lengths are a guess to begin with
-        count = min(self._num_codebooks, int(np.searchsorted(lengths, bits_left)) + 1)
+        count = min(self._num_codebooks, max(least, int(np.searchsorted(lengths, bits_left)) + 1))
         codes = self._codes(paths, count)
-        while count > 1 and self._entropy.lengths(codes).sum() + OVERHEAD_BITS > bits_left:
+        while count > least and self._entropy.lengths(codes).sum() + OVERHEAD_BITS > bits_left:
             count -= 1
             codes = self._codes(paths, count)
         coded = self._entropy.encode(codes, max_codebooks=self._num_codebooks)
@@ -240,7 +242,7 @@ class RvqCodeReader:
         self.frame_rate, self.codebook_size = settings.frame_rate, settings.codebook_size
         entropy, self.num_codebooks, self._counted = read_extradata(header.fields.get("extradata"), model)
         self._entropy = open_entropy(entropy, model, settings)
-        if not 1 <= self.num_codebooks <= settings.num_codebooks:
+        if not settings.least_codebooks <= self.num_codebooks <= settings.num_codebooks:
             raise CorruptError(f"stream {header.stream_id}: {self.num_codebooks} codebooks of {settings.num_codebooks}")
         s = settings
         expected = AudioParameters(s.sample_rate, s.channels, s.pre_skip, s.frame_size)
@@ -264,6 +266,8 @@ class RvqCodeReader:
 
 class RvqDecoder:
     """Decodes packets; see `mediacodec.codecs.base.AudioDecoder`."""
+
+    delay = 0
 
     def __init__(self, model: Manifest, header: StreamHeader, *, device: str = "auto", threads: int = 1) -> None:
         self.header = header
@@ -299,8 +303,7 @@ class RvqDecoder:
 
     def flush(self) -> AudioChunk:
         """Nothing: every packet is decoded as it comes."""
-        s = self._settings
-        return AudioChunk(np.zeros((s.channels, 0), dtype=np.float32), s.sample_rate, self._next_pts or 0)
+        return self._chunk(np.zeros((self._settings.channels, 0), dtype=np.float32), self._next_pts or 0)
 
     def _synthesise(self, codes: Codes) -> Samples:
         """[channels, samples] of [codebooks, frames]."""

@@ -76,10 +76,10 @@ class RvqCodeWriter:
     def _checked(self, model: Manifest, codes: Codes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """How many codebooks each frame has. Raises ParameterError where the model has no such codes."""
         s = self._settings
-        shape, most = list(codes.shape), s.num_codebooks
-        if codes.ndim != 2 or codes.dtype != np.uint16 or not 1 <= len(codes) <= most:
+        shape, least, most = list(codes.shape), s.least_codebooks, s.num_codebooks
+        if codes.ndim != 2 or codes.dtype != np.uint16 or not least <= len(codes) <= most:
             raise ParameterError(
-                f"codes of {model.name} are uint16 [1..{most} codebooks, frames], not {codes.dtype} {shape}"
+                f"codes of {model.name} are uint16 [{least}..{most} codebooks, frames], not {codes.dtype} {shape}"
             )
         if codes.size and int(codes.max()) > s.codebook_size:
             raise ParameterError(
@@ -88,8 +88,8 @@ class RvqCodeWriter:
             )
         present = codes < s.codebook_size
         counts: np.ndarray[tuple[int], np.dtype[np.int64]] = present.sum(0)
-        if (present[1:] & ~present[:-1]).any() or (codes.shape[1] and not present[0].all()):
-            raise ParameterError("a frame has codes in its first codebooks, at least in one, and none in the others")
+        if (present[1:] & ~present[:-1]).any() or (codes.shape[1] and not present[:least].all()):
+            raise ParameterError(f"a frame has codes in its first codebooks, in {least} at least, and none behind")
         if counts.size and (counts[: s.start_frames] != counts[0]).any():
             raise ParameterError(f"the first {s.start_frames} frames of {model.name} have as many codebooks each")
         return counts

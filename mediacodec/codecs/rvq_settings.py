@@ -18,10 +18,10 @@ class RvqSettings:
     """What `model.json` says of an RVQ model; checked once.
 
     Beside what every one must say: `channels` (1), `start_frames` (1), the frames that a stream's first step takes at
-    least, because its network looks that far when it begins, and `ragged` (false), whether the last step is given as
-    it is, for the network to fill up to a whole frame in its own way; `chooses_codebooks` (false), whether the
-    encoder graph takes the number of codebooks that are wanted, and may leave the others out. `preroll_frames` is -1
-    where a network's memory has no end.
+    least, because its network looks that far when it begins; `ragged` (false), whether the last step is given as it is,
+    for the network to fill up to a whole frame in its own way; `least_codebooks` (1), without which nothing can be
+    decoded; `chooses_codebooks` (false), whether the encoder graph takes the number of codebooks that are wanted, and
+    may leave the others out. `preroll_frames` is -1 where a network's memory has no end.
     """
 
     def __init__(self, model: Manifest) -> None:
@@ -37,6 +37,7 @@ class RvqSettings:
             self.ragged = bool(raw.get("ragged", False))
             self.chooses_codebooks = bool(raw.get("chooses_codebooks", False))
             self.num_codebooks = int(raw["num_codebooks"])
+            self.least_codebooks = int(raw.get("least_codebooks", 1))
             self.codebook_size = int(raw["codebook_size"])
             self.bits_first_frame = [float(bits) for bits in raw["bits_first_frame"]]
             self.bits_per_frame = [float(bits) for bits in raw["bits_per_frame"]]
@@ -47,6 +48,8 @@ class RvqSettings:
         longest = MAX_PACKET_SECONDS * self.sample_rate // self.frame_size
         if not (1 <= self.channels <= MAX_CHANNELS and 1 <= self.start_frames <= longest and self.preroll_frames >= -1):
             raise ModelError(f"model {model.name}: channels, start_frames or preroll_frames are out of range")
+        if not 1 <= self.least_codebooks <= self.num_codebooks:
+            raise ModelError(f"model {model.name}: {self.least_codebooks} codebooks of {self.num_codebooks} at least")
         if not len(self.bits_per_frame) == len(self.bits_first_frame) == self.num_codebooks:
             raise ModelError(f"model {model.name}: there must be bits for each of {self.num_codebooks} codebooks")
 
@@ -67,13 +70,14 @@ class RvqSettings:
     def codebooks_for(self, bit_rate: float | None, packet_frames: int, crc_size: int) -> int:
         """The most codebooks whose average rate is at most bit_rate; None means all.
 
-        Raises ParameterError where even one codebook takes more.
+        Raises ParameterError where even the least number of codebooks takes more.
         """
-        rates = [self.bit_rate(n, packet_frames, crc_size) for n in range(1, self.num_codebooks + 1)]
+        least = self.least_codebooks
+        rates = [self.bit_rate(n, packet_frames, crc_size) for n in range(least, self.num_codebooks + 1)]
         fitting = sum(bit_rate is None or rate <= bit_rate for rate in rates)
         if not fitting:
             raise ParameterError(f"bit_rate {bit_rate:g} is too low: packets like these take {rates[0]:.0f} at least")
-        return fitting
+        return least - 1 + fitting
 
     def wanted(self, num_codebooks: int) -> dict[str, NDArray[np.int64]]:
         """What tells the encoder graph how many codebooks are wanted."""

@@ -130,6 +130,8 @@ class SegmentEncoder:
 class SegmentDecoder:
     """Decodes packets; see `mediacodec.codecs.base.AudioDecoder`."""
 
+    delay = 0
+
     def __init__(self, model: Manifest, header: StreamHeader, *, device: str = "auto", threads: int = 1) -> None:
         self.header = header
         self._settings = s = SegmentSettings(model)

@@ -44,6 +44,12 @@ class Codec:
         self.start_frames = int(model.settings.get("start_frames", 1))  # that the first packet has at least
         self.lookahead = int(model.settings.get("lookahead", 0))  # samples behind a packet that it waits for
 
+    def needed(self, end: int) -> int:
+        """Samples without which an encoder of live packets cannot make the one that ends at sample `end`."""
+        context = self.model.settings.get("context_frames", 0) * self.frame_size
+        window = max(1, context)  # live, a window is as long as its context
+        return -(-end // window) * window + context if context else end + self.lookahead
+
     def encoder(self, **options: Any) -> AudioEncoder:
         return self.family.encoder(self.model, **{**self._options, **options})
 

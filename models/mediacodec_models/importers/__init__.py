@@ -19,7 +19,7 @@ from mediacodec.codecs import CODECS
 from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest, read_manifest
 from mediacodec_bitstream import AudioParameters
-from mediacodec_models.importers import encodec, mimi
+from mediacodec_models.importers import dac, encodec, mimi, snac
 from mediacodec_models.importers.checkpoint import Checkpoint, read_checkpoint
 from mediacodec_models.installing import new_model, place_of
 
@@ -38,8 +38,10 @@ class Importer:
 
 
 IMPORTERS: dict[str, Importer] = {
+    "dac": Importer(dac.recognises, dac.convert),
     "encodec": Importer(encodec.recognises, encodec.convert),
     "mimi": Importer(mimi.recognises, mimi.convert),
+    "snac": Importer(snac.recognises, snac.convert),
 }
 
 
@@ -75,7 +77,7 @@ def check(model: Manifest) -> None:
     noise = 0.1 * np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     packets = encoder.push(noise) + encoder.flush()
     decoder: Any = family.decoder(model, encoder.header)
-    for packet in packets:
-        if not np.isfinite(decoder.push(packet).samples).all():
+    for chunk in (*map(decoder.push, packets), decoder.flush()):
+        if not np.isfinite(chunk.samples).all():
             raise ModelError("the checkpoint's network gives sound that is not finite: its weights are damaged")
 
