@@ -68,10 +68,11 @@ class WindowEncoder(RvqEncoder):
         self._left = 0  # frames of context in front of the samples that wait
         super().__init__(model, packet_duration=packet_duration, **options)
 
-    def _make_header(self, model: Manifest, stream_id: int, crc_size: int) -> StreamHeader:
+    def _make_header(self, model: Manifest, stream_id: int, crc_size: int, extradata: bytes) -> StreamHeader:
         # the first sample of a window waits for its end and the context behind; then so do its codes in the decoder
         delay = 2 * (self._window + self._context) * self._settings.frame_size
-        return replace(super()._make_header(model, stream_id, crc_size), algorithmic_delay=delay)
+        header = super()._make_header(model, stream_id, crc_size, extradata)
+        return replace(header, algorithmic_delay=delay)
 
     def _analyse(self, samples: Samples) -> None:
         """Run the network over every window whose context is there."""
