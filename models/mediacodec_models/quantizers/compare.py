@@ -162,6 +162,7 @@ def fitted(entry: Entry, shape: SpectralConfig, args: argparse.Namespace) -> tup
     backbone = dataclasses.replace(shape, quantizer="rvq", num_codebooks=1, codebook_size=2)
     latents = torch.cat([latent[0] for latent in frozen_latents(backbone, args.init, args.data, False)])
     quantizer.initialise(latents)
+    variance = latents.var()
     weights = [p for p in quantizer.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(weights) if weights else None
     kept = torch.full((config.batch,), entry.num_codebooks)
@@ -177,7 +178,9 @@ def fitted(entry: Entry, shape: SpectralConfig, args: argparse.Namespace) -> tup
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(config, steps, progress)
             optimiser.zero_grad()
-            ((quantized - batch).square().mean() + entry.commitment_weight * commitment).backward()
+            # relative, as losses of sound are: an absolute one on large latents would outweigh any commitment
+            error = (quantized - batch).square().mean() / variance
+            (error + entry.commitment_weight * commitment).backward()
             optimiser.step()
         steps += 1
         if steps % config.restart_every == 0:
