@@ -135,11 +135,19 @@ def _means(points: Sequence[PointRow], means: Sequence[MeanRow], against: str) -
         of = {mean.metric: mean for mean in means if mean.codec == codec}
         cells = [_signed(of[metric].percent) if metric in of else "-" for metric in QUALITIES]
         overlap = f"{100 * min(mean.overlap for mean in of.values()):.0f}" if of else "-"
-        speeds = [[getattr(r, name) for r in points if r.codec == codec] for name in ("encode_fps", "decode_fps")]
-        body.append([codec, *cells, overlap, *(f"{np.median(speed):.0f}" for speed in speeds)])
+        rows = [row for row in points if row.codec == codec]
+        speeds = [[row.encode_fps for row in rows], [row.decode_fps for row in rows]]
+        seconds = float(np.median([row.frames / row.encode_fps for row in rows]))
+        body.append([codec, *cells, overlap, *(_speed(float(np.median(speed))) for speed in speeds), _speed(seconds)])
     clips = len({row.clip for row in points})
     title = f"{clips} clip{'s' * (clips != 1)}: mean BD-rate against {against} in %, least overlap in %, median fps"
-    return _columns(title, ["codec", *QUALITIES.values(), "overlap", "encode", "decode"], body)
+    title += " and seconds to encode a clip once"
+    return _columns(title, ["codec", *QUALITIES.values(), "overlap", "encode", "decode", "seconds"], body)
+
+
+def _speed(value: float) -> str:
+    """Whole numbers, or three digits: codecs that fit make a few pictures a minute."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _clips(rows: Sequence[BdRow], metric: str, against: str) -> str:

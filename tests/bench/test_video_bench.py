@@ -3,7 +3,7 @@
 import csv
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +103,7 @@ def test_the_table_says_it_all(run):
     report, out, seen = run
     lines = report.table.splitlines()
     assert lines[0].startswith("2 clips: mean BD-rate against dear")
-    assert lines[2].split() == ["cheap", "-20.0", "-20.0", "-20.0", "100", "10", "20"]
+    assert lines[2].split() == ["cheap", "-20.0", "-20.0", "-20.0", "100", "10", "20", "0.5"]
     assert "BD-rate in MS-SSIM against dear, % (overlap, %)" in report.table
     assert "x264-ld, BD-rate in PSNR Y: fewer than 5 points (a.mkv, more/small.mkv)" in report.table
     assert "MS-SSIM needs 161 samples a side: undefined for more/small.mkv" in report.table
@@ -111,6 +111,20 @@ def test_the_table_says_it_all(run):
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert seen[0] == (1, 28, "a.mkv cheap crf 2")
     assert seen[-1][:2] == (28, 28)
+
+
+def test_the_table_states_how_long_a_slow_codec_takes(folder, tmp_path):
+    """As openly as its rate: half a picture a minute is not 0 pictures a second."""
+
+    class Slow(StepEntry):
+        def run(self, clip, point):
+            return replace(super().run(clip, point), encode_seconds=120.0 * len(clip.frames))
+
+    report = run_video_bench(folder / "a.mkv", out=tmp_path, entries=[StepEntry("dear"), Slow("slow")], against="dear")
+    title, head, _, row = report.table.splitlines()[:4]
+    assert title.endswith("median fps and seconds to encode a clip once")
+    assert head.split()[-3:] == ["encode", "decode", "seconds"]
+    assert [row.split()[0], row.split()[-3], row.split()[-1]] == ["slow", "0.00833", "720"]
 
 
 def test_x264_is_measured_as_it_is(run, moving):

@@ -58,6 +58,19 @@ def zoo(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_one_command_makes_a_model_of_nothing_but_a_pack(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefit, "COUNTED", 1)
+    arguments = ["--data", clips, "--out", tmp_path / "run.pt", "--minutes", 0.005, "--zoo", tmp_path / "overfit-9"]
+    monkeypatch.setattr(sys, "argv", ["prefit", str(RECIPE), *map(str, arguments)])
+    prefit.main()
+    made, shipped = (OverfitModel(read_manifest(folder)) for folder in (tmp_path / "overfit-9", SHIPPED))
+    assert {name: array.shape for name, array in made.weights.items()} == {
+        name: array.shape for name, array in shipped.weights.items()
+    }
+
+
 def test_both_kinds_learn(zoo: Path) -> None:
     before, after = (OverfitModel(read_manifest(folder)) for folder in (SHIPPED, zoo / "overfit-1"))
     for name, weights in before.weights.items():

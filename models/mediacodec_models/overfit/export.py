@@ -94,20 +94,24 @@ def export(
     write_manifest(out, about, weights=weights, tables=arrays, graphs={}, settings={"levels": LEVELS})
 
 
+def export_file(checkpoint: Path, recipe: dict[str, Any], out: Path) -> None:
+    """Write the zoo folder `out` of what `prefit` wrote."""
+    saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    networks = {}
+    for kind in ("key", "inter"):
+        networks[kind] = PictureNetworks(kind, **recipe["networks"])
+        networks[kind].load_state_dict(saved[kind])
+    motion = find_by_name("live").arrays["motion"]  # fitted to the same kind of fields
+    export(networks, recipe["model"], out, counts=saved["counts"].numpy(), motion=motion)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--weights", type=Path, required=True, help="what mediacodec_models.overfit.prefit wrote")
     parser.add_argument("--out", type=Path, required=True, help="the zoo folder to write")
     args = parser.parse_args()
-    recipe = tomllib.loads(args.recipe.read_text())
-    saved = torch.load(args.weights, weights_only=True, map_location="cpu")
-    networks = {}
-    for kind in ("key", "inter"):
-        networks[kind] = PictureNetworks(kind, **recipe["networks"])
-        networks[kind].load_state_dict(saved[kind])
-    motion = find_by_name("live").arrays["motion"]  # fitted to the same kind of fields
-    export(networks, recipe["model"], args.out, counts=saved["counts"].numpy(), motion=motion)
+    export_file(args.weights, tomllib.loads(args.recipe.read_text()), args.out)
 
 
 if __name__ == "__main__":

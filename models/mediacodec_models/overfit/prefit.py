@@ -1,6 +1,9 @@
 """Pre-fit what ships: context networks and synthesis of keyframes, then of inter pictures, on packed stills and clips.
 
-`python -m mediacodec_models.overfit.prefit RECIPE --data PACK --out FILE --minutes N [--start FILE] [--kind KIND]`
+`python -m mediacodec_models.overfit.prefit RECIPE --data PACK --out FILE --minutes N --zoo mediacodec/zoo/NAME`
+
+makes a model of nothing but a pack: both kinds are learned, counted and exported. It can be done in parts, too:
+`--start` goes on from what an earlier run wrote, `--kind` learns one kind alone.
 
 Pictures are coded as the fit codes them, but for its rounds: analysed, and each latent moved to the integer of least
 cost under the networks as they are. The context networks learn the bits of these integers, the synthesis the error of
@@ -27,7 +30,7 @@ from mediacodec.manifest import read_manifest
 from mediacodec.motion.compensate import compensate
 from mediacodec_bitstream import TableFamily
 from mediacodec_models.overfit.context import QUALITY_UNIT, bits
-from mediacodec_models.overfit.export import from_integers
+from mediacodec_models.overfit.export import export_file, from_integers
 from mediacodec_models.overfit.moves import nearest
 from mediacodec_models.overfit.network import (
     Latents,
@@ -197,6 +200,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="what an earlier run wrote, or a zoo folder")
     parser.add_argument("--minutes", type=float, required=True, help="for each kind")
     parser.add_argument("--kind", choices=["key", "inter"], action="append", help="both, in this order, if not given")
+    parser.add_argument("--zoo", type=Path, help="export to this folder at the end")
     args = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)
@@ -216,6 +220,8 @@ def main() -> None:
         prefit.count(kind, COUNTED)
     state = {kind: network.state_dict() for kind, network in networks.items()}
     torch.save(state | {"counts": torch.from_numpy(prefit.counts)}, args.out)
+    if args.zoo:
+        export_file(args.out, recipe, args.zoo)
 
 
 if __name__ == "__main__":

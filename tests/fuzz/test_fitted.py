@@ -1,0 +1,171 @@
+"""Seeded fuzz of what is fitted: packets of `inr` and `overfit` with forged weights and any damage, half of them with a
+check that holds, so that impossible numbers reach the networks. A picture or a BitstreamError comes out, soon and in
+bounded memory."""
+
+from __future__ import annotations
+
+import random
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from mediacodec import manifest
+from mediacodec.codecs.fitting import FitOptions
+from mediacodec.codecs.inr_decoder import InrDecoder
+from mediacodec.codecs.inr_network import ARCHITECTURES, Network
+from mediacodec.codecs.inr_packet import CodedGroup, pack_group, pack_picture
+from mediacodec.codecs.inr_tensors import Coding, InrTables, best_coding, parts_of
+from mediacodec.codecs.overfit_decoder import OverfitDecoder
+from mediacodec.codecs.overfit_latents import Grids
+from mediacodec.codecs.overfit_packet import Picture, PictureCoder
+from mediacodec.codecs.overfit_settings import FOURCC, SCALES, UNIT, Geometry, OverfitModel
+from mediacodec.codecs.overfit_weights import SHIFTS, Change
+from mediacodec.codecs.video_stream import make_header
+from mediacodec.frames import VideoFrame
+from mediacodec_bitstream import BitstreamError, Packet
+
+WIDTH, HEIGHT, RATE = 64, 48, Fraction(25)
+CASES = 150
+SECONDS = 2.0  # of one packet, its allocations traced
+MEMORY = 48 << 20
+LARGEST = 32767
+
+Push = Callable[[Packet], list[VideoFrame]]
+
+
+def options(block: int) -> FitOptions:
+    return FitOptions(width=WIDTH, height=HEIGHT, frame_rate=RATE, time_base=1 / RATE, block=block)
+
+
+def inr_group(architecture: str, rng: np.random.Generator, *, forged: bool) -> list[Packet]:
+    """A group of three pictures; forged: weights as large as a packet can say, and steps of any size."""
+    tables = InrTables(manifest.find_by_name("inr"))
+    network = Network(architecture, HEIGHT, WIDTH, 3, 4, (4, 2), (8, 7, 6))
+    size = LARGEST if forged else 6
+    values = [rng.integers(-size, size + 1, part.size, dtype=np.int32) for part in parts_of(network)]
+    pictures = [rng.integers(-size, size + 1, network.embedding_shape, dtype=np.int32) for _ in range(3)]
+    codings = [coding(v, int(rng.integers(0, 256)) if forged else 120, tables, forged=forged) for v in values]
+    by_channel = np.stack(pictures, axis=1)
+    channels = [coding(v, int(rng.integers(0, 256)) if forged else 140, tables, forged=forged) for v in by_channel]
+    coded = CodedGroup(network, values, codings, channels)
+    data = [pack_group(coded, 0, pictures[0], tables, key=True)]
+    data += [pack_picture(coded, 0, place, pictures[place], tables) for place in (1, 2)]
+    return [Packet(0, k, d, 1, is_keyframe=k == 0) for k, d in enumerate(data)]
+
+
+def coding(values: np.ndarray, step: int, tables: InrTables, *, forged: bool) -> Coding:
+    return Coding(len(tables.coefficients) - 1, step, 0) if forged else best_coding(values, step, tables)
+
+
+def overfit_pictures(rng: np.random.Generator, *, forged: bool) -> list[Packet]:
+    """A keyframe and one that follows; forged: every tensor changed as far as a packet can say, latents as large."""
+    model, size = OverfitModel(manifest.find_by_name("overfit")), Geometry(WIDTH, HEIGHT)
+    coder, before, packets = PictureCoder(model, size), None, []
+    for kind in ("key", "inter"):
+        grids = Grids.empty(size)
+        for grid in (*grids.luma, *grids.chroma, *grids.low):
+            grid[:] = rng.integers(-3, 4, grid.shape)
+            if forged:
+                grid[..., 0] = LARGEST
+        changes = {}
+        for name in model.tunable(kind) if forged else []:
+            values = rng.integers(-120, 121, model.weights[name].shape, dtype=np.int32)
+            values.flat[0] = LARGEST  # escapes cost a packet's bytes, and time with them
+            changes[name] = Change(values, int(rng.integers(0, SHIFTS)), SCALES - 1)
+        rows, columns = size.padded
+        motion = None if kind == "key" else np.zeros((2, rows // 8, columns // 8), np.int16)
+        picture = Picture(int(rng.integers(0, 256)), grids, changes, motion)
+        packets.append(Packet(0, len(packets), coder.pack(picture, before), 1, is_keyframe=kind == "key"))
+        before = coder.reconstruct(picture, before)
+    return packets
+
+
+def damaged(data: bytes, other: bytes, rng: random.Random) -> bytes:
+    changed = bytearray(data)
+    at = rng.randrange(min(len(changed), 80)) if rng.randrange(2) else rng.randrange(len(changed))
+    match rng.randrange(5):
+        case 0:
+            changed[at] ^= 1 << rng.randrange(8)
+        case 1:
+            del changed[at:]
+        case 2:
+            changed[at : at + 4] = bytes(rng.choice((0, 0x7F, 0x80, 0xFF)) for _ in range(4))
+        case 3:
+            changed[at:] = other[rng.randrange(len(other)) :]
+        case _:
+            changed[at:] = rng.randbytes(rng.choice((1, 40, 400)))
+    return bytes(changed)
+
+
+def tried(push: Push, packet: Packet, ends: Counter[str]) -> None:
+    """One case, timed and measured."""
+    began = time.process_time()
+    tracemalloc.start()
+    try:
+        shown = push(packet)
+    except BitstreamError as error:
+        ends[type(error).__name__] += 1
+    else:
+        ends["picture" if shown else "nothing"] += 1
+        assert all((frame.width, frame.height) == (WIDTH, HEIGHT) for frame in shown)
+    finally:
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert time.process_time() - began < SECONDS
+    assert most < MEMORY
+
+
+@pytest.mark.parametrize("forged", [False, True], ids=["plain", "forged"])
+def test_inr(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
+    model, numbers = manifest.find_by_name("inr"), np.random.default_rng(5)
+    header = make_header(model, "inr1", options(1), colour=(2, 2, 2, 0), stream_id=0)
+    groups = [inr_group(name, numbers, forged=forged) for name in ARCHITECTURES]
+    ends: Counter[str] = Counter()
+    for group in groups:
+        for packet in group:  # whole: forged weights overflow, and a picture comes out all the same
+            decoder = InrDecoder(model, header)
+            decoder.skip(group[0])
+            tried(decoder.push, packet, ends)
+    assert ends == {"picture": 9}
+    for number in range(CASES):
+        rng = random.Random(f"inr {forged} {number}")
+        group = rng.choice(groups)
+        packet = rng.choice(group)
+        decoder = InrDecoder(model, header)
+        with monkeypatch.context() as patch:
+            if number % 2:
+                patch.setattr("mediacodec.codecs.inr_packet.check_crc", lambda *_: None)
+            if rng.randrange(4):
+                decoder.skip(group[0])
+            tried(decoder.push, replace(packet, data=damaged(packet.data, rng.choice(groups)[1].data, rng)), ends)
+    assert {"picture", "CorruptError", "DesyncError"} <= set(ends), ends
+
+
+@pytest.mark.parametrize("forged", [False, True], ids=["plain", "forged"])
+def test_overfit(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
+    model, numbers = manifest.find_by_name("overfit"), np.random.default_rng(6)
+    header = make_header(model, FOURCC, options(UNIT), colour=(2, 2, 2, 0), stream_id=0)
+    seeds = [overfit_pictures(numbers, forged=forged) for _ in range(2)]
+    ends: Counter[str] = Counter()
+    for pictures in seeds:
+        decoder = OverfitDecoder(model, header)
+        for packet in pictures:
+            tried(decoder.push, packet, ends)
+    assert ends == {"picture": 4}
+    decoder = OverfitDecoder(model, header)
+    for number in range(CASES // 3):
+        rng = random.Random(f"overfit {forged} {number}")
+        packet = rng.choice(rng.choice(seeds))
+        with monkeypatch.context() as patch:
+            if number % 2:
+                patch.setattr("mediacodec.codecs.overfit_packet.expect_crc", lambda *_: None)
+            if not rng.randrange(4):
+                decoder.push(seeds[0][0])
+            tried(decoder.push, replace(packet, data=damaged(packet.data, rng.choice(seeds)[0].data, rng)), ends)
+    assert {"picture", "CorruptError", "DesyncError"} <= set(ends), ends
