@@ -32,7 +32,8 @@ from mediacodec_models.importers import import_model
 
 TESTS = Path(__file__).parents[1]
 SAMPLE = TESTS.parent / "examples" / "speech.wav"
-random_encodec = runpy.run_path(str(TESTS / "checkpoints.py"))["random_encodec"]
+CHECKPOINTS = runpy.run_path(str(TESTS / "checkpoints.py"))
+random_encodec, random_mimi = CHECKPOINTS["random_encodec"], CHECKPOINTS["random_mimi"]
 REPEATS = 3
 WARM = 50  # live steps that do not count
 
@@ -113,9 +114,40 @@ def encodec_48k() -> Oracle:
     return Oracle(model, model.save_pretrained, encode, codes, decode, ties)
 
 
+def mimi() -> Oracle:
+    model = random_mimi()
+    first = model.quantizer.num_semantic_quantizers
+
+    def whole(samples: np.ndarray) -> torch.Tensor:
+        """Zeros behind the end up to a whole frame, as Mimi's authors have it."""
+        return torch.from_numpy(np.pad(samples, ((0, 0), (0, -samples.shape[1] % model.config.frame_size))))[None]
+
+    def encode(samples: np.ndarray) -> Any:
+        return model.encode(whole(samples)).audio_codes
+
+    def decode(_: Any, codes: np.ndarray) -> np.ndarray:
+        return np.asarray(model.decode(torch.from_numpy(codes)[None]).audio_values[0])
+
+    def ties(samples: np.ndarray, theirs: np.ndarray, ours: np.ndarray) -> list[float]:
+        latent, quantizer, shares = model.encoder(whole(samples)).latents, model.quantizer, []
+        for frame in np.flatnonzero((theirs != ours).any(axis=0)):
+            k = int(np.argmax(theirs[:, frame] != ours[:, frame]))
+            kind, start = ("semantic", 0) if k < first else ("acoustic", first)
+            part = getattr(quantizer, f"{kind}_residual_vector_quantizer")
+            books = [layer.codebook.embed.double() for layer in part.layers]
+            rest = part.input_proj(latent)[0, :, frame].double()
+            rest = rest - sum((books[j - start][theirs[j, frame]] for j in range(start, k)), torch.zeros(1).double())
+            near, far = ((rest - books[k - start][codes[k, frame]]).square().sum() for codes in (theirs, ours))
+            shares.append(float((far - near).abs() / near))
+        return shares
+
+    return Oracle(model, model.save_pretrained, encode, lambda codes: np.asarray(codes[0]), decode, ties)
+
+
 PUBLISHED: dict[str, Callable[[], Oracle]] = {
     "encodec_24khz": encodec_24k,
     "encodec_48khz": encodec_48k,
+    "mimi": mimi,
 }
 
 

@@ -115,13 +115,14 @@ def _codes(model: Manifest, path: Path) -> tuple[NDArray[np.uint16], float]:
     parameters = encoder.header.parameters
     assert isinstance(parameters, AudioParameters)
     found = [np.zeros((reader.num_codebooks, 0), dtype=np.uint16)]
+    length = 0
     with AudioSource(path) as source:
         converter = Converter(source.sample_rate, source.channels, parameters.sample_rate, parameters.channels)
         for chunk in source.blocks():
+            length += chunk.num_samples
             found += [reader.read(packet) for packet in encoder.push(converter.push(chunk))]
         found += [reader.read(packet) for packet in encoder.push(converter.flush()) + encoder.flush()]
-    codes = np.concatenate(found, axis=1)
-    return codes, codes.shape[1] / reader.frame_rate
+        return np.concatenate(found, axis=1), length / source.sample_rate
 
 
 def split(codes: list[NDArray[np.uint16]]) -> tuple[list[NDArray[np.uint16]], list[NDArray[np.uint16]]]:

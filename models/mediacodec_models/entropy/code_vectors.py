@@ -3,6 +3,15 @@
 Imported networks keep their codebooks in graphs, each in its own way, and some have none (their codes are numbers of
 grid points, or indices behind a projection). What the fit of tables needs is only which codes foretell alike, and that
 the codes themselves tell: correspondence analysis of how often each code stands behind, or above, each other one.
+
+It tells more than the codebooks do. Six codebooks of speech-1, bits a frame on 3.7 minutes of development speech:
+
+    learned from     its codebooks   code vectors   random vectors   (all codes as likely: 60)
+    1 minute              51.34          50.83            51.21
+    5 minutes             49.17          48.32            48.98
+    18 minutes            48.00          46.79            47.87
+
+With 64 dimensions instead of 16 all three are within 0.1 of that; with RARE at 0 a minute of speech gives 51.37.
 """
 
 from __future__ import annotations
