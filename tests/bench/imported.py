@@ -32,7 +32,8 @@ from mediacodec_models.importers import import_model
 
 TESTS = Path(__file__).parents[1]
 SAMPLE = TESTS.parent / "examples" / "speech.wav"
-random_encodec = runpy.run_path(str(TESTS / "checkpoints.py"))["random_encodec"]
+checkpoints = runpy.run_path(str(TESTS / "checkpoints.py"))
+random_encodec = checkpoints["random_encodec"]
 REPEATS = 3
 WARM = 50  # live steps that do not count
 
@@ -113,9 +114,23 @@ def encodec_48k() -> Oracle:
     return Oracle(model, model.save_pretrained, encode, codes, decode, ties)
 
 
+def dac_44k() -> Oracle:
+    model = checkpoints["random_dac"](sampling_rate=44_100, n_codebooks=9)
+
+    def encode(samples: np.ndarray) -> Any:
+        padded = np.pad(samples, ((0, 0), (0, -samples.shape[1] % model.config.hop_length)))
+        return model.encode(torch.from_numpy(padded)[None]).audio_codes
+
+    def decode(_: Any, codes: np.ndarray) -> np.ndarray:
+        return np.asarray(model.decode(audio_codes=torch.from_numpy(codes)[None]).audio_values)
+
+    return Oracle(model, model.save_pretrained, encode, lambda codes: np.asarray(codes[0]), decode)
+
+
 PUBLISHED: dict[str, Callable[[], Oracle]] = {
     "encodec_24khz": encodec_24k,
     "encodec_48khz": encodec_48k,
+    "dac_44khz": dac_44k,
 }
 
 
@@ -145,7 +160,8 @@ def coded(model: Manifest, samples: np.ndarray) -> tuple[Any, list[Any]]:
 
 def decoded(model: Manifest, header: Any, packets: list[Any]) -> np.ndarray:
     decoder: Any = CODECS[model.family].decoder(model, header)
-    return np.concatenate([decoder.push(packet).samples for packet in packets], axis=1)
+    chunks = [*map(decoder.push, packets), decoder.flush()]
+    return np.concatenate([chunk.samples for chunk in chunks], axis=1)
 
 
 def live(model: Manifest, samples: np.ndarray, codebooks: int) -> str:
