@@ -144,10 +144,24 @@ def mimi() -> Oracle:
     return Oracle(model, model.save_pretrained, encode, lambda codes: np.asarray(codes[0]), decode, ties)
 
 
+def dac_44k() -> Oracle:
+    model = CHECKPOINTS["random_dac"](sampling_rate=44_100, n_codebooks=9)
+
+    def encode(samples: np.ndarray) -> Any:
+        padded = np.pad(samples, ((0, 0), (0, -samples.shape[1] % model.config.hop_length)))
+        return model.encode(torch.from_numpy(padded)[None]).audio_codes
+
+    def decode(_: Any, codes: np.ndarray) -> np.ndarray:
+        return np.asarray(model.decode(audio_codes=torch.from_numpy(codes)[None]).audio_values)
+
+    return Oracle(model, model.save_pretrained, encode, lambda codes: np.asarray(codes[0]), decode)
+
+
 PUBLISHED: dict[str, Callable[[], Oracle]] = {
     "encodec_24khz": encodec_24k,
     "encodec_48khz": encodec_48k,
     "mimi": mimi,
+    "dac_44khz": dac_44k,
 }
 
 
@@ -177,7 +191,8 @@ def coded(model: Manifest, samples: np.ndarray) -> tuple[Any, list[Any]]:
 
 def decoded(model: Manifest, header: Any, packets: list[Any]) -> np.ndarray:
     decoder: Any = CODECS[model.family].decoder(model, header)
-    return np.concatenate([decoder.push(packet).samples for packet in packets], axis=1)
+    chunks = [*map(decoder.push, packets), decoder.flush()]
+    return np.concatenate([chunk.samples for chunk in chunks], axis=1)
 
 
 def live(model: Manifest, samples: np.ndarray, codebooks: int) -> str:

@@ -1,0 +1,88 @@
+"""Memory of imported networks that look both ways, which must not grow with the length of a file.
+
+python tests/bench/window.py [--minutes 1 60]
+
+`mediacodec encode` and `decode` on music-like sound of several lengths, with a narrow DAC of the 44.1 kHz model's strides
+and random weights.
+"""
+
+import argparse
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+RATE = 44_100
+TESTS = Path(__file__).parents[1]
+NARROW = {"encoder_hidden_size": 8, "decoder_hidden_size": 64, "n_codebooks": 9}
+
+
+def make(folder: Path) -> None:
+    """The model `narrow`, of a checkpoint with random weights."""
+    from mediacodec_models.importers import import_model
+
+    published = runpy.run_path(str(TESTS / "checkpoints.py"))["random_dac"](sampling_rate=RATE, **NARROW)
+    published.save_pretrained(folder / "checkpoint")
+    import_model(folder / "checkpoint", name="narrow", folder=folder / "models")
+
+
+def music(seconds: float, start: float = 0.0) -> np.ndarray:
+    """Chords that change every half second, a beat and a little noise, float32 [n]."""
+    time_ = start + np.arange(round(seconds * RATE)) / RATE
+    chord = np.floor(2 * time_) % 7
+    tones = sum(np.sin(2 * np.pi * 110 * 2 ** ((chord * step % 12) / 12) * time_) for step in (1, 5, 8))
+    noise = np.random.default_rng(round(start)).standard_normal(len(time_))
+    beat = np.exp(-20 * (2 * time_ % 1)) * noise
+    return (0.12 * tones + 0.2 * beat + 0.002 * noise).astype(np.float32)
+
+
+def run(*arguments: str) -> tuple[float, float]:
+    """(wall seconds, peak resident MB) of a mediacodec command."""
+    began = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "mediacodec", "-v", "error", *arguments])
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{arguments} failed")
+    return time.perf_counter() - began, usage.ru_maxrss / 1024
+
+
+def memory(folder: Path, minutes: float) -> str:
+    """What a file of so many minutes takes."""
+    wav, coded, back = (str(folder / name) for name in ("in.wav", "coded.mcx", "out.wav"))
+    with soundfile.SoundFile(wav, "w", RATE, 1) as file:
+        for minute in range(int(np.ceil(minutes))):
+            file.write(music(60 * min(1.0, minutes - minute), 60.0 * minute))
+    models = ("-models", str(folder / "models"))
+    there = run("encode", "-y", *models, "-i", wav, "-c:a", "narrow", coded)
+    again = run("decode", "-y", *models, "-i", coded, back)
+    lengths = [soundfile.info(name).frames for name in (wav, back)]
+    assert lengths[0] == lengths[1], lengths
+    rows = zip(("encode", "decode"), (there, again), strict=True)
+    text = ", ".join(f"{name} peak {mb:.0f} MB in {s:.0f} s" for name, (s, mb) in rows)
+    return f"{text}; {Path(coded).stat().st_size} bytes, {lengths[1]} samples there and back"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, nargs="*", default=[1, 60], help="lengths of the files")
+    parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.make:
+        make(given.make)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        # by another process: the memory of one that has started torch would be counted as its children's
+        subprocess.run([sys.executable, __file__, "--make", name], check=True)
+        for minutes in given.minutes:
+            print(f"{minutes:g} minutes, narrow: {memory(folder, minutes)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
