@@ -39,8 +39,8 @@ def open(file: Any, mode: str = "r", **options: Any) -> FileReader | FileWriter:
     """Open an .mcx file for reading ("r") or writing ("w"): a path, an open binary file, or (reading) bytes.
 
     Options of both: `models` (a folder to look for models in first), `device`, `threads`; of writing also `overwrite`
-    (False), `live`, `monitor` and `resume` (mediacodec.checkpoint). Use it in a `with` block: a file being written appears under its name when the block ends, and
-    not at all when it raises.
+    (False), `live`, `monitor` and `resume` (mediacodec.checkpoint). Use it in a `with` block: a file being written
+    appears under its name when the block ends, and not at all when it raises.
     """
     if mode == "r":
         return FileReader(file, **options)

@@ -2,8 +2,8 @@
 
 python tests/bench/window.py [--minutes 1 60]
 
-`mediacodec encode` and `decode` on music-like sound of several lengths, with a narrow DAC of the 44.1 kHz model's strides
-and random weights.
+`mediacodec encode` and `decode` on music-like sound of several lengths, with a narrow DAC of the 44.1 kHz model's
+strides and random weights.
 """
 
 import argparse
