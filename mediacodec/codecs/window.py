@@ -149,11 +149,11 @@ class WindowDecoder(RvqDecoder):
             gain[:size] = np.linspace(self._fade(self._lost), 1, size, dtype=np.float32)
         self._hold(codes, gain)
         self._last, self._lost = codes[:, -1:], 0
-        return ended or self._ready(self._window + self._context)
+        return ended or self._ready()
 
     def flush(self) -> AudioChunk:
         """The sound of all packets that came; what is pushed after that begins anew."""
-        chunk = self._ready(1)
+        chunk = self._ready(ends=True)
         self._forget()
         return chunk
 
@@ -196,14 +196,24 @@ class WindowDecoder(RvqDecoder):
             return self._chunk(np.zeros((s.channels, frames * s.frame_size), dtype=np.float32), self._next_pts or 0)
         self._hold(np.repeat(self._last, frames, axis=1), self._fade(self._lost + np.arange(frames * s.frame_size)))
         self._lost += frames * s.frame_size
-        return self._ready(self._window + self._context)
+        return self._ready()
 
-    def _ready(self, least: int) -> AudioChunk:
-        """The sound of windows while `least` frames are held for one."""
-        parts = [np.zeros((self._settings.channels, 0), dtype=np.float32)]
-        while self._pending >= least:
-            parts.append(self._decode(min(self._window, self._pending)))
-        return self._chunk(np.concatenate(parts, axis=1), self._next_pts or 0)
+    def _ready(self, *, ends: bool = False) -> AudioChunk:
+        """The sound of windows whose context is there, or of all where the signal ends.
+
+        Windows begin at whole multiples of their length, wherever packets begin: so sound found by seeking is that of
+        a whole decode, even where a network looks at all of its window.
+        """
+        start = self._next_pts or 0
+        parts, at = [np.zeros((self._settings.channels, 0), dtype=np.float32)], start // self._settings.frame_size
+        while self._pending:
+            count = self._window - at % self._window
+            if not ends and self._pending < count + self._context:
+                break
+            count = min(count, self._pending)
+            parts.append(self._decode(count))
+            at += count
+        return self._chunk(np.concatenate(parts, axis=1), start)
 
     def _decode(self, frames: int) -> Samples:
         """The sound of the next frames, [channels, samples]."""

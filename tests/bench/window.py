@@ -1,9 +1,9 @@
 """Memory of imported networks that look both ways, which must not grow with the length of a file.
 
-python tests/bench/window.py [--minutes 1 60]
+python tests/bench/window.py [--minutes 1 60] [--full]
 
-`mediacodec encode` and `decode` on music-like sound of several lengths, with a narrow DAC of the 44.1 kHz model's
-strides and random weights.
+`mediacodec encode` and `decode` on music-like sound of several lengths, with a DAC of the 44.1 kHz model's strides and
+random weights, narrow or (--full) of the published size.
 """
 
 import argparse
@@ -23,13 +23,14 @@ TESTS = Path(__file__).parents[1]
 NARROW = {"encoder_hidden_size": 8, "decoder_hidden_size": 64, "n_codebooks": 9}
 
 
-def make(folder: Path) -> None:
-    """The model `narrow`, of a checkpoint with random weights."""
+def make(folder: Path, *, full: bool) -> None:
+    """The model `dac`, of a checkpoint with random weights."""
     from mediacodec_models.importers import import_model
 
-    published = runpy.run_path(str(TESTS / "checkpoints.py"))["random_dac"](sampling_rate=RATE, **NARROW)
+    shape = {"n_codebooks": 9} if full else NARROW
+    published = runpy.run_path(str(TESTS / "checkpoints.py"))["random_dac"](sampling_rate=RATE, **shape)
     published.save_pretrained(folder / "checkpoint")
-    import_model(folder / "checkpoint", name="narrow", folder=folder / "models")
+    import_model(folder / "checkpoint", name="dac", folder=folder / "models")
 
 
 def music(seconds: float, start: float = 0.0) -> np.ndarray:
@@ -59,7 +60,7 @@ def memory(folder: Path, minutes: float) -> str:
         for minute in range(int(np.ceil(minutes))):
             file.write(music(60 * min(1.0, minutes - minute), 60.0 * minute))
     models = ("-models", str(folder / "models"))
-    there = run("encode", "-y", *models, "-i", wav, "-c:a", "narrow", coded)
+    there = run("encode", "-y", *models, "-i", wav, "-c:a", "dac", coded)
     again = run("decode", "-y", *models, "-i", coded, back)
     lengths = [soundfile.info(name).frames for name in (wav, back)]
     assert lengths[0] == lengths[1], lengths
@@ -71,17 +72,19 @@ def memory(folder: Path, minutes: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, nargs="*", default=[1, 60], help="lengths of the files")
+    parser.add_argument("--full", action="store_true", help="at the published size")
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.make:
-        make(given.make)
+        make(given.make, full=given.full)
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # by another process: the memory of one that has started torch would be counted as its children's
-        subprocess.run([sys.executable, __file__, "--make", name], check=True)
+        size = ["--full"] if given.full else []
+        subprocess.run([sys.executable, __file__, "--make", name, *size], check=True)
         for minutes in given.minutes:
-            print(f"{minutes:g} minutes, narrow: {memory(folder, minutes)}", flush=True)
+            print(f"{minutes:g} minutes: {memory(folder, minutes)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from mediacodec.codecs import CODECS
 from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest, read_manifest
 from mediacodec_bitstream import AudioParameters
-from mediacodec_models.importers import dac, encodec, mimi, snac
+from mediacodec_models.importers import dac, encodec, mimi, snac, wavtokenizer
 from mediacodec_models.importers.checkpoint import Checkpoint, read_checkpoint
 from mediacodec_models.installing import new_model, place_of
 
@@ -42,6 +42,7 @@ IMPORTERS: dict[str, Importer] = {
     "encodec": Importer(encodec.recognises, encodec.convert),
     "mimi": Importer(mimi.recognises, mimi.convert),
     "snac": Importer(snac.recognises, snac.convert),
+    "wavtokenizer": Importer(wavtokenizer.recognises, wavtokenizer.convert),
 }
 
 
