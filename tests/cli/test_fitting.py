@@ -1,6 +1,7 @@
 """A codec whose encoding is fitting, on the command line: progress, and Ctrl-C once and twice."""
 
 import contextlib
+import re
 import runpy
 import signal
 import subprocess
@@ -44,7 +45,8 @@ class TestInterrupts:
         with subprocess.Popen([*command, *map(str, words)], stderr=subprocess.PIPE) as program:
             try:
                 deadline = time.monotonic() + 240  # torch loads slowly on a busy machine
-                while not (progress.exists() and "fit_step=" in progress.read_text()):
+                # before the first step there is nothing yet to keep
+                while not (progress.exists() and re.search(r"fit_step=[1-9]", progress.read_text())):
                     assert program.poll() is None, program.stderr.read().decode()
                     assert time.monotonic() < deadline
                     time.sleep(0.05)
@@ -80,7 +82,7 @@ class TestInterrupts:
         assert not (folder / "a.mcx").exists()
         outcome = run("decode", "-i", folder / "a.mcx.partial", folder / "a.y4m")
         assert outcome.code == 4
-        assert "4 pictures" in outcome.err
+        assert re.search("decoded [46] pictures", outcome.err), "the third group may have been done on a busy machine"
         outcome = run("encode", "-i", film, *words, "-crf", "21", "-resume", folder / "a.mcx")
         outcome.fails(2, "made with -preset faster -crf 20 -g 2, not with -preset faster -crf 21 -g 2")
         outcome = run("encode", "-i", film, *words, "-resume", "-progress", progress, folder / "a.mcx").works()

@@ -45,6 +45,8 @@ def test_packets_of_codes_hold_those_codes_and_sound_the_same(codec: Any, bit_ra
     """All codebooks, and a cap under which packets differ in their number."""
     if bit_rate is not None:  # of the best rate
         header, packets = codec.coded("file", 2.3)
+        if codec.code_reader(header).num_codebooks == 1:
+            bit_rate = 1.1  # there is no lower one
         bit_rate *= 8 * sum(len(packet.data) for packet in packets) / 2.3
     header, packets = codec.encode(codec.speech(2.3), bit_rate=bit_rate)
     codes = codes_of(codec, header, packets)
