@@ -224,7 +224,7 @@ def test_the_published_shapes(config: dict[str, Any], context: int | None, milli
         ({"attn_window_size": 32, "encoder_dim": 2}, "attention over"),
         ({"decoder_rates": [3, 3]}, "rates"),
         ({"latent_dim": 7}, "latent_dim"),
-        ({"vq_strides": [4, 2, 2, 1]}, "lacks the tensor"),
+        ({"vq_strides": [4, 2, 2, 1]}, "without the tensor"),
     ],
 )
 def test_what_is_not_this_network_is_refused(tmp_path: Path, change: dict[str, Any], word: str) -> None:
