@@ -19,6 +19,7 @@ import numpy as np
 import soundfile
 
 RATE = 44_100
+BLOCK = 5.0  # seconds of sound made at once: what this process holds is counted as its children's
 TESTS = Path(__file__).parents[1]
 NARROW = {"encoder_hidden_size": 8, "decoder_hidden_size": 64, "n_codebooks": 9}
 
@@ -57,8 +58,8 @@ def memory(folder: Path, minutes: float) -> str:
     """What a file of so many minutes takes."""
     wav, coded, back = (str(folder / name) for name in ("in.wav", "coded.mcx", "out.wav"))
     with soundfile.SoundFile(wav, "w", RATE, 1) as file:
-        for minute in range(int(np.ceil(minutes))):
-            file.write(music(60 * min(1.0, minutes - minute), 60.0 * minute))
+        for start in np.arange(0, 60 * minutes, BLOCK):
+            file.write(music(min(BLOCK, 60 * minutes - start), start))
     models = ("-models", str(folder / "models"))
     there = run("encode", "-y", *models, "-i", wav, "-c:a", "dac", coded)
     again = run("decode", "-y", *models, "-i", coded, back)
@@ -80,7 +81,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        # by another process: the memory of one that has started torch would be counted as its children's
+        # by another process, for the same reason
         size = ["--full"] if given.full else []
         subprocess.run([sys.executable, __file__, "--make", name, *size], check=True)
         for minutes in given.minutes:

@@ -209,7 +209,7 @@ def test_every_tensor_of_the_published_model_has_its_place() -> None:
         ({"encoder_hidden_size": 5}, "configuration says"),
         ({"encoder_hidden_size": "many"}, "no sense"),
         ({"n_codebooks": 0}, "num_codebooks is 0"),
-        ({"n_codebooks": 7}, "lacks the tensor"),
+        ({"n_codebooks": 7}, "without the tensor"),
         ({"downsampling_ratios": [1 << 40]}, "rates"),
         ({"upsampling_ratios": [2]}, "rates"),
         ({"sampling_rate": 0}, "sample rate"),

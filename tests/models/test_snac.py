@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 package = pytest.importorskip("snac", reason="snac is not installed: pip install 'mediacodec[parity]'")
 
 from mediacodec.codecs import CODECS  # noqa: E402
+from mediacodec.codecs.rvq_codes import RvqCodeWriter  # noqa: E402
 from mediacodec.errors import BitstreamError, ModelError, ParameterError  # noqa: E402
 from mediacodec.manifest import Manifest  # noqa: E402
 from mediacodec_models.audio.snac import SnacConfig, context_frames, tensors  # noqa: E402
@@ -163,6 +164,13 @@ def test_fewer_codebooks_are_refused(pair: tuple[Any, Manifest]) -> None:
     few = type(header)(**{**vars(header), "fields": {**header.fields, "extradata": b"\x01\x00"}})
     with pytest.raises(BitstreamError, match="1 codebooks of"):
         family.decoder(model, few)
+    slots = np.zeros((model.settings["num_codebooks"], 9), dtype=np.uint16)
+    assert len(RvqCodeWriter(model, "wndw", slots).packets()) >= 1
+    with pytest.raises(ParameterError, match="codebooks, frames"):
+        RvqCodeWriter(model, "wndw", slots[:-1])
+    slots[-1, 3] = model.settings["codebook_size"]
+    with pytest.raises(ParameterError, match="at least"):
+        RvqCodeWriter(model, "wndw", slots)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +224,7 @@ def test_the_published_shapes(config: dict[str, Any], context: int | None, milli
         ({"attn_window_size": 32, "encoder_dim": 2}, "attention over"),
         ({"decoder_rates": [3, 3]}, "rates"),
         ({"latent_dim": 7}, "latent_dim"),
-        ({"vq_strides": [4, 2, 2, 1]}, "lacks the tensor"),
+        ({"vq_strides": [4, 2, 2, 1]}, "without the tensor"),
     ],
 )
 def test_what_is_not_this_network_is_refused(tmp_path: Path, change: dict[str, Any], word: str) -> None:

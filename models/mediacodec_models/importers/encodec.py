@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from mediacodec.errors import ModelError
 from mediacodec_models.audio.encodec import PUBLISHED_24K, PUBLISHED_48K, EncodecConfig, Network, shapes
 from mediacodec_models.graph_builder import GraphBuilder
 from mediacodec_models.importers.checkpoint import Checkpoint
 from mediacodec_models.importers.model_folder import About, write_model
+from mediacodec_models.importers.weights import plain_weights
 from mediacodec_models.layers.graph_layers import GraphLayers, Stream, Whole
 
 LICENCE = "not stated for the weights; ask their authors"
@@ -189,22 +189,4 @@ def canonical(key: str) -> str:
 def weights_of(checkpoint: Checkpoint, config: EncodecConfig) -> dict[str, NDArray[np.float32]]:
     """Every tensor of the network, weight normalisation folded. Raises ModelError where one is missing or misshapen."""
     found = {canonical(key): value for key, value in checkpoint.tensors.items()}
-    result = {}
-    for name, shape in shapes(config).items():
-        tensor = found.get(name)
-        if tensor is None and f"{name}_g" in found and f"{name}_v" in found:
-            tensor = folded(found[f"{name}_g"], found[f"{name}_v"])
-        if tensor is None:
-            raise ModelError(f"{checkpoint.path} is EnCodec without {name}")
-        if tuple(tensor.shape) != shape:
-            raise ModelError(f"{checkpoint.path}: {name} is {tuple(tensor.shape)}, its configuration says {shape}")
-        result[name] = tensor.float().numpy()
-    return result
-
-
-def folded(size: Tensor, direction: Tensor) -> Tensor:
-    """Weight normalisation: each slice of the first axis points along `direction` and is `size` long.
-
-    Of a transposed convolution that axis is its inputs.
-    """
-    return direction * (size / direction.flatten(1).norm(dim=1).view(-1, *[1] * (direction.ndim - 1)))
+    return plain_weights(checkpoint, found, shapes(config))

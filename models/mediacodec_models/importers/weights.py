@@ -30,7 +30,7 @@ def plain_weights(
             if tensor is None and layer + size in found and layer + direction in found:
                 tensor = folded(found[layer + size], found[layer + direction])
         if tensor is None:
-            raise ModelError(f"{checkpoint.path} lacks the tensor {name}")
+            raise ModelError(f"{checkpoint.path} is without the tensor {name}")
         if tuple(tensor.shape) != shape:
             raise ModelError(f"{checkpoint.path}: {name} is {tuple(tensor.shape)}, its configuration says {shape}")
         result[name] = tensor.detach().float().numpy()
