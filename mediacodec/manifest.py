@@ -16,17 +16,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
-import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.errors import ModelError, ModelMismatchError, ModelNotFoundError
+from mediacodec.npz import names, open_npz, read_array
 from mediacodec_bitstream import canonical_hash
 
 SCHEMA = 1
 ZOO = Path(__file__).parent / "zoo"
 MAX_MANIFEST = 1 << 20  # bytes
+MAX_TABLES = 1 << 28  # bytes of an array, unpacked
 
 
 @dataclass(frozen=True)
@@ -106,11 +106,12 @@ class Manifest:
 
     def _load(self, name: str, expected: bytes) -> dict[str, NDArray[Any]]:
         try:
-            with (self.folder / name).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                arrays = {key: archive[key] for key in archive.files}
-        except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
+            with (self.folder / name).open("rb") as file, open_npz(file) as archive:
+                arrays = {key: read_array(archive, key, max_bytes=MAX_TABLES) for key in names(archive)}
+            found = canonical_hash(arrays)
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise ModelError(f"model {self.name}: cannot read {name}: {error}") from error
-        if canonical_hash(arrays) != expected:
+        if found != expected:
             raise ModelMismatchError(f"model {self.name}: {name} does not match its manifest; reinstall it")
         return arrays
 
