@@ -237,7 +237,7 @@ class RvqCodeReader:
     def __init__(self, model: Manifest, header: StreamHeader) -> None:
         settings = RvqSettings(model)
         self._header = header
-        self._frame_size = settings.frame_size
+        self._frame_size, self._least = settings.frame_size, settings.least_codebooks
         self._max_frames = int(MAX_PACKET_SECONDS * settings.frame_rate)
         self.frame_rate, self.codebook_size = settings.frame_rate, settings.codebook_size
         entropy, self.num_codebooks, self._counted = read_extradata(header.fields.get("extradata"), model)
@@ -259,8 +259,15 @@ class RvqCodeReader:
             raise CorruptError(f"a packet of {packet.duration} samples is not whole frames of {self._frame_size}")
         size = self._header.symbol_crc_size
         coded, crc = unseal(packet.data, size)
-        codes = self._entropy.decode(coded, self.num_codebooks, frames, counted=self._counted)
+        codes = self._decoded(coded, frames)
         check_symbols(codes, crc, size)
+        return codes
+
+    def _decoded(self, coded: bytes, frames: int) -> Codes:
+        """Codes that are enough for the model's network. Raises CorruptError."""
+        codes = self._entropy.decode(coded, self.num_codebooks, frames, counted=self._counted)
+        if len(codes) < self._least:
+            raise CorruptError(f"a packet has {len(codes)} codebooks, which decode from {self._least} on")
         return codes
 
 
