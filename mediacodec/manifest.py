@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ SCHEMA = 1
 ZOO = Path(__file__).parent / "zoo"
 MAX_MANIFEST = 1 << 20  # bytes
 MAX_TABLES = 1 << 28  # bytes of an array, unpacked
+MAX_STATE = 1 << 26  # numbers in a state of a graph
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,8 @@ def read_manifest(folder: Path) -> Manifest:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw["schema"] != SCHEMA:
             raise ModelError(f"{path} has schema {raw['schema']}; this version reads {SCHEMA}: upgrade mediacodec")
+        if not isinstance(raw["settings"], dict):
+            raise TypeError("its settings must be an object")
         graphs = {name: _graph(value) for name, value in raw["graphs"].items()}
         plain = ("name", "alias", "family", "licence", "description", "weights_sha256", "tables_sha256")
         return Manifest(
@@ -150,7 +154,7 @@ def read_manifest(folder: Path) -> Manifest:
         )
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path} is not a model manifest: {error!r}") from error
 
 
@@ -165,9 +169,11 @@ def _text(raw: dict[str, Any], key: str) -> str:
 
 def _graph(raw: dict[str, Any]) -> Graph:
     name = str(raw["file"])
-    if Path(name).name != name or name in ("", ".."):
+    if Path(name).name != name or name in ("", "..") or "\0" in name:
         raise ValueError(f"file name {name!r} points outside the model's folder")
     states = tuple(Tensor(s["name"], tuple(int(n) for n in s["shape"])) for s in raw.get("states", ()))
+    if any(min(s.shape, default=0) < 0 or math.prod(s.shape) > MAX_STATE for s in states):
+        raise ValueError(f"{name} has states of impossible shapes")
     return Graph(name, str(raw["sha256"]), states)
 
 

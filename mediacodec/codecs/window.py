@@ -41,7 +41,7 @@ class WindowSettings(RvqSettings):
         try:
             self.context_frames = int(model.settings["context_frames"])
             self.window_frames = int(model.settings["window_frames"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelError(f"model {model.name}: settings of a window are missing or wrong: {error!r}") from error
         most = MAX_WINDOW_SECONDS * self.frame_rate
         if not (0 <= self.context_frames <= most and 1 <= self.window_frames <= max(1, most)):

@@ -11,12 +11,14 @@ import pytest
 
 from mediacodec import manifest
 from mediacodec.codecs import Decoder, Encoder, code_reader
-from mediacodec.codecs.rvq import RvqDecoder, RvqEncoder, best_path
+from mediacodec.codecs.rvq import RvqCodeReader, RvqDecoder, RvqEncoder, best_path
 from mediacodec.codecs.rvq_rate import RateCap
 from mediacodec.codecs.rvq_settings import RvqSettings
+from mediacodec.codecs.rvq_symbols import CodeTables, encode_codes
 from mediacodec.errors import ModelError, ParameterError, UnsupportedFeatureError
 from mediacodec.manifest import Manifest
 from mediacodec.session import StepGraph
+from mediacodec_bitstream import CorruptError, Packet, seal, symbol_crc
 
 SETTINGS = {
     "sample_rate": 16000,
@@ -239,3 +241,33 @@ def test_digital_silence_is_a_sound_like_any_other(model: Manifest, graph: str) 
     }[graph]
     outputs, state = step.step(inputs, state)
     assert all(np.isfinite(value).all() for value in (*outputs.values(), *state))
+
+
+def test_packets_with_too_few_codebooks_are_corrupt(model: Manifest) -> None:
+    header = Encoder("speech", bit_rate=1500).header
+    most, size = header.fields["extradata"][0], header.symbol_crc_size
+    needy = replace(model, settings={**model.settings, "least_codebooks": most})
+    for count in (most, most - 1):
+        codes = np.zeros((count, 50), dtype=np.uint16)
+        coded = encode_codes(codes, CodeTables.of(model), max_codebooks=most)
+        packet = Packet(0, 0, seal(coded, symbol_crc(codes), size), 50 * 320)
+        if count == most:
+            assert np.array_equal(RvqCodeReader(needy, header).read(packet), codes)
+        else:
+            with pytest.raises(CorruptError, match=f"{count} codebooks, which decode from {most} on"):
+                RvqCodeReader(needy, header).read(packet)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sample_rate": float("inf")},
+        {"pre_skip": 1 << 40},
+        {"num_codebooks": 256, "bits_first_frame": [1] * 256, "bits_per_frame": [1] * 256},
+        {"codebook_size": 1 << 16},
+        {"codebook_size": 0},
+    ],
+)
+def test_settings_that_no_stream_can_have(model: Manifest, changes: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match="model speech-1: "):
+        settings(model, **changes)

@@ -237,6 +237,15 @@ class TestWeights:
         with pytest.raises(ModelError, match="beyond what float32 holds"):
             ContextWeights(arrays)
 
+    @pytest.mark.parametrize("value", [np.int64(-(1 << 63)), np.uint64((1 << 64) - 1), np.int64(1 << 62)])
+    @pytest.mark.parametrize("name", ["bias", "fine", "gain", "bits"])
+    def test_numbers_that_wrap_around_are_refused(self, name: str, value: Any) -> None:
+        raw = make_arrays()
+        raw[name] = raw[name].astype(value.dtype)
+        raw[name].flat[0] = value
+        with pytest.raises(ModelError, match="context network"):
+            ContextWeights(raw)
+
     def test_an_order_names_every_entry_once(self) -> None:
         arrays = make_arrays()
         arrays["order"][1, 0] = arrays["order"][1, 1]
