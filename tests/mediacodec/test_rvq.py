@@ -11,6 +11,7 @@ import pytest
 
 from mediacodec import manifest
 from mediacodec.codecs import Decoder, Encoder, code_reader
+from mediacodec.codecs.base import LOUDEST, channel_samples
 from mediacodec.codecs.rvq import RvqCodeReader, RvqDecoder, RvqEncoder, best_path
 from mediacodec.codecs.rvq_rate import RateCap
 from mediacodec.codecs.rvq_settings import RvqSettings
@@ -271,3 +272,14 @@ def test_packets_with_too_few_codebooks_are_corrupt(model: Manifest) -> None:
 def test_settings_that_no_stream_can_have(model: Manifest, changes: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match="model speech-1: "):
         settings(model, **changes)
+
+
+def test_samples_that_are_no_numbers_are_silent() -> None:
+    good = np.array([[0.5, -3.0, 40_000.0]], dtype=np.float32)
+    assert channel_samples(good, 16_000, 1) is good
+    bad = np.array([[np.nan, np.inf, -np.inf, 0.5, 3e38, -3e38]], dtype=np.float32)
+    found = channel_samples(bad, 16_000, 1)
+    assert found.dtype == np.float32
+    assert found[0].tolist() == [0, 0, 0, 0.5, LOUDEST, -LOUDEST]
+    assert np.isnan(bad[0, 0]), "the caller's own"
+    assert channel_samples(np.zeros(0, np.float32), 16_000, 1).shape == (1, 0)
