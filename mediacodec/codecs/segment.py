@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from mediacodec.codecs.base import Codes, Samples, channel_samples
-from mediacodec.codecs.rvq import FADE_SECONDS, HOLD_SECONDS
+from mediacodec.codecs.rvq_decoder import FADE_SECONDS, HOLD_SECONDS
 from mediacodec.codecs.rvq_symbols import encode_codes
 from mediacodec.codecs.segment_packet import HEAD, MAX_SCALE, Segment, SegmentCodeReader, SegmentSettings, symbols
 from mediacodec.errors import ModelError, ParameterError

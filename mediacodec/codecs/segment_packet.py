@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.codecs.base import Codes
-from mediacodec.codecs.rvq import RvqCodeReader
+from mediacodec.codecs.rvq_codes import RvqCodeReader
 from mediacodec.codecs.rvq_settings import MAX_PACKET_SECONDS, RvqSettings
 from mediacodec.errors import ModelError, ParameterError
 from mediacodec.manifest import Manifest

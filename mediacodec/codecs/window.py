@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.codecs.base import LIVE_BELOW, Codes, Samples
-from mediacodec.codecs.rvq import Paths, RvqDecoder, RvqEncoder, joined
+from mediacodec.codecs.rvq import Paths, RvqEncoder, joined
+from mediacodec.codecs.rvq_decoder import RvqDecoder
 from mediacodec.codecs.rvq_settings import MAX_PACKET_SECONDS, RvqSettings
 from mediacodec.errors import ModelError
 from mediacodec.frames import AudioChunk

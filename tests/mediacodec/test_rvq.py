@@ -12,7 +12,9 @@ import pytest
 from mediacodec import manifest
 from mediacodec.codecs import Decoder, Encoder, code_reader
 from mediacodec.codecs.base import LOUDEST, channel_samples
-from mediacodec.codecs.rvq import RvqCodeReader, RvqDecoder, RvqEncoder, best_path
+from mediacodec.codecs.rvq import RvqEncoder, best_path
+from mediacodec.codecs.rvq_codes import RvqCodeReader
+from mediacodec.codecs.rvq_decoder import RvqDecoder
 from mediacodec.codecs.rvq_rate import RateCap
 from mediacodec.codecs.rvq_settings import RvqSettings
 from mediacodec.codecs.rvq_symbols import CodeTables, encode_codes

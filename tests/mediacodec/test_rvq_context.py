@@ -12,9 +12,10 @@ import pytest
 
 from mediacodec import manifest
 from mediacodec.codecs import CODECS
-from mediacodec.codecs.rvq import RvqDecoder, RvqEncoder
+from mediacodec.codecs.rvq import RvqEncoder
 from mediacodec.codecs.rvq_context import ContextModel, History, activated
 from mediacodec.codecs.rvq_context_weights import AGES, ContextWeights, frequencies, one_row
+from mediacodec.codecs.rvq_decoder import RvqDecoder
 from mediacodec.codecs.rvq_entropy import read_extradata, write_extradata
 from mediacodec.errors import ModelError, ModelMismatchError, ParameterError
 from mediacodec.file_writer import FileWriter
