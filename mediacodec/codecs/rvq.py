@@ -8,7 +8,6 @@ any number of streams share a model.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,7 +21,7 @@ from mediacodec.errors import ParameterError
 from mediacodec.frames import AudioChunk
 from mediacodec.manifest import Manifest
 from mediacodec.session import shared_graph
-from mediacodec_bitstream import RC24, AudioParameters, Packet, StreamHeader, seal, symbol_crc
+from mediacodec_bitstream import Packet, StreamHeader, seal, symbol_crc
 
 Paths = NDArray[Any]  # what the encoder graph found, its second axis the frames; see best_path
 
@@ -76,19 +75,9 @@ class RvqEncoder:
         self.header = self._make_header(model, stream_id, crc_size, extradata)
 
     def _make_header(self, model: Manifest, stream_id: int, crc_size: int, extradata: bytes) -> StreamHeader:
-        s = self._settings
-        return StreamHeader(
-            stream_id,
-            self.fourcc,
-            AudioParameters(s.sample_rate, s.channels, s.pre_skip, s.frame_size),
-            Fraction(1, s.sample_rate),
-            packet_duration=self._packet_frames * s.frame_size,
-            algorithmic_delay=s.algorithmic_delay,
-            coder=RC24,
-            symbol_crc_size=crc_size,
-            model_hash=model.weights_hash,
-            tables_hash=model.tables_hash,
-            fields={"model_name": model.name, "extradata": extradata},
+        duration = self._packet_frames * self._settings.frame_size
+        return self._settings.stream_header(
+            model, self.fourcc, stream_id, packet_duration=duration, crc_size=crc_size, extradata=extradata
         )
 
     def push(self, samples: AudioChunk | Samples) -> list[Packet]:

@@ -81,18 +81,9 @@ class RvqCodeWriter:
         self._packet_frames = s.packet_frames(1.0)
         self._num_codebooks = len(codes)
         self._varies = bool((self._counts != self._num_codebooks).any())
-        self.header = StreamHeader(
-            stream_id,
-            fourcc,
-            AudioParameters(s.sample_rate, s.channels, s.pre_skip, s.frame_size),
-            Fraction(1, s.sample_rate),
-            packet_duration=self._packet_frames * s.frame_size,
-            algorithmic_delay=s.algorithmic_delay,
-            coder=RC24,
-            symbol_crc_size=CRC_SIZE,
-            model_hash=model.weights_hash,
-            tables_hash=model.tables_hash,
-            fields={"model_name": model.name, "extradata": bytes([self._num_codebooks, self._varies])},
+        duration, extradata = self._packet_frames * s.frame_size, bytes([self._num_codebooks, self._varies])
+        self.header = s.stream_header(
+            model, fourcc, stream_id, packet_duration=duration, crc_size=CRC_SIZE, extradata=extradata
         )
 
     @property

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.codecs.rvq_symbols import CodeTables
 from mediacodec.errors import ModelError, ParameterError
 from mediacodec.manifest import Manifest
+from mediacodec_bitstream import RC24, AudioParameters, StreamHeader
 
 MAX_PACKET_SECONDS = 10
 MAX_CHANNELS = 2
@@ -101,6 +104,24 @@ class RvqSettings:
         if not shortest / 2 < packet_duration <= MAX_PACKET_SECONDS:  # also refuses NaN
             raise ParameterError(f"packet_duration {packet_duration} s is not in {shortest:g}..{MAX_PACKET_SECONDS} s")
         return round(packet_duration * self.frame_rate)
+
+    def stream_header(
+        self, model: Manifest, fourcc: str, stream_id: int, *, packet_duration: int, crc_size: int, extradata: bytes
+    ) -> StreamHeader:
+        """The header of a stream of the model; packet_duration in samples."""
+        return StreamHeader(
+            stream_id,
+            fourcc,
+            AudioParameters(self.sample_rate, self.channels, self.pre_skip, self.frame_size),
+            Fraction(1, self.sample_rate),
+            packet_duration=packet_duration,
+            algorithmic_delay=self.algorithmic_delay,
+            coder=RC24,
+            symbol_crc_size=crc_size,
+            model_hash=model.weights_hash,
+            tables_hash=model.tables_hash,
+            fields={"model_name": model.name, "extradata": extradata},
+        )
 
     def tables(self, model: Manifest) -> CodeTables:
         """The entropy tables of the model. Raises ModelError where they are not for such codebooks."""
