@@ -13,6 +13,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 
 from mediacodec.errors import ModelError  # noqa: E402
+from mediacodec_models import importers  # noqa: E402
 from mediacodec_models.importers import mimi  # noqa: E402
 from mediacodec_models.importers.checkpoint import Checkpoint, read_checkpoint  # noqa: E402
 from mediacodec_models.importers.weights import folded, plain_weights  # noqa: E402
@@ -78,3 +79,17 @@ def test_halves_of_a_weight_that_do_not_fit(size: tuple[int, ...]) -> None:
 
 def test_a_codebook_of_one_axis_takes_no_square_of_it() -> None:
     assert mimi.entries(torch.ones(1 << 20), torch.ones(1 << 20)) is None
+
+
+def test_a_network_that_does_not_run_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Any) -> None:
+        raise RuntimeError("Gather: index out of range\nand more of it")
+
+    anything = importers.Importer(lambda _: True, lambda *_: {})
+    monkeypatch.setattr(importers, "IMPORTERS", {"anything": anything})
+    monkeypatch.setattr(importers, "read_manifest", lambda _: None)
+    monkeypatch.setattr(importers, "check", fail)
+    path = saved(tmp_path / "a.pth", {"a": torch.zeros(1)})
+    with pytest.raises(ModelError, match=r"a\.pth: its network does not run: Gather: index out of range$"):
+        importers.import_model(path, folder=tmp_path / "models")
+    assert list((tmp_path / "models").iterdir()) == []
