@@ -73,7 +73,7 @@ def test_halves_of_a_weight_that_do_not_fit(size: tuple[int, ...]) -> None:
     assert right is not None
     assert right.shape == direction.shape
     halves = {"a.weight_g": torch.ones(size), "a.weight_v": direction}
-    with pytest.raises(ModelError, match=r"lacks the tensor a\.weight"):
+    with pytest.raises(ModelError, match=r"without the tensor a\.weight"):
         plain_weights(Checkpoint(Path("x"), halves, {}), halves, {"a.weight": (4, 3, 2)})
 
 

@@ -194,7 +194,7 @@ def theirs(key: str) -> str:
         ({"num_filters": "many"}, "no sense"),
         ({"num_filters": -4}, "filters is -4"),
         ({"num_residual_layers": 1 << 40}, "residual_layers"),
-        ({"num_residual_layers": 2}, "lacks the tensor"),
+        ({"num_residual_layers": 2}, "without the tensor"),
         ({"num_filters": float("inf")}, "no sense"),
         ({"chunk_length_s": 1.0, "sampling_rate": None}, "no sense"),
         ({"sampling_rate": 0}, "sample rate"),

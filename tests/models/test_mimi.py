@@ -202,7 +202,7 @@ def their_name(key: str) -> str:
         ({"num_filters": 5}, "configuration says"),
         ({"num_filters": "many"}, "no sense"),
         ({"num_hidden_layers": 1 << 40}, "layers is"),
-        ({"num_hidden_layers": 3}, "lacks the tensor"),
+        ({"num_hidden_layers": 3}, "without the tensor"),
         ({"num_filters": float("inf")}, "no sense"),
         ({"num_attention_heads": 32}, "no sense"),
         ({"sliding_window": 1}, "context"),
