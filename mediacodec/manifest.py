@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -16,17 +17,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
-import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.errors import ModelError, ModelMismatchError, ModelNotFoundError
+from mediacodec.npz import names, open_npz, read_array
 from mediacodec_bitstream import canonical_hash
 
 SCHEMA = 1
 ZOO = Path(__file__).parent / "zoo"
 MAX_MANIFEST = 1 << 20  # bytes
+MAX_TABLES = 1 << 28  # bytes of an array, unpacked
+MAX_STATE = 1 << 26  # numbers in a state of a graph
 
 
 @dataclass(frozen=True)
@@ -106,11 +108,12 @@ class Manifest:
 
     def _load(self, name: str, expected: bytes) -> dict[str, NDArray[Any]]:
         try:
-            with (self.folder / name).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                arrays = {key: archive[key] for key in archive.files}
-        except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
+            with (self.folder / name).open("rb") as file, open_npz(file) as archive:
+                arrays = {key: read_array(archive, key, max_bytes=MAX_TABLES) for key in names(archive)}
+            found = canonical_hash(arrays)
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise ModelError(f"model {self.name}: cannot read {name}: {error}") from error
-        if canonical_hash(arrays) != expected:
+        if found != expected:
             raise ModelMismatchError(f"model {self.name}: {name} does not match its manifest; reinstall it")
         return arrays
 
@@ -135,6 +138,8 @@ def read_manifest(folder: Path) -> Manifest:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw["schema"] != SCHEMA:
             raise ModelError(f"{path} has schema {raw['schema']}; this version reads {SCHEMA}: upgrade mediacodec")
+        if not isinstance(raw["settings"], dict):
+            raise TypeError("its settings must be an object")
         graphs = {name: _graph(value) for name, value in raw["graphs"].items()}
         plain = ("name", "alias", "family", "licence", "description", "weights_sha256", "tables_sha256")
         return Manifest(
@@ -149,7 +154,7 @@ def read_manifest(folder: Path) -> Manifest:
         )
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path} is not a model manifest: {error!r}") from error
 
 
@@ -164,9 +169,11 @@ def _text(raw: dict[str, Any], key: str) -> str:
 
 def _graph(raw: dict[str, Any]) -> Graph:
     name = str(raw["file"])
-    if Path(name).name != name or name in ("", ".."):
+    if Path(name).name != name or name in ("", "..") or "\0" in name:
         raise ValueError(f"file name {name!r} points outside the model's folder")
     states = tuple(Tensor(s["name"], tuple(int(n) for n in s["shape"])) for s in raw.get("states", ()))
+    if any(min(s.shape, default=0) < 0 or math.prod(s.shape) > MAX_STATE for s in states):
+        raise ValueError(f"{name} has states of impossible shapes")
     return Graph(name, str(raw["sha256"]), states)
 
 

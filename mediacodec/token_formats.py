@@ -10,16 +10,15 @@ import importlib
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mediacodec.errors import InputError, MissingExtraError, ParameterError
+from mediacodec.npz import names, open_npz, read_array
 from mediacodec.tokens import MAX_CODES, Tokens
 
 MAX_TEXT = 1 << 27  # bytes of a line of JSON, or of a Parquet file's columns
@@ -88,34 +87,18 @@ def _about(tokens: Tokens) -> dict[str, Any]:
 
 
 def _read_npz(file: BinaryIO) -> dict[str, Any]:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
-            return {name: _member(archive, name) for name in NAMES if f"{name}.npy" in names}
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        raise InputError(f"it is no npz: {error}") from error
+    with open_npz(file) as archive:
+        return {name: _member(archive, name) for name in names(archive) if name in NAMES}
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> Any:
-    """One array of an archive; its size is known before it is read, however much it would unpack to."""
-    with archive.open(f"{name}.npy") as member:
-        version = np.lib.format.read_magic(member)
-        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        if version not in header:
-            raise ParameterError(f"{name} is of a version of npy that is not known")
-        shape, by_columns, kind = header[version](member)
-        count = 1
-        for side in shape:
-            count *= side
-        if kind.hasobject or count < 0 or (name == "codes" and kind.kind not in "iu"):
-            raise ParameterError(f"{name} is {kind} {list(shape)}")
-        if count > MAX_CODES or (name != "codes" and count * kind.itemsize > MAX_FIELD):
-            raise ParameterError(f"{name} is too large: {kind} {list(shape)}")
-        data = member.read(count * kind.itemsize)
-    if len(data) != count * kind.itemsize:
-        raise ParameterError(f"{name} ends early")
-    array: NDArray[Any] = np.frombuffer(data, kind).reshape(shape, order="F" if by_columns else "C")
-    return array if name == "codes" else array.item()
+    """One field."""
+    if name != "codes":
+        return read_array(archive, name, max_bytes=MAX_FIELD).item()
+    array = read_array(archive, name, max_bytes=8 * MAX_CODES)
+    if array.size > MAX_CODES:
+        raise ParameterError(f"codes are too many: {list(array.shape)}")
+    return array
 
 
 def _write_json(tokens: Tokens, file: BinaryIO) -> None:

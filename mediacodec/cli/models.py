@@ -147,19 +147,20 @@ def import_checkpoint(console: Console, checkpoint: Path, name: str | None, fold
 
 
 def _sound(model: Manifest) -> dict[str, str]:
-    """What a sound model's settings come to, in units for people."""
+    """What a sound model's settings come to, in units for people; nothing where they make no sense."""
     s = model.settings
-    if not {"sample_rate", "frame_size", "algorithmic_delay", "bits_per_frame"} <= s.keys():
+    try:
+        channels, rate, size = s.get("channels", 1), s["sample_rate"], s["frame_size"]
+        kilobits = [bits * rate / size / 1000 for bits in (s["bits_per_frame"][0], s["bits_per_frame"][-1])]
+        lines = {
+            "sound": f"{rate / 1000:g} kHz, {channels} channel{'s' if channels > 1 else ''}",
+            "rates": f"{kilobits[0]:.3g} to {kilobits[1]:.3g} kbit/s, packets' checks not counted",
+            "delay": f"{1000 * s['algorithmic_delay'] / rate:.1f} ms",
+        }
+        if s.get("start_frames", 1) > 1:
+            lines["delay"] += f"; the first packet comes after {1000 * s['start_frames'] * size / rate:.1f} ms"
+    except (LookupError, TypeError, ValueError, ArithmeticError):
         return {}
-    channels, rate = s.get("channels", 1), s["sample_rate"]
-    kilobits = [bits * rate / s["frame_size"] / 1000 for bits in (s["bits_per_frame"][0], s["bits_per_frame"][-1])]
-    lines = {
-        "sound": f"{rate / 1000:g} kHz, {channels} channel{'s' if channels > 1 else ''}",
-        "rates": f"{kilobits[0]:.3g} to {kilobits[1]:.3g} kbit/s, packets' checks not counted",
-        "delay": f"{1000 * s['algorithmic_delay'] / rate:.1f} ms",
-    }
-    if s.get("start_frames", 1) > 1:
-        lines["delay"] += f"; the first packet comes after {1000 * s['start_frames'] * s['frame_size'] / rate:.1f} ms"
     return lines | ({"parity": s["parity"]} if "parity" in s else {})
 
 

@@ -20,11 +20,12 @@ from mediacodec.codecs import (
     overfit,
     overfit_decoder,
     rvq,
+    rvq_decoder,
     segment,
     window,
 )
 from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader, Codes, CodeWriter, VideoDecoder, VideoEncoder
-from mediacodec.codecs.rvq_codes import RvqCodeWriter
+from mediacodec.codecs.rvq_codes import RvqCodeReader, RvqCodeWriter
 from mediacodec.codecs.segment_packet import SegmentCodeReader
 from mediacodec.errors import ModelError, UnsupportedFeatureError
 from mediacodec.manifest import Manifest
@@ -52,10 +53,10 @@ class Family:
 
 
 CODECS: dict[str, Family] = {
-    "rvq": Family("rvq1", "audio", rvq.RvqEncoder, rvq.RvqDecoder, rvq.RvqCodeReader, RvqCodeWriter, context=True),
-    "causal": Family("caus", "audio", causal.CausalEncoder, causal.CausalDecoder, rvq.RvqCodeReader, RvqCodeWriter),
+    "rvq": Family("rvq1", "audio", rvq.RvqEncoder, rvq_decoder.RvqDecoder, RvqCodeReader, RvqCodeWriter, context=True),
+    "causal": Family("caus", "audio", causal.CausalEncoder, causal.CausalDecoder, RvqCodeReader, RvqCodeWriter),
     "segment": Family("sgmt", "audio", segment.SegmentEncoder, segment.SegmentDecoder, SegmentCodeReader),
-    "window": Family("wndw", "audio", window.WindowEncoder, window.WindowDecoder, rvq.RvqCodeReader, RvqCodeWriter),
+    "window": Family("wndw", "audio", window.WindowEncoder, window.WindowDecoder, RvqCodeReader, RvqCodeWriter),
     "live": Family("live", "video", live.LiveEncoder, live_decoder.LiveDecoder),
     "inr": Family("inr1", "video", inr.InrEncoder, inr_decoder.InrDecoder, fits=True),
     "overfit": Family("ovft", "video", overfit.OverfitEncoder, overfit_decoder.OverfitDecoder, fits=True),

@@ -17,6 +17,7 @@ from mediacodec.frames import AudioChunk, VideoFrame
 from mediacodec_bitstream import Packet, StreamHeader
 
 LIVE_BELOW = 0.2  # seconds: packets shorter than this are for live use
+LOUDEST = 65_536.0  # a sample: 16-bit sound that nobody scaled still fits, and its squares are numbers
 
 Samples = NDArray[np.float32]
 Codes = NDArray[np.uint16]
@@ -169,7 +170,9 @@ class CodeWriter(Protocol):
 
 
 def channel_samples(samples: AudioChunk | Samples, sample_rate: int, channels: int) -> Samples:
-    """The argument of `push` as [channels, n] float32. Raises ParameterError or ParameterTypeError where it is not."""
+    """The argument of `push` as [channels, n] float32, finite. Raises ParameterError or ParameterTypeError where it is
+    no sound of that rate and channels; what is no number becomes 0.
+    """
     if isinstance(samples, AudioChunk):
         if samples.sample_rate != sample_rate:
             raise ParameterError(f"samples are at {samples.sample_rate} Hz, the codec takes {sample_rate}")
@@ -182,4 +185,7 @@ def channel_samples(samples: AudioChunk | Samples, sample_rate: int, channels: i
     if array.ndim != 2 or array.shape[0] != channels:
         wanted = "mono, [n] or [1, n]" if channels == 1 else f"{channels} channels, [{channels}, n]"
         raise ParameterError(f"the codec takes {wanted}; got shape {array.shape}")
-    return array.astype(np.float32, copy=False)
+    array = array.astype(np.float32, copy=False)
+    if array.size and not np.abs(array).max() <= LOUDEST:  # or not a number: a network with a memory keeps it for good
+        array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0).clip(-LOUDEST, LOUDEST)
+    return array

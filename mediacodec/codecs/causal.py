@@ -14,7 +14,8 @@ from typing import ClassVar
 import numpy as np
 
 from mediacodec.codecs.base import Codes, Samples
-from mediacodec.codecs.rvq import Paths, RvqDecoder, RvqEncoder, joined
+from mediacodec.codecs.rvq import Paths, RvqEncoder, joined
+from mediacodec.codecs.rvq_decoder import RvqDecoder
 from mediacodec.errors import ModelError
 
 

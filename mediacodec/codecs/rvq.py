@@ -8,38 +8,25 @@ any number of streams share a model.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.codecs.base import LIVE_BELOW, Codes, Samples, channel_samples
-from mediacodec.codecs.rvq_entropy import open_entropy, read_extradata, write_extradata
+from mediacodec.codecs.rvq_entropy import open_entropy, write_extradata
 from mediacodec.codecs.rvq_rate import RateCap
-from mediacodec.codecs.rvq_settings import MAX_PACKET_SECONDS, RvqSettings
+from mediacodec.codecs.rvq_settings import RvqSettings
 from mediacodec.errors import ParameterError
 from mediacodec.frames import AudioChunk
 from mediacodec.manifest import Manifest
-from mediacodec.session import State, shared_graph
-from mediacodec_bitstream import (
-    RC24,
-    AudioParameters,
-    CorruptError,
-    Packet,
-    StreamHeader,
-    check_symbols,
-    seal,
-    symbol_crc,
-    unseal,
-)
+from mediacodec.session import shared_graph
+from mediacodec_bitstream import Packet, StreamHeader, seal, symbol_crc
 
 Paths = NDArray[Any]  # what the encoder graph found, its second axis the frames; see best_path
 
 OVERHEAD_BITS = 16  # at most, of a payload over its information content: the number of codebooks, the coder, byte ends
 HEADROOM = 2  # codebooks above the average that an easy stretch may use
-FADED_SECONDS = 1
-HOLD_SECONDS, FADE_SECONDS = 0.06, 0.10  # concealment: go on for so long, then fade over so long
 
 
 class RvqEncoder:
@@ -88,19 +75,9 @@ class RvqEncoder:
         self.header = self._make_header(model, stream_id, crc_size, extradata)
 
     def _make_header(self, model: Manifest, stream_id: int, crc_size: int, extradata: bytes) -> StreamHeader:
-        s = self._settings
-        return StreamHeader(
-            stream_id,
-            self.fourcc,
-            AudioParameters(s.sample_rate, s.channels, s.pre_skip, s.frame_size),
-            Fraction(1, s.sample_rate),
-            packet_duration=self._packet_frames * s.frame_size,
-            algorithmic_delay=s.algorithmic_delay,
-            coder=RC24,
-            symbol_crc_size=crc_size,
-            model_hash=model.weights_hash,
-            tables_hash=model.tables_hash,
-            fields={"model_name": model.name, "extradata": extradata},
+        duration = self._packet_frames * self._settings.frame_size
+        return self._settings.stream_header(
+            model, self.fourcc, stream_id, packet_duration=duration, crc_size=crc_size, extradata=extradata
         )
 
     def push(self, samples: AudioChunk | Samples) -> list[Packet]:
@@ -229,116 +206,3 @@ def best_path(paths: Paths, num_codebooks: int) -> Codes:
         codes[stage] = entries[frames, stage, chosen]
         chosen = parents[frames, stage, chosen]
     return codes
-
-
-class RvqCodeReader:
-    """Codes of packets, without a network; see `mediacodec.codecs.base.CodeReader`."""
-
-    def __init__(self, model: Manifest, header: StreamHeader) -> None:
-        settings = RvqSettings(model)
-        self._header = header
-        self._frame_size = settings.frame_size
-        self._max_frames = int(MAX_PACKET_SECONDS * settings.frame_rate)
-        self.frame_rate, self.codebook_size = settings.frame_rate, settings.codebook_size
-        entropy, self.num_codebooks, self._counted = read_extradata(header.fields.get("extradata"), model)
-        self._entropy = open_entropy(entropy, model, settings)
-        if not settings.least_codebooks <= self.num_codebooks <= settings.num_codebooks:
-            raise CorruptError(f"stream {header.stream_id}: {self.num_codebooks} codebooks of {settings.num_codebooks}")
-        s = settings
-        expected = AudioParameters(s.sample_rate, s.channels, s.pre_skip, s.frame_size)
-        time_base = Fraction(1, settings.sample_rate)
-        if header.parameters != expected or header.time_base != time_base or header.coder != RC24:
-            raise CorruptError(f"stream {header.stream_id}: its parameters are not those of model {model.name}")
-        if header.packet_duration > self._max_frames * self._frame_size:  # concealment makes as much at once
-            raise CorruptError(f"stream {header.stream_id}: packets of {header.packet_duration} samples are too long")
-
-    def read(self, packet: Packet) -> Codes:
-        """[codebooks, frames] uint16, at most num_codebooks. Raises CorruptError, TruncatedError or DesyncError."""
-        frames, rest = divmod(packet.duration, self._frame_size)
-        if rest or not 1 <= frames <= self._max_frames:
-            raise CorruptError(f"a packet of {packet.duration} samples is not whole frames of {self._frame_size}")
-        size = self._header.symbol_crc_size
-        coded, crc = unseal(packet.data, size)
-        codes = self._entropy.decode(coded, self.num_codebooks, frames, counted=self._counted)
-        check_symbols(codes, crc, size)
-        return codes
-
-
-class RvqDecoder:
-    """Decodes packets; see `mediacodec.codecs.base.AudioDecoder`."""
-
-    delay = 0
-
-    def __init__(self, model: Manifest, header: StreamHeader, *, device: str = "auto", threads: int = 1) -> None:
-        self.header = header
-        self._settings = RvqSettings(model)
-        self._reader = RvqCodeReader(model, header)
-        self._graph = shared_graph(model.graph_path("decoder"), model.graph("decoder"), device=device, threads=threads)
-        self._state: State = self._graph.initial_state()
-        self._next_pts: int | None = None  # where the next packet should begin, on the coded timeline
-        self._last: Codes | None = None  # the last frame received, [codebooks, 1]
-        self._lost = 0  # samples concealed since
-
-    @property
-    def preroll(self) -> int:
-        """Samples; after this many the output is that of a whole decode.
-
-        Exactly so where memory ends. A network whose memory only fades gets a second, by which it has faded.
-        """
-        frames = self._settings.preroll_frames
-        return frames * self._settings.frame_size if frames >= 0 else FADED_SECONDS * self._settings.sample_rate
-
-    def push(self, packet: Packet | None) -> AudioChunk:
-        """Decode or conceal one packet."""
-        if packet is None:
-            return self._conceal()
-        codes = self._reader.read(packet)
-        samples = self._synthesise(codes)
-        if self._lost:
-            # come back over one frame: a hard switch from a faded gap would click
-            count = min(samples.shape[1], self._settings.frame_size)
-            samples[:, :count] *= np.linspace(self._fade(self._lost), 1, count, dtype=np.float32)
-        self._last, self._lost = codes[:, -1:], 0
-        return self._chunk(samples, packet.pts)
-
-    def flush(self) -> AudioChunk:
-        """Nothing: every packet is decoded as it comes."""
-        return self._chunk(np.zeros((self._settings.channels, 0), dtype=np.float32), self._next_pts or 0)
-
-    def _synthesise(self, codes: Codes) -> Samples:
-        """[channels, samples] of [codebooks, frames]."""
-        s = self._settings
-        # codebook_size is one past the last entry: "no code", for the codebooks that the stream drops
-        padded = np.full((1, s.num_codebooks, codes.shape[1]), s.codebook_size, dtype=np.int64)
-        padded[0, : len(codes)] = codes
-        outputs, self._state = self._graph.step({"codes": padded}, self._state)
-        return np.array(outputs["samples"])  # a batch of one is its one channel
-
-    def _conceal(self) -> AudioChunk:
-        """The last frame goes on, then fades out.
-
-        The network keeps running, so that it is warm when packets return, until it has settled on that frame.
-        """
-        s = self._settings
-        frames = max(1, self.header.packet_duration // s.frame_size)
-        faded = (HOLD_SECONDS + FADE_SECONDS) * s.sample_rate
-        if self._last is None or self._lost > max(faded, self.preroll):
-            samples = np.zeros((s.channels, frames * s.frame_size), dtype=np.float32)
-        else:
-            samples = self._synthesise(np.repeat(self._last, frames, axis=1))
-            samples *= self._fade(self._lost + np.arange(samples.shape[1]))
-        self._lost += samples.shape[1]
-        return self._chunk(samples, self._next_pts or 0)
-
-    def _fade(self, lost: Any) -> Any:
-        """Gain after so many samples without a packet."""
-        rate = self._settings.sample_rate
-        gain = 1 - (np.asarray(lost, dtype=np.float32) - HOLD_SECONDS * rate) / (FADE_SECONDS * rate)
-        return np.clip(gain, 0, 1)
-
-    def _chunk(self, samples: Samples, coded_pts: int) -> AudioChunk:
-        """Samples that begin at coded_pts, without those that pre-skip drops."""
-        self._next_pts = coded_pts + samples.shape[1]
-        dropped = min(samples.shape[1], max(0, self._settings.pre_skip - coded_pts))
-        pts = max(0, coded_pts - self._settings.pre_skip)
-        return AudioChunk(samples[:, dropped:], self._settings.sample_rate, pts)

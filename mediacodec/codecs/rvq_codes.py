@@ -1,4 +1,4 @@
-"""Codes back into packets, without a network: the other way of `RvqCodeReader`."""
+"""Packets of family `rvq` to codes, and codes back into packets, without a network."""
 
 from __future__ import annotations
 
@@ -7,13 +7,64 @@ from fractions import Fraction
 import numpy as np
 
 from mediacodec.codecs.base import Codes
-from mediacodec.codecs.rvq_settings import RvqSettings
+from mediacodec.codecs.rvq_entropy import open_entropy, read_extradata
+from mediacodec.codecs.rvq_settings import MAX_PACKET_SECONDS, RvqSettings
 from mediacodec.codecs.rvq_symbols import encode_codes
 from mediacodec.errors import ParameterError
 from mediacodec.manifest import Manifest
-from mediacodec_bitstream import RC24, AudioParameters, Packet, StreamHeader, seal, symbol_crc
+from mediacodec_bitstream import (
+    RC24,
+    AudioParameters,
+    CorruptError,
+    Packet,
+    StreamHeader,
+    check_symbols,
+    seal,
+    symbol_crc,
+    unseal,
+)
 
 CRC_SIZE = 4
+
+
+class RvqCodeReader:
+    """Codes of packets, without a network; see `mediacodec.codecs.base.CodeReader`."""
+
+    def __init__(self, model: Manifest, header: StreamHeader) -> None:
+        settings = RvqSettings(model)
+        self._header = header
+        self._frame_size, self._least = settings.frame_size, settings.least_codebooks
+        self._max_frames = int(MAX_PACKET_SECONDS * settings.frame_rate)
+        self.frame_rate, self.codebook_size = settings.frame_rate, settings.codebook_size
+        entropy, self.num_codebooks, self._counted = read_extradata(header.fields.get("extradata"), model)
+        self._entropy = open_entropy(entropy, model, settings)
+        if not settings.least_codebooks <= self.num_codebooks <= settings.num_codebooks:
+            raise CorruptError(f"stream {header.stream_id}: {self.num_codebooks} codebooks of {settings.num_codebooks}")
+        s = settings
+        expected = AudioParameters(s.sample_rate, s.channels, s.pre_skip, s.frame_size)
+        time_base = Fraction(1, settings.sample_rate)
+        if header.parameters != expected or header.time_base != time_base or header.coder != RC24:
+            raise CorruptError(f"stream {header.stream_id}: its parameters are not those of model {model.name}")
+        if header.packet_duration > self._max_frames * self._frame_size:  # concealment makes as much at once
+            raise CorruptError(f"stream {header.stream_id}: packets of {header.packet_duration} samples are too long")
+
+    def read(self, packet: Packet) -> Codes:
+        """[codebooks, frames] uint16, at most num_codebooks. Raises CorruptError, TruncatedError or DesyncError."""
+        frames, rest = divmod(packet.duration, self._frame_size)
+        if rest or not 1 <= frames <= self._max_frames:
+            raise CorruptError(f"a packet of {packet.duration} samples is not whole frames of {self._frame_size}")
+        size = self._header.symbol_crc_size
+        coded, crc = unseal(packet.data, size)
+        codes = self._decoded(coded, frames)
+        check_symbols(codes, crc, size)
+        return codes
+
+    def _decoded(self, coded: bytes, frames: int) -> Codes:
+        """Codes that are enough for the model's network. Raises CorruptError."""
+        codes = self._entropy.decode(coded, self.num_codebooks, frames, counted=self._counted)
+        if len(codes) < self._least:
+            raise CorruptError(f"a packet has {len(codes)} codebooks, which decode from {self._least} on")
+        return codes
 
 
 class RvqCodeWriter:
@@ -30,18 +81,9 @@ class RvqCodeWriter:
         self._packet_frames = s.packet_frames(1.0)
         self._num_codebooks = len(codes)
         self._varies = bool((self._counts != self._num_codebooks).any())
-        self.header = StreamHeader(
-            stream_id,
-            fourcc,
-            AudioParameters(s.sample_rate, s.channels, s.pre_skip, s.frame_size),
-            Fraction(1, s.sample_rate),
-            packet_duration=self._packet_frames * s.frame_size,
-            algorithmic_delay=s.algorithmic_delay,
-            coder=RC24,
-            symbol_crc_size=CRC_SIZE,
-            model_hash=model.weights_hash,
-            tables_hash=model.tables_hash,
-            fields={"model_name": model.name, "extradata": bytes([self._num_codebooks, self._varies])},
+        duration, extradata = self._packet_frames * s.frame_size, bytes([self._num_codebooks, self._varies])
+        self.header = s.stream_header(
+            model, fourcc, stream_id, packet_duration=duration, crc_size=CRC_SIZE, extradata=extradata
         )
 
     @property

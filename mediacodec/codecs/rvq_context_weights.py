@@ -19,6 +19,7 @@ RATES = (2, 4)  # moving averages take in 2^-RATE of a frame
 AGES = 4  # frames into the packet that have a bias of their own, the last for all later ones
 LOGIT_UNIT = 8  # logits are integers over this, in nats
 EXACT = 1 << 24  # below it every integer is a float32
+WIDEST = 1 << 31  # of any number: no sum of such wraps around in 64 bits
 MAX_POWER = 1 << 24  # of the table of exponentials
 MAX_GAIN = 8
 MAX_CLASSES = 4096  # of a codebook, and members of a class
@@ -50,6 +51,8 @@ class ContextWeights:
     def _read(self, raw: dict[str, NDArray[Any]]) -> None:
         if any(array.dtype.kind not in "iu" or array.size == 0 for array in raw.values()):
             raise ValueError("all of it must be integers")
+        if any(max(-int(array.min()), int(array.max())) > WIDEST for array in raw.values()):
+            raise ValueError("no number in it may exceed 2^31")
         (books, size, self.dim), (trunk, self.inputs) = raw["entries"].shape, raw["first"].shape
         self.hidden, self.groups, self.members = raw["frame"].shape[1], *raw["fine"].shape[1:3]
         b, h, c, m = books, self.hidden, self.groups, self.members

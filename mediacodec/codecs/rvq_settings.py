@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.codecs.rvq_symbols import CodeTables
 from mediacodec.errors import ModelError, ParameterError
 from mediacodec.manifest import Manifest
+from mediacodec_bitstream import RC24, AudioParameters, StreamHeader
 
 MAX_PACKET_SECONDS = 10
 MAX_CHANNELS = 2
+MAX_CODEBOOKS = 255  # their number is a byte of a stream's extradata
+MAX_ENTRIES = 0xFFFF  # of a codebook: codes are 16 bits, and one more number stands for no code
+MAX_DELAY_SECONDS = 600
 BYTE_ALIGNMENT_BITS = 4  # the mean cost of ending a payload on a whole byte
 
 
@@ -41,10 +47,19 @@ class RvqSettings:
             self.codebook_size = int(raw["codebook_size"])
             self.bits_first_frame = [float(bits) for bits in raw["bits_first_frame"]]
             self.bits_per_frame = [float(bits) for bits in raw["bits_per_frame"]]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:  # an int of what JSON calls Infinity
             raise ModelError(f"model {model.name}: settings of an RVQ codec are missing or wrong: {error!r}") from error
-        if min(self.sample_rate, self.frame_size) < 1 or min(self.pre_skip, self.algorithmic_delay) < 0:
+        self._check(model)
+
+    def _check(self, model: Manifest) -> None:
+        """Raise ModelError where a number is none that a stream can have."""
+        most_delay = MAX_DELAY_SECONDS * self.sample_rate
+        delays = self.pre_skip, self.algorithmic_delay
+        if min(self.sample_rate, self.frame_size) < 1 or not 0 <= min(delays) <= max(delays) <= most_delay:
             raise ModelError(f"model {model.name}: its sample rate, frame size or delays are out of range")
+        books, size = self.num_codebooks, self.codebook_size
+        if books > MAX_CODEBOOKS or not 1 <= size <= MAX_ENTRIES:
+            raise ModelError(f"model {model.name}: {books} codebooks of {size} entries cannot be coded")
         longest = MAX_PACKET_SECONDS * self.sample_rate // self.frame_size
         if not (1 <= self.channels <= MAX_CHANNELS and 1 <= self.start_frames <= longest and self.preroll_frames >= -1):
             raise ModelError(f"model {model.name}: channels, start_frames or preroll_frames are out of range")
@@ -89,6 +104,24 @@ class RvqSettings:
         if not shortest / 2 < packet_duration <= MAX_PACKET_SECONDS:  # also refuses NaN
             raise ParameterError(f"packet_duration {packet_duration} s is not in {shortest:g}..{MAX_PACKET_SECONDS} s")
         return round(packet_duration * self.frame_rate)
+
+    def stream_header(
+        self, model: Manifest, fourcc: str, stream_id: int, *, packet_duration: int, crc_size: int, extradata: bytes
+    ) -> StreamHeader:
+        """The header of a stream of the model; packet_duration in samples."""
+        return StreamHeader(
+            stream_id,
+            fourcc,
+            AudioParameters(self.sample_rate, self.channels, self.pre_skip, self.frame_size),
+            Fraction(1, self.sample_rate),
+            packet_duration=packet_duration,
+            algorithmic_delay=self.algorithmic_delay,
+            coder=RC24,
+            symbol_crc_size=crc_size,
+            model_hash=model.weights_hash,
+            tables_hash=model.tables_hash,
+            fields={"model_name": model.name, "extradata": extradata},
+        )
 
     def tables(self, model: Manifest) -> CodeTables:
         """The entropy tables of the model. Raises ModelError where they are not for such codebooks."""

@@ -8,19 +8,17 @@ shares with the one behind.
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 
 from mediacodec.codecs.base import Codes, Samples, channel_samples
-from mediacodec.codecs.rvq import FADE_SECONDS, HOLD_SECONDS
+from mediacodec.codecs.rvq_decoder import FADE_SECONDS, HOLD_SECONDS
 from mediacodec.codecs.rvq_symbols import encode_codes
 from mediacodec.codecs.segment_packet import HEAD, MAX_SCALE, Segment, SegmentCodeReader, SegmentSettings, symbols
 from mediacodec.errors import ModelError, ParameterError
 from mediacodec.frames import AudioChunk
 from mediacodec.manifest import Manifest
 from mediacodec.session import shared_graph
-from mediacodec_bitstream import RC24, AudioParameters, Packet, StreamHeader, seal, symbol_crc
+from mediacodec_bitstream import Packet, StreamHeader, seal, symbol_crc
 
 CRC_SIZE = 4
 
@@ -53,18 +51,9 @@ class SegmentEncoder:
         self._next_pts = 0
         self._flushed = False
         self.num_samples = 0
-        self.header = StreamHeader(
-            stream_id,
-            "sgmt",
-            AudioParameters(s.sample_rate, s.channels, s.pre_skip, s.frame_size),
-            Fraction(1, s.sample_rate),
-            packet_duration=count * s.stride,
-            algorithmic_delay=s.algorithmic_delay,
-            coder=RC24,
-            symbol_crc_size=CRC_SIZE,
-            model_hash=model.weights_hash,
-            tables_hash=model.tables_hash,
-            fields={"model_name": model.name, "extradata": bytes([self._num_codebooks, 0])},
+        duration, extradata = count * s.stride, bytes([self._num_codebooks, 0])
+        self.header = s.stream_header(
+            model, "sgmt", stream_id, packet_duration=duration, crc_size=CRC_SIZE, extradata=extradata
         )
 
     def push(self, samples: AudioChunk | Samples) -> list[Packet]:

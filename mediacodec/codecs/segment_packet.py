@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.codecs.base import Codes
-from mediacodec.codecs.rvq import RvqCodeReader
+from mediacodec.codecs.rvq_codes import RvqCodeReader
 from mediacodec.codecs.rvq_settings import MAX_PACKET_SECONDS, RvqSettings
 from mediacodec.errors import ModelError, ParameterError
 from mediacodec.manifest import Manifest
@@ -41,7 +41,7 @@ class SegmentSettings(RvqSettings):
         super().__init__(model)
         try:
             self.segment, self.stride = int(model.settings["segment"]), int(model.settings["segment_stride"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelError(f"model {model.name}: settings of its segments are missing or wrong: {error!r}") from error
         if not (0 < self.stride <= self.segment <= 2 * self.stride and self.segment % self.frame_size == 0):
             raise ModelError(f"model {model.name}: segments of {self.segment} every {self.stride} samples do not fit")
@@ -80,6 +80,7 @@ class SegmentCodeReader(RvqCodeReader):
     def __init__(self, model: Manifest, header: StreamHeader) -> None:
         super().__init__(model, header)
         self._segments = SegmentSettings(model)
+        self.frame_rate = self._segments.frame_rate
 
     def read(self, packet: Packet) -> Codes:
         """[codebooks, frames] uint16, those of overlaps twice. Raises CorruptError, TruncatedError or DesyncError."""
@@ -94,7 +95,7 @@ class SegmentCodeReader(RvqCodeReader):
         if len(body) < split:
             raise TruncatedError(f"a packet of {len(packet.data)} bytes cannot hold {len(durations)} segments")
         frames, scales = self._heads(body[:split], durations)
-        codes = self._entropy.decode(body[split:], self.num_codebooks, sum(frames), counted=self._counted)
+        codes = self._decoded(body[split:], sum(frames))
         check_symbols(symbols(body[:split], codes), crc, size)
         parts = np.split(codes, np.cumsum(frames)[:-1], axis=1)
         return [Segment(part, scale) for part, scale in zip(parts, scales, strict=True)]

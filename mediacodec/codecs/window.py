@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.codecs.base import LIVE_BELOW, Codes, Samples
-from mediacodec.codecs.rvq import Paths, RvqDecoder, RvqEncoder, joined
+from mediacodec.codecs.rvq import Paths, RvqEncoder, joined
+from mediacodec.codecs.rvq_decoder import RvqDecoder
 from mediacodec.codecs.rvq_settings import MAX_PACKET_SECONDS, RvqSettings
 from mediacodec.errors import ModelError
 from mediacodec.frames import AudioChunk
@@ -41,7 +42,7 @@ class WindowSettings(RvqSettings):
         try:
             self.context_frames = int(model.settings["context_frames"])
             self.window_frames = int(model.settings["window_frames"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelError(f"model {model.name}: settings of a window are missing or wrong: {error!r}") from error
         most = MAX_WINDOW_SECONDS * self.frame_rate
         if not (0 <= self.context_frames <= most and 1 <= self.window_frames <= max(1, most)):

@@ -1,13 +1,17 @@
 """compare, bench, models and doctor."""
 
 import json
+import runpy
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from mediacodec.manifest import find_by_name
+
+make_model = runpy.run_path(str(Path(__file__).parents[1] / "mediacodec/test_manifest.py"))["make_model"]
 
 
 @pytest.fixture
@@ -58,6 +62,15 @@ def test_bench(run, wav, tmp_path):
     assert "opus@8k" in outcome.out
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"clips.csv", "summary.csv", "quality.png"}
     run("bench", "audio", tmp_path / "none", *words).fails(3, "none")
+
+
+@pytest.mark.parametrize("change", [{"frame_size": 0}, {"bits_per_frame": []}, {"sample_rate": "fast"}])
+def test_models_shows_a_model_whose_settings_make_no_sense(run, tmp_path, change):
+    sound = {"sample_rate": 8000, "frame_size": 80, "algorithmic_delay": 80, "bits_per_frame": [5.0, 9.0]}
+    make_model(tmp_path, "good", settings=sound)
+    assert "8 kHz" in run("models", "show", "good", "-models", tmp_path).works().out
+    make_model(tmp_path, "odd", settings=sound | change)
+    assert "kHz" not in run("models", "show", "odd", "-models", tmp_path).works().out
 
 
 def test_models_list_and_show(run):

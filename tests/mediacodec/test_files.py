@@ -112,10 +112,10 @@ class TestReading:
         assert np.abs(chunk.samples[0] - expected).max(initial=0) < TOLERANCE
 
     def test_seeking_does_not_decode_what_comes_before(self, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-        from mediacodec.codecs import rvq
+        from mediacodec.codecs.rvq_decoder import RvqDecoder
 
-        pushed, push = [], rvq.RvqDecoder.push
-        monkeypatch.setattr(rvq.RvqDecoder, "push", lambda self, packet: pushed.append(packet) or push(self, packet))
+        pushed, push = [], RvqDecoder.push
+        monkeypatch.setattr(RvqDecoder, "push", lambda self, packet: pushed.append(packet) or push(self, packet))
         with mediacodec.open(data) as file:
             file.audio.get_samples_played_in_range(4.5, 4.6)
         assert 0 < len(pushed) <= 3

@@ -180,6 +180,8 @@ class TestDamage:
             ("alias", None),
             ("generation", "newest"),
             ("generation", None),
+            ("generation", float("inf")),
+            ("settings", []),
             ("weights_sha256", "abc"),
             ("weights_sha256", "zz" * 32),
             ("tables_sha256", "ab" * 31),
@@ -191,6 +193,13 @@ class TestDamage:
     def test_a_value_is_impossible(self, tmp_path: Path, key: str, value: Any) -> None:
         folder = make_model(tmp_path, "toy-1")
         edit(folder, lambda raw: raw.update({key: value}))
+        with pytest.raises(ModelError, match=r"model\.json"):
+            read_manifest(folder)
+
+    @pytest.mark.parametrize("shape", [[1, -3], [1 << 40], [float("inf")], [1 << 20, 1 << 20]])
+    def test_a_state_is_impossible(self, tmp_path: Path, shape: list[Any]) -> None:
+        folder = make_model(tmp_path, "toy-1")
+        edit(folder, lambda raw: raw["graphs"]["encoder"]["states"][0].update({"shape": shape}))
         with pytest.raises(ModelError, match=r"model\.json"):
             read_manifest(folder)
 
@@ -217,7 +226,7 @@ class TestDamage:
         with pytest.raises(ModelError, match="No such file"):
             read_manifest(tmp_path)
 
-    @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b", "..", "", "sub/"])
+    @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b", "..", "", "sub/", "a\0b"])
     @pytest.mark.parametrize("where", ["tables", "graphs"])
     def test_files_outside_the_folder_are_refused(self, tmp_path: Path, where: str, name: str) -> None:
         folder = make_model(tmp_path, "toy-1")

@@ -11,12 +11,17 @@ import pytest
 
 from mediacodec import manifest
 from mediacodec.codecs import Decoder, Encoder, code_reader
-from mediacodec.codecs.rvq import RvqDecoder, RvqEncoder, best_path
+from mediacodec.codecs.base import LOUDEST, channel_samples
+from mediacodec.codecs.rvq import RvqEncoder, best_path
+from mediacodec.codecs.rvq_codes import RvqCodeReader
+from mediacodec.codecs.rvq_decoder import RvqDecoder
 from mediacodec.codecs.rvq_rate import RateCap
 from mediacodec.codecs.rvq_settings import RvqSettings
+from mediacodec.codecs.rvq_symbols import CodeTables, encode_codes
 from mediacodec.errors import ModelError, ParameterError, UnsupportedFeatureError
 from mediacodec.manifest import Manifest
 from mediacodec.session import StepGraph
+from mediacodec_bitstream import CorruptError, Packet, seal, symbol_crc
 
 SETTINGS = {
     "sample_rate": 16000,
@@ -239,3 +244,44 @@ def test_digital_silence_is_a_sound_like_any_other(model: Manifest, graph: str) 
     }[graph]
     outputs, state = step.step(inputs, state)
     assert all(np.isfinite(value).all() for value in (*outputs.values(), *state))
+
+
+def test_packets_with_too_few_codebooks_are_corrupt(model: Manifest) -> None:
+    header = Encoder("speech", bit_rate=1500).header
+    most, size = header.fields["extradata"][0], header.symbol_crc_size
+    needy = replace(model, settings={**model.settings, "least_codebooks": most})
+    for count in (most, most - 1):
+        codes = np.zeros((count, 50), dtype=np.uint16)
+        coded = encode_codes(codes, CodeTables.of(model), max_codebooks=most)
+        packet = Packet(0, 0, seal(coded, symbol_crc(codes), size), 50 * 320)
+        if count == most:
+            assert np.array_equal(RvqCodeReader(needy, header).read(packet), codes)
+        else:
+            with pytest.raises(CorruptError, match=f"{count} codebooks, which decode from {most} on"):
+                RvqCodeReader(needy, header).read(packet)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sample_rate": float("inf")},
+        {"pre_skip": 1 << 40},
+        {"num_codebooks": 256, "bits_first_frame": [1] * 256, "bits_per_frame": [1] * 256},
+        {"codebook_size": 1 << 16},
+        {"codebook_size": 0},
+    ],
+)
+def test_settings_that_no_stream_can_have(model: Manifest, changes: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match="model speech-1: "):
+        settings(model, **changes)
+
+
+def test_samples_that_are_no_numbers_are_silent() -> None:
+    good = np.array([[0.5, -3.0, 40_000.0]], dtype=np.float32)
+    assert channel_samples(good, 16_000, 1) is good
+    bad = np.array([[np.nan, np.inf, -np.inf, 0.5, 3e38, -3e38]], dtype=np.float32)
+    found = channel_samples(bad, 16_000, 1)
+    assert found.dtype == np.float32
+    assert found[0].tolist() == [0, 0, 0, 0.5, LOUDEST, -LOUDEST]
+    assert np.isnan(bad[0, 0]), "the caller's own"
+    assert channel_samples(np.zeros(0, np.float32), 16_000, 1).shape == (1, 0)

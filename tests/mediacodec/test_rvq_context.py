@@ -12,9 +12,10 @@ import pytest
 
 from mediacodec import manifest
 from mediacodec.codecs import CODECS
-from mediacodec.codecs.rvq import RvqDecoder, RvqEncoder
+from mediacodec.codecs.rvq import RvqEncoder
 from mediacodec.codecs.rvq_context import ContextModel, History, activated
 from mediacodec.codecs.rvq_context_weights import AGES, ContextWeights, frequencies, one_row
+from mediacodec.codecs.rvq_decoder import RvqDecoder
 from mediacodec.codecs.rvq_entropy import read_extradata, write_extradata
 from mediacodec.errors import ModelError, ModelMismatchError, ParameterError
 from mediacodec.file_writer import FileWriter
@@ -236,6 +237,15 @@ class TestWeights:
         arrays[name] = np.full(arrays[name].shape, 30_000, np.int16)
         with pytest.raises(ModelError, match="beyond what float32 holds"):
             ContextWeights(arrays)
+
+    @pytest.mark.parametrize("value", [np.int64(-(1 << 63)), np.uint64((1 << 64) - 1), np.int64(1 << 62)])
+    @pytest.mark.parametrize("name", ["bias", "fine", "gain", "bits"])
+    def test_numbers_that_wrap_around_are_refused(self, name: str, value: Any) -> None:
+        raw = make_arrays()
+        raw[name] = raw[name].astype(value.dtype)
+        raw[name].flat[0] = value
+        with pytest.raises(ModelError, match="context network"):
+            ContextWeights(raw)
 
     def test_an_order_names_every_entry_once(self) -> None:
         arrays = make_arrays()

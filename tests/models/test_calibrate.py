@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from mediacodec.codecs.rvq_symbols import CodeTables
 from mediacodec.errors import InputError
-from mediacodec_models.entropy.calibrate import HELD_OUT, split
+from mediacodec.manifest import find_by_name, read_manifest
+from mediacodec_models.entropy.calibrate import HELD_OUT, _write, split
 from mediacodec_models.entropy.code_tables import fit_tables, mean_bits
 from mediacodec_models.entropy.code_vectors import DIM, code_vectors
 
@@ -62,3 +66,14 @@ def test_too_little_is_refused() -> None:
         split([np.zeros((2, 199), dtype=np.uint16)])
     with pytest.raises(InputError, match="at least"):
         split([])
+
+
+def test_a_context_model_comes_along(tmp_path: Path) -> None:
+    model = find_by_name("speech-1")
+    made = tmp_path / "speech-mine"
+    made.mkdir()
+    bits = [[float(n + 1) for n in range(model.settings["num_codebooks"])]] * 2
+    _write(model, made, CodeTables.of(model), (bits[0], bits[1]))
+    ours = read_manifest(made)
+    assert ours.verify() == []
+    assert ours.context_arrays.keys() == model.context_arrays.keys()

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mediacodec.codecs import CODECS
-from mediacodec.errors import ModelError
+from mediacodec.errors import MediaCodecError, ModelError
 from mediacodec.manifest import Manifest, read_manifest
 from mediacodec_bitstream import AudioParameters
 from mediacodec_models.importers import dac, encodec, mimi, snac, wavtokenizer
@@ -64,7 +64,12 @@ def import_model(
         raise ModelError(f"{path} is no checkpoint known here; there are importers for: {', '.join(IMPORTERS)}")
     with new_model(place) as made:
         importer.convert(checkpoint, name, made)
-        check(read_manifest(made))
+        try:
+            check(read_manifest(made))
+        except MediaCodecError:
+            raise
+        except Exception as error:  # ONNX Runtime raises its own classes, which share no base but Exception
+            raise ModelError(f"{path}: its network does not run: {str(error).splitlines()[0]}") from error
     return read_manifest(place)
 
 

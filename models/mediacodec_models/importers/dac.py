@@ -70,7 +70,7 @@ def config_of(checkpoint: Checkpoint) -> DacConfig:
             given.setdefault("decoder_rates", given["encoder_rates"][::-1])
         config = DacConfig(**given)
         _check(config)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"{checkpoint.path}: its configuration makes no sense: {error}") from error
     return config
 

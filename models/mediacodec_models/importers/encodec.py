@@ -143,7 +143,7 @@ def config_of(checkpoint: Checkpoint) -> EncodecConfig:
             raise ModelError(f"{checkpoint.path}: {key} is {raw[key]!r}; only {value!r} is known here")
     try:
         return _checked(EncodecConfig(causal=causal, **_given(raw), **_segments(raw)), checkpoint)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, KeyError) as error:
         raise ModelError(f"{checkpoint.path}: its config.json makes no sense: {error}") from error
 
 

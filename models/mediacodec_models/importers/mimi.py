@@ -16,6 +16,7 @@ from mediacodec_models.audio.mimi import ACOUSTIC, SEMANTIC, MimiConfig, Network
 from mediacodec_models.graph_builder import GraphBuilder
 from mediacodec_models.importers.checkpoint import Checkpoint
 from mediacodec_models.importers.model_folder import About, write_model
+from mediacodec_models.importers.weights import plain_weights
 
 LICENCE = "CC-BY 4.0, as its authors state for the published weights"
 PARITY = "proved against transformers' MimiModel with random weights"
@@ -147,7 +148,7 @@ def config_of(checkpoint: Checkpoint) -> MimiConfig:
         books = sum(key.endswith("codebook.embed_sum") for key in map(canonical, checkpoint.tensors))
         config = replace(MimiConfig(**given), num_codebooks=books)
         _check(config, raw)
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
         raise ModelError(f"{checkpoint.path}: its config.json makes no sense: {error}") from error
     return config
 
@@ -191,22 +192,15 @@ def weights_of(checkpoint: Checkpoint, config: MimiConfig) -> dict[str, NDArray[
     found = {canonical(key): value for key, value in checkpoint.tensors.items()}
     for key in [key for key in found if key.endswith(".in_proj.weight")]:
         found |= split(found.pop(key), key.removesuffix("in_proj.weight"), config.heads)
-    result = {}
-    for name, shape in shapes(config).items():
-        tensor = found.get(name)
-        if name.endswith(".codebook.embed"):
-            tensor = entries(found.get(f"{name}_sum"), found.get(name.removesuffix("embed") + "cluster_usage"))
-        if tensor is None:
-            raise ModelError(f"{checkpoint.path} is Mimi without {name}")
-        if tuple(tensor.shape) != shape:
-            raise ModelError(f"{checkpoint.path}: {name} is {tuple(tensor.shape)}, its configuration says {shape}")
-        result[name] = tensor.float().numpy()
-    return result
+    for name in [name for name in shapes(config) if name.endswith(".codebook.embed")]:
+        book = entries(found.get(f"{name}_sum"), found.get(name.removesuffix("embed") + "cluster_usage"))
+        found |= {} if book is None else {name: book}
+    return plain_weights(checkpoint, found, shapes(config))
 
 
 def entries(total: Tensor | None, usage: Tensor | None) -> Tensor | None:
     """The entries of a codebook: it is saved as running sums, and how often each entry was used."""
-    if total is None or usage is None or usage.shape != total.shape[:1]:
+    if total is None or usage is None or total.ndim != 2 or usage.shape != total.shape[:1]:
         return None
     return total / usage.clamp(min=LEAST_USAGE)[:, None]
 

@@ -62,7 +62,7 @@ def config_of(checkpoint: Checkpoint) -> SnacConfig:
         given |= {name: bool(raw[name]) for name in FLAGS}
         config = SnacConfig(**given)
         _check(config)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"{checkpoint.path}: its config.json makes no sense: {error}") from error
     return config
 

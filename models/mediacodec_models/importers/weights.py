@@ -37,9 +37,12 @@ def plain_weights(
     return result
 
 
-def folded(size: Tensor, direction: Tensor) -> Tensor:
+def folded(size: Tensor, direction: Tensor) -> Tensor | None:
     """Weight normalisation: each slice of the first axis points along `direction` and is `size` long.
 
-    Of a transposed convolution that axis is its inputs.
+    Of a transposed convolution that axis is its inputs. None where their shapes are not those of such a pair.
     """
-    return direction * (size / direction.flatten(1).norm(dim=1).view(-1, *[1] * (direction.ndim - 1)))
+    slices = (*direction.shape[:1], *[1] * (direction.ndim - 1))
+    if direction.ndim < 2 or size.shape != slices:
+        return None
+    return direction * (size / direction.flatten(1).norm(dim=1).view(slices))
