@@ -77,7 +77,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @quietness
 @click.pass_context
 def program(ctx: click.Context) -> None:
-    """The ffmpeg of neural codecs: sound to .mcx at a few kbit/s, and back."""
+    """The ffmpeg of neural codecs: sound and film to .mcx, and back."""
     if ctx.invoked_subcommand is None:
         raise click.UsageError("no verb and no input; begin with a verb, or with -i", ctx)
 
