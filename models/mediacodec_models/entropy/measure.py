@@ -1,6 +1,6 @@
-"""What each way of entropy coding takes on the development speakers, by codebook.
+"""What each way of entropy coding takes on the development speakers, or on recordings in a folder, by codebook.
 
-`python -m mediacodec_models.entropy.measure --data PACK --model ZOO/NAME --books 8 16`
+`python -m mediacodec_models.entropy.measure (--data PACK | --clips DIR) --model ZOO/NAME --books 8 16`
 
 Packets of a second, each by itself, as in files; bits are the information content a code, and the last column, bits a
 frame, counts the bytes of real payloads.
@@ -15,12 +15,15 @@ from mediacodec.codecs.rvq import best_path
 from mediacodec.codecs.rvq_entropy import ENTROPY, open_entropy
 from mediacodec.codecs.rvq_settings import RvqSettings
 from mediacodec.manifest import read_manifest
-from mediacodec_models.entropy.train_context import encoder_paths
+from mediacodec_models.data import read_mono
+from mediacodec_models.entropy.train_context import encoder_paths, paths_of
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder made by mediacodec_models.data.pack")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, help="folder made by mediacodec_models.data.pack")
+    source.add_argument("--clips", type=Path, help="folder of recordings")
     parser.add_argument("--model", type=Path, required=True, help="zoo folder of the codec")
     parser.add_argument("--books", type=int, nargs="+", required=True, help="numbers of codebooks")
     parser.add_argument("--packet", type=int, default=50, help="frames")
@@ -28,7 +31,11 @@ def main() -> None:
     model = read_manifest(args.model)
     settings = RvqSettings(model)
     fixed = (settings.codebook_size - 1).bit_length()
-    clips = encoder_paths(model, args.data, dev=True)
+    if args.clips:
+        files = sorted(path for path in args.clips.iterdir() if path.is_file())
+        clips = [paths_of(model, read_mono(path, settings.sample_rate)) for path in files]
+    else:
+        clips = encoder_paths(model, args.data, dev=True)
     frames = sum(clip.shape[1] for clip in clips)
     print(f"{len(clips)} clips, {frames} frames; {fixed} bits a code where each takes the same")
     for count in args.books:

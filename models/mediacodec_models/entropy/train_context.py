@@ -67,20 +67,25 @@ class ContextConfig:
 
 def encoder_paths(model: Manifest, pack: Path, *, dev: bool, shift: int = 0, level: float = 0.0) -> Clips:
     """What the model's encoder finds in every clip, int16 [2, frames, stages, width] each (see `best_path`)."""
-    graph = shared_graph(model.graph_path("encoder"), model.graph("encoder"), device="cpu", threads=1)
-    rate, frame = model.settings["sample_rate"], model.settings["frame_size"]
     random, result = np.random.default_rng(shift), []
     for clip in Segments(pack, length=1, dev=dev, seed=0).clips:
         samples = clip[shift:].astype(np.float32) / 32768
         gain = 10 ** (random.uniform(-level, level) / 20)
         samples *= min(gain, 0.99 / (float(np.abs(samples).max(initial=0)) + 1e-6)) if level else 1
-        samples, state, found = np.pad(samples, (0, -len(samples) % frame)), graph.initial_state(), []
-        step = rate // frame * frame
-        for start in range(0, len(samples), step):
-            outputs, state = graph.step({"samples": samples[None, start : start + step]}, state)
-            found.append(np.stack([outputs["entries"][0], outputs["parents"][0]]).astype(np.int16))
-        result.append(np.concatenate(found, axis=1))
+        result.append(paths_of(model, samples))
     return result
+
+
+def paths_of(model: Manifest, samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """What the model's encoder finds in samples [n], zeros behind them up to a whole frame."""
+    graph = shared_graph(model.graph_path("encoder"), model.graph("encoder"), device="cpu", threads=1)
+    rate, frame = model.settings["sample_rate"], model.settings["frame_size"]
+    samples, state, found = np.pad(samples, (0, -len(samples) % frame)), graph.initial_state(), []
+    step = rate // frame * frame
+    for start in range(0, len(samples), step):
+        outputs, state = graph.step({"samples": samples[None, start : start + step]}, state)
+        found.append(np.stack([outputs["entries"][0], outputs["parents"][0]]).astype(np.int16))
+    return np.concatenate(found, axis=1)
 
 
 def kept_paths(path: Path, model: Manifest, pack: Path, **which: float) -> Clips:
