@@ -171,6 +171,8 @@ class FileWriter:
 
         names = {"-preset": "preset", "-crf": "crf", "-b:v": "bit_rate", "-g": "gop"}
         given = {flag: options[name] for flag, name in names.items() if options[name] is not None}
+        if not options["scene_cut"]:
+            given["-sc_threshold"] = 0
         settings = " ".join(f"{flag} {v if isinstance(v, str) else format(v, 'g')}" for flag, v in given.items())
         self._resumable = ResumableEncoder(encoder, self._checkpoint, settings, self._monitor)
         return self._resumable

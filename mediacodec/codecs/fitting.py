@@ -208,7 +208,7 @@ class FamilyEncoder(FittingEncoder):
         crf: float | None = None,
         bit_rate: float | None = None,
         gop: int | None = None,
-        scene_cut: bool = True,  # noqa: ARG002
+        scene_cut: bool = True,
         preset: str = "medium",
         stream_id: int = 0,
         device: str = "auto",
@@ -223,6 +223,7 @@ class FamilyEncoder(FittingEncoder):
             crf=crf,
             bit_rate=bit_rate,
             gop=gop,
+            scene_cut=scene_cut,
             preset=preset,
             block=self.BLOCK,
             device=device,

@@ -61,6 +61,7 @@ class LiveEncoder:
             crf=crf,
             bit_rate=bit_rate,
             gop=gop,
+            scene_cut=scene_cut,
             preset=preset,
             block=self._settings.block,
         )
@@ -68,7 +69,7 @@ class LiveEncoder:
         tables = LiveTables(model, self._settings)
         shared = Reconstructor(model, self._settings, self._geometry, device=device, threads=threads, analyse=True)
         self._coder = PictureCoder(shared, tables, cast(Preset, preset))
-        self._cuts = SceneCuts(options.pictures) if scene_cut else None
+        self._cuts = SceneCuts(options.pictures) if options.scene_cut else None
         self._rate: RateControl | None = None
         if bit_rate is not None:
             self._rate = RateControl(bit_rate, float(frame_rate), options.pictures, width * height)

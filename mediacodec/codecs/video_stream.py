@@ -23,7 +23,7 @@ class VideoOptions:
     """Options of an encoder, checked. Raises ParameterError or ParameterTypeError.
 
     crf and bit_rate are both None where the codec's default quality is wanted; gop: pictures from keyframe to keyframe
-    at most, None for the codec's default; block: pictures are padded to multiples of so many pixels.
+    at most, None for the codec's default; scene_cut: whether a new scene begins with a keyframe; block: pictures are padded to multiples of so many pixels.
     """
 
     PRESETS: ClassVar[tuple[str, ...]]
@@ -35,6 +35,7 @@ class VideoOptions:
     crf: float | None = None
     bit_rate: float | None = None
     gop: int | None = None
+    scene_cut: bool = True
     preset: str = "medium"
     block: int = 1
 

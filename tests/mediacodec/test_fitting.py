@@ -182,7 +182,6 @@ class TestFiles:
         self, model: manifest.Manifest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> Callable[[Any], FileWriter]:
         def make(model: Any, *, monitor: Any = None, colour: Any, stream_id: int, **given: Any) -> FittingEncoder:
-            given.pop("scene_cut")
             chosen = FitOptions(**given)
             header = make_header(model, "fits", chosen, colour=colour, stream_id=stream_id)
             return FittingEncoder(header, chosen, Counting(), monitor)

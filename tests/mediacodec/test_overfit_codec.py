@@ -114,6 +114,15 @@ def test_stopping_keeps_what_is_whole(frames: list[VideoFrame]) -> None:
     assert psnr(frames[0].y, Decoder(header).push(packets[0])[0].y) > 30
 
 
+def test_a_scene_begins_with_a_keyframe_where_that_is_wanted(pictures: Pictures) -> None:
+    tiles = np.kron(np.random.default_rng(7).integers(30, 220, (8, 12)), np.ones((8, 8))).astype(np.uint8)
+    one, other = pictures(4, 96, 64)[:2], pictures(4, 96, 64)[2:]
+    clip = [*one, *(VideoFrame(tiles, f.u, f.v, f.pts, f.time_base) for f in other)]
+    for wanted, expected in ((True, [0, 2]), (False, [0])):
+        _, packets = encode(clip, gop=10, preset="ultrafast", scene_cut=wanted)
+        assert [packet.pts for packet in packets if packet.is_keyframe] == expected
+
+
 def test_any_size_down_to_one_pixel(pictures: Pictures) -> None:
     for width, height in ((1, 1), (2, 65), (64, 64)):
         header, packets = encode(pictures(2, width, height), preset="ultrafast")

@@ -32,7 +32,7 @@ MOTION_WEIGHT = 0.35  # steps of absolute difference that a bit of motion is wor
 
 
 class OverfitFitter:
-    """Codes every picture as it comes: keyframes at regular places and scene cuts, the others from the one before."""
+    """Codes every picture as it comes: keyframes at regular places and, if wanted, scene cuts, the others from the one before."""
 
     group_size = 1
 
@@ -42,7 +42,7 @@ class OverfitFitter:
         self._size = Geometry(options.width, options.height)
         self._coder = PictureCoder(self._model, self._size)
         self._gop = options.gop or max(1, round(GOP_SECONDS * options.frame_rate))
-        self._cuts = SceneCuts(self._gop)
+        self._cuts = SceneCuts(self._gop) if options.scene_cut else None
         self._control: RateControl | None = None
         if options.bit_rate is not None:
             pixels = options.width * options.height
@@ -69,7 +69,7 @@ class OverfitFitter:
         elif coded.motion is not None:
             assert self._before is not None
             luma = padded(picture, self._size)[0]
-            self._cuts.is_cut(luma, _shown(predict(self._coder, coded.motion, self._before)), self._position)
+            self._is_cut(luma, predict(self._coder, coded.motion, self._before))
         self._before = self._coder.reconstruct(coded, self._before)
         self._end(data, level, key=coded.motion is None)
 
@@ -116,7 +116,10 @@ class OverfitFitter:
         weight = MOTION_WEIGHT * step
         motion = search(luma, before.planes[0], rate_weight=weight, previous=before.motion, effort=effort)
         found = predict(self._coder, motion, before)
-        return None if self._cuts.is_cut(luma, _shown(found), self._position) else found
+        return None if self._is_cut(luma, found) else found
+
+    def _is_cut(self, luma: np.ndarray, prediction: Prediction) -> bool:
+        return self._cuts is not None and self._cuts.is_cut(luma, _shown(prediction), self._position)
 
     def _fit(self, planes: Bytes, quality: int, inter: Prediction | None, monitor: FitMonitor) -> bytes:
         y, u, v = (torch.from_numpy(plane.astype(np.float32) - 128) for plane in planes)
