@@ -23,7 +23,8 @@ class VideoOptions:
     """Options of an encoder, checked. Raises ParameterError or ParameterTypeError.
 
     crf and bit_rate are both None where the codec's default quality is wanted; gop: pictures from keyframe to keyframe
-    at most, None for the codec's default; scene_cut: whether a new scene begins with a keyframe; block: pictures are padded to multiples of so many pixels.
+    at most, None for the codec's default; scene_cut: whether a new scene begins with a keyframe; block: pictures are
+    padded to multiples of so many pixels.
     """
 
     PRESETS: ClassVar[tuple[str, ...]]

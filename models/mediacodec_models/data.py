@@ -9,6 +9,7 @@ import csv
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -37,20 +38,27 @@ def is_dev_speaker(speaker: str) -> bool:
     return hashlib.sha256(speaker.encode()).digest()[0] < DEV_SHARE * 256
 
 
-def pack(root: Path, out: Path, *, category: str, sample_rate: int) -> list[Clip]:
-    """Pack the train clips of `category` in root/MANIFEST.csv, as mono at `sample_rate`, into the folder out."""
+def pack(
+    root: Path, out: Path, *, category: str, sample_rate: int, speeds: tuple[float, ...] = (1.0,)
+) -> list[Clip]:
+    """Pack the train clips of `category` in root/MANIFEST.csv, as mono at `sample_rate`, into the folder out.
+
+    speeds: each clip of a training speaker once at each, pitch and all (Ko et al. 2015): more voices than recorded.
+    """
     out.mkdir(parents=True, exist_ok=True)
     clips: list[Clip] = []
     parts: list[np.ndarray] = []
     shard = used = 0
     with (root / "MANIFEST.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "train" and row["category"] == category]
-    for row in rows:
-        samples = read_mono(root / row["file"], sample_rate)
+    for row, speed in product(rows, speeds):
+        speaker = row["speaker_or_piece"]
+        if is_dev_speaker(speaker) and speed != 1:
+            continue
+        samples = read_mono(root / row["file"], sample_rate, speed)
         if used and used + len(samples) > SHARD_SAMPLES:
             np.save(out / f"{shard:03d}.npy", np.concatenate(parts))
             parts, used, shard = [], 0, shard + 1
-        speaker = row["speaker_or_piece"]
         clips.append(Clip(row["file"], speaker, is_dev_speaker(speaker), shard, used, len(samples)))
         parts.append(np.round(samples * 32767).clip(-32768, 32767).astype(np.int16))
         used += len(samples)
@@ -59,12 +67,12 @@ def pack(root: Path, out: Path, *, category: str, sample_rate: int) -> list[Clip
     return clips
 
 
-def read_mono(path: Path, sample_rate: int) -> np.ndarray:
-    """A file's samples as float32 mono at `sample_rate`."""
+def read_mono(path: Path, sample_rate: int, speed: float = 1.0) -> np.ndarray:
+    """A file's samples as float32 mono at `sample_rate`, played so many times as fast."""
     from mediacodec.media import resample_audio  # only packing needs the runtime: a machine that trains has the pack
 
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    return resample_audio(samples.mean(1), rate, sample_rate)
+    return resample_audio(samples.mean(1), round(rate * speed), sample_rate)
 
 
 class Segments:
@@ -103,8 +111,10 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--category", default="speech")
     parser.add_argument("--sample-rate", type=int, default=16_000)
+    parser.add_argument("--speeds", type=float, nargs="+", default=[1.0], help="of training clips; 1 is as recorded")
     args = parser.parse_args()
-    clips = pack(args.root, args.out, category=args.category, sample_rate=args.sample_rate)
+    speeds = tuple(dict.fromkeys([1.0, *args.speeds]))
+    clips = pack(args.root, args.out, category=args.category, sample_rate=args.sample_rate, speeds=speeds)
     minutes = sum(clip.samples for clip in clips) / args.sample_rate / 60
     held = sum(clip.samples for clip in clips if clip.dev) / args.sample_rate / 60
     print(f"{len(clips)} clips, {minutes:.1f} minutes, of which {held:.1f} by speakers set aside")

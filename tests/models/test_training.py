@@ -245,3 +245,7 @@ def test_packing(tmp_path: Path) -> None:
     assert np.abs(stored[:16_000].astype(int) - stored[16_000:].astype(int))[500:-500].max() < 40
     index = json.loads((tmp_path / "out" / "index.json").read_text())
     assert [entry["dev"] for entry in index] == [is_dev_speaker("s0"), is_dev_speaker("s1")]
+    speeds = pack_clips(tmp_path, tmp_path / "fast", category="speech", sample_rate=16_000, speeds=(1.0, 1.25))
+    assert [clip.samples for clip in speeds] == [16_000, 12_800] * 2
+    fast = np.load(tmp_path / "fast" / "000.npy")[16_000:28_800].astype(float)
+    assert np.argmax(np.abs(np.fft.rfft(fast))) == 200, "250 Hz for 0.8 s"

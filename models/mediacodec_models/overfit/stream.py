@@ -32,7 +32,7 @@ MOTION_WEIGHT = 0.35  # steps of absolute difference that a bit of motion is wor
 
 
 class OverfitFitter:
-    """Codes every picture as it comes: keyframes at regular places and, if wanted, scene cuts, the others from the one before."""
+    """Codes every picture as it comes: keyframes at regular places and new scenes, the others from the one before."""
 
     group_size = 1
 
