@@ -53,7 +53,8 @@ class Manifest:
     """The contents of `model.json`; `settings` holds what only the codec family reads.
 
     context: the file of a context model, which may join a shipped model later: it has a hash of its own, which only the
-    streams that need it carry, so that `tables_sha256` and all other streams stay as they are.
+    streams that need it carry, so that `tables_sha256` and all other streams stay as they are. training: the file with
+    weights that the graphs hold in a form that training cannot go on from; running needs it not.
     """
 
     name: str
@@ -70,6 +71,12 @@ class Manifest:
     folder: Path = field(repr=False)
     context: Graph | None = None
     context_sha256: str = ""
+    training: Graph | None = None
+
+    @property
+    def files(self) -> list[Graph]:
+        """Every file beside the manifest."""
+        return [*self.graphs.values(), self.tables, *(file for file in (self.context, self.training) if file)]
 
     @property
     def weights_hash(self) -> bytes:
@@ -120,7 +127,7 @@ class Manifest:
     def verify(self) -> list[str]:
         """Problems with the files of this model; empty where every byte is as the manifest says."""
         problems = []
-        for graph in (*self.graphs.values(), self.tables, *([self.context] if self.context else [])):
+        for graph in self.files:
             path = self.folder / graph.file
             if not path.is_file():
                 problems.append(f"{path} is missing")
@@ -151,6 +158,7 @@ def read_manifest(folder: Path) -> Manifest:
             folder=folder,
             context=_graph(raw["context"]) if "context" in raw else None,
             context_sha256=_text(raw, "context_sha256") if "context" in raw else "",
+            training=_graph(raw["training"]) if "training" in raw else None,
         )
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error

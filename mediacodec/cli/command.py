@@ -11,6 +11,19 @@ import click
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
 
+class Spelt(click.Option):
+    """An option with other spellings that ffmpeg has for it, of which help and errors show the first."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """As click has it."""
+        record = super().get_help_record(ctx)
+        return record and (f"{self.opts[0]} {self.metavar}", record[1])
+
+    def get_error_hint(self, _: click.Context | None) -> str:
+        """As click has it."""
+        return f"'{self.opts[0]}'"
+
+
 class Verb(click.Command):
     """One verb.
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from mediacodec.cli import options
-from mediacodec.cli.command import Verb
+from mediacodec.cli.command import Spelt, Verb
 from mediacodec.cli.console import Console
 
 EXAMPLE = """
@@ -20,7 +20,8 @@ mediacodec decode -i talk.mcx -ss 1:00 -t 5 -f wav - | aplay
 @click.command(cls=Verb, usage="-i IN.mcx [options] OUT", example=EXAMPLE, short_help=".mcx to sound and pictures.")
 @options.files
 @options.sound
-@click.option("-c:v", "output_codec", metavar="NAME", help="h264 (default), or ffv1 in mkv.")
+@click.option("-c:v", "-codec:v", "-vcodec", "output_codec", cls=Spelt, metavar="NAME",
+              help="h264 (default), or ffv1 in mkv.")  # fmt: skip
 @click.option("-skip_frame", type=click.Choice(("default", "nokey")), metavar="KIND", default="default",
               help="nokey: keyframes only.")  # fmt: skip
 @options.kinds

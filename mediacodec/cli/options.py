@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from mediacodec.cli.command import Spelt
 from mediacodec.cli.console import LEVELS, Console
 from mediacodec.cli.values import BIT_RATE, CHANNELS, CRF, GOP, HERTZ, SCENE_THRESHOLD, THREADS, TIME
 
@@ -66,7 +67,8 @@ time_range = _stack(
 )
 
 coding = _stack(
-    click.option("-c:a", "codec", metavar="NAME", default="speech", help="Codec (default: speech), or copy."),
+    click.option("-c:a", "-codec:a", "-acodec", "codec", cls=Spelt, metavar="NAME", default="speech",
+                 help="Codec (default: speech), or copy."),
     click.option("-b:a", "bit_rate", type=BIT_RATE, metavar="RATE",
                  help="At most so much: 3k, 3000. Default: its best."),
     click.option("-packet_duration", type=TIME, metavar="TIME", default=1.0, help="Default: 1 s; live 0.02 to 0.1."),
@@ -80,7 +82,8 @@ kinds = _stack(
 )
 
 pictures = _stack(
-    click.option("-c:v", "video_codec", metavar="NAME", default="live", help="Codec of pictures. Default: live."),
+    click.option("-c:v", "-codec:v", "-vcodec", "video_codec", cls=Spelt, metavar="NAME", default="live",
+                 help="Codec of pictures. Default: live."),
     click.option("-crf", type=CRF, metavar="N", help="Their quality, 0 (best) to 63. Default: 30."),
     click.option("-b:v", "video_bit_rate", type=BIT_RATE, metavar="RATE", help="Their rate instead: 400k."),
     click.option("-preset", type=click.Choice(PRESETS), metavar="NAME", default="medium",

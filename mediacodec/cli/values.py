@@ -49,7 +49,7 @@ class BitRate(click.ParamType):  # type: ignore[type-arg]  # no parameter before
             self._fail(value, param, ctx)
         if rate < LOWEST_RATE:
             wanted = f"; did you mean {number}k?" if not unit else ""
-            self.fail(f"{rate:g} bit/s is too low for any codec here{wanted}", param, ctx)
+            self.fail(f"{rate:g} bit/s is too low for any codec, {LOWEST_RATE} is the least{wanted}", param, ctx)
         return rate
 
     def _fail(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:

@@ -28,7 +28,7 @@ from mediacodec_models.entropy.code_tables import fit_tables, mean_bits
 from mediacodec_models.entropy.search import beam_search, rate_penalties
 from mediacodec_models.onnx_files import HALVED, OPSET, half_weights, write_graph, write_manifest
 from mediacodec_models.quantizers.rvq import ResidualVQ
-from mediacodec_models.resume import save_quantizer
+from mediacodec_models.resume import QUANTIZER, save_quantizer
 from mediacodec_models.train import read_recipe
 
 EXACT = ("stft", "istft")  # parts that stay float32: half precision would break perfect reconstruction
@@ -170,7 +170,13 @@ def export(codec: SpectralCodec, recipe: dict[str, Any], data: Path, out: Path) 
         "decoder": export_step(DecoderStep(codec), "decoder", codes, ["samples"], folder=out),
     }
     manifest = write_manifest(
-        out, about, weights=weights, tables=arrays, graphs=graphs, settings=settings(config, *mean_bits(dev, tables))
+        out,
+        about,
+        weights=weights,
+        tables=arrays,
+        graphs=graphs,
+        settings=settings(config, *mean_bits(dev, tables)),
+        training=QUANTIZER,
     )
     check(codec, step, read_manifest(out), next(padded_clips(codec, data, dev=True)))
     return manifest

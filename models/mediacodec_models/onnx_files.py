@@ -65,10 +65,12 @@ def write_manifest(
     graphs: Mapping[str, Any],
     settings: Mapping[str, Any],
     opset: int = OPSET,
+    training: str = "",
 ) -> dict[str, Any]:
     """Write model.json beside the graphs and tables.npz of `out`; returns it.
 
-    about: the recipe's [model]; weights: as shipped, by name, for their canonical hash.
+    about: the recipe's [model]; weights: as shipped, by name, for their canonical hash; training: name of the file that
+    only training on needs.
     """
     manifest = {
         "schema": 1,
@@ -78,6 +80,7 @@ def write_manifest(
         "opset": opset,
         "graphs": graphs,
         "tables": {"file": "tables.npz", "sha256": file_hash(out / "tables.npz")},
+        **({"training": {"file": training, "sha256": file_hash(out / training)}} if training else {}),
         "settings": settings,
     }
     (out / "model.json").write_text(json.dumps(manifest, indent=1) + "\n")

@@ -176,6 +176,14 @@ def test_a_mistyped_word_gets_a_suggestion(run, wav, tmp_path):
     run("encode", "-i", wav, "-packet_durations", "1", tmp_path / "a.mcx").fails(2, "-packet_duration")
 
 
+def test_codecs_may_be_spelt_as_in_ffmpeg(run, wav, mcx, tmp_path):
+    for index, spelling in enumerate(("-c:a", "-codec:a", "-acodec")):
+        run("-i", wav, spelling, "token", tmp_path / f"{index}.mcx").works()
+        assert (tmp_path / f"{index}.mcx").read_bytes() == (tmp_path / "0.mcx").read_bytes() != mcx.read_bytes()
+        run("encode", "-i", wav, spelling, "tokens", tmp_path / "b.mcx").fails(5, "'tokens'")
+    assert "-acodec" not in run("encode", "--help").works().out
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_ends_with_1(run, process, wav, mcx):
     run("encode", "-i", wav, "/dev/full").fails(1, "no space left")

@@ -44,8 +44,10 @@ def make_model(
         "tables_sha256": canonical_hash(TABLES).hex(),
         "graphs": graphs,
         "tables": {"file": "tables.npz", "sha256": hashlib.sha256((folder / "tables.npz").read_bytes()).hexdigest()},
+        "training": {"file": "quantizer.npz", "sha256": hashlib.sha256(b"quantizer").hexdigest()},
         "settings": {},
     }
+    (folder / "quantizer.npz").write_bytes(b"quantizer")
     (folder / "model.json").write_text(json.dumps(raw | changes))
     return folder
 
@@ -264,7 +266,7 @@ class TestDamage:
         with pytest.raises(ModelError, match=r"'vocoder'.*encoder, decoder"):
             model.graph("vocoder")
 
-    @pytest.mark.parametrize("file", ["encoder.onnx", "decoder.onnx", "tables.npz"])
+    @pytest.mark.parametrize("file", ["encoder.onnx", "decoder.onnx", "tables.npz", "quantizer.npz"])
     def test_verify_finds_a_changed_byte(self, tmp_path: Path, file: str) -> None:
         model = read_manifest(make_model(tmp_path, "toy-1"))
         path = model.folder / file
@@ -282,6 +284,7 @@ def test_models_that_ship_are_whole() -> None:
     assert models, "no model is installed"
     for model in models:
         assert model.verify() == []
+        assert {path.name for path in model.folder.iterdir()} == {"model.json", *(file.file for file in model.files)}
         assert model.arrays
         size = sum(path.stat().st_size for path in model.folder.iterdir())
         assert size <= 30e6, f"{model.name} takes {size / 1e6:.1f} MB"

@@ -142,8 +142,9 @@ def split(codes: list[NDArray[np.uint16]]) -> tuple[list[NDArray[np.uint16]], li
 
 def _write(model: Manifest, made: Path, tables: CodeTables, bits: tuple[list[float], list[float]]) -> None:
     """The model with other tables, under the name of the folder `made`."""
-    for graph in (*model.graphs.values(), *([model.context] if model.context else [])):
-        _linked(model.folder / graph.file, made / graph.file)
+    for file in model.files:
+        if file is not model.tables:
+            _linked(model.folder / file.file, made / file.file)
     arrays = {name: getattr(tables, name) for name in ("frequencies", "classes", "source", "lag")}
     path = made / model.tables.file
     np.savez_compressed(path, allow_pickle=False, **arrays)
