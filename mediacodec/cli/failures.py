@@ -19,7 +19,7 @@ NO_SPACE = {errno.ENOSPC: "no space left on the device", errno.EFBIG: "the file 
 def exit_code_of(run: Callable[[], int], console: Console) -> int:
     """The exit code of a run, whatever it raises."""
     try:
-        code = run()
+        code = _run(run, console)
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a full disk can still be reported
         return code
@@ -39,6 +39,14 @@ def exit_code_of(run: Callable[[], int], console: Console) -> int:
         if isinstance(error, OSError):
             _drop_stdout()
         return code
+
+
+def _run(run: Callable[[], int], console: Console) -> int:
+    try:
+        return run()
+    except (ImportError, SystemError):
+        console.interrupts.raise_noted()  # a library whose loading a signal broke off says only that it failed
+        raise
 
 
 def _explained(error: BaseException) -> tuple[str, int]:

@@ -10,6 +10,9 @@ import time
 
 import pytest
 
+from mediacodec.cli.console import Console
+from mediacodec.cli.failures import exit_code_of
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
 
 
@@ -50,6 +53,19 @@ def test_the_first_signal_takes_everything_back(encoding, tmp_path):
     assert encoding.stderr.read() == b"mediacodec: error: interrupted\n"
     assert [path.name for path in tmp_path.iterdir()] == ["a.mcx"]
     assert (tmp_path / "a.mcx").read_bytes() == b"mine"
+
+
+def test_a_signal_while_a_library_loads_is_an_interrupt(capsys):
+    def load():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except BaseException:
+            raise ImportError("initialization failed") from None
+
+    console = Console()
+    with console.interrupts.caught():
+        assert exit_code_of(load, console) == 143
+    assert capsys.readouterr().err == "mediacodec: error: interrupted\n"
 
 
 def test_kill_leaves_the_final_name_alone(encoding, tmp_path):
