@@ -25,6 +25,7 @@ from mediacodec.session import StepGraph
 from mediacodec_models.audio.spectral import SpectralCodec, SpectralConfig
 from mediacodec_models.data import Segments
 from mediacodec_models.entropy.code_tables import fit_tables, mean_bits
+from mediacodec_models.entropy.code_vectors import code_vectors
 from mediacodec_models.entropy.search import beam_search, rate_penalties
 from mediacodec_models.onnx_files import HALVED, OPSET, half_weights, write_graph, write_manifest
 from mediacodec_models.quantizers.rvq import ResidualVQ
@@ -159,7 +160,8 @@ def export(codec: SpectralCodec, recipe: dict[str, Any], data: Path, out: Path) 
         state[name].copy_(torch.from_numpy(weight.astype(np.float32)))
     step = encoder_step(codec, about, data)
     dev = all_codes(step, codec, data, dev=True)
-    tables = fit_tables(all_codes(step, codec, data, dev=False), dev, codec.quantizer.entry_vectors().numpy())
+    train = all_codes(step, codec, data, dev=False)
+    tables = fit_tables(train, dev, code_vectors(train, config.codebook_size))
     arrays = {name: getattr(tables, name) for name in ("frequencies", "classes", "source", "lag")}
     np.savez_compressed(out / "tables.npz", **arrays)
     save_quantizer(weights, out)

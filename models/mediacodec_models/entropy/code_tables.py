@@ -24,7 +24,7 @@ Codes = Sequence[NDArray[np.integer]]  # clips, each [codebooks, frames]
 
 
 def fit_tables(train: Codes, dev: Codes, vectors: NDArray[np.float32]) -> CodeTables:
-    """Tables for codes whose entries add `vectors` [books, size, dim] to the latent: near ones foretell alike."""
+    """Tables for codes with `vectors` [books, size, dim] of which near ones foretell alike, such as `code_vectors`."""
     books, size, _ = vectors.shape
     classes_of = LARGE_CLASSES if size > LARGE else CLASSES
     rows = np.zeros((books, 1 + classes_of, size), dtype=np.int64)
@@ -59,7 +59,7 @@ def pairs(clips: Codes, k: int, source: int, lag: int) -> tuple[NDArray[np.integ
 def cluster(
     context: NDArray[np.integer], code: NDArray[np.integer], book: NDArray[np.float32], classes: int
 ) -> NDArray[np.uint8]:
-    """Class of each context code: k-means over the mean of the entries that follow it."""
+    """Class of each context code: k-means over the mean vector of the codes that follow it."""
     size = len(book)
     random = np.random.default_rng(0)
     count = np.bincount(context, minlength=size).astype(np.float64)

@@ -59,20 +59,6 @@ class Quantizer(nn.Module):
         keep = num_kept[:, None, None] > torch.arange(codes.shape[1], device=codes.device)[None, :, None]
         return codes.masked_fill(~keep, self.codebook_size)
 
-    @torch.no_grad()
-    def entry_vectors(self) -> Tensor:
-        """What each entry of each codebook adds to the latent, [codebooks, size, stride * dim]."""
-        size = self.codebook_size
-        device = next(iter(self.state_dict().values())).device
-        none = torch.full((1, self.num_codebooks, size), size, device=device)
-        nothing, result = self.decode(none[:, :, :1]), []
-        for book in range(self.num_codebooks):
-            codes = none.clone()
-            codes[0, book] = torch.arange(size, device=device)
-            added = self.decode(codes).unflatten(1, (size, self.stride)) - nothing[:, None]
-            result.append(added[0].flatten(1))
-        return torch.stack(result)
-
 
 def looked_up(codes: Tensor, book: Tensor) -> Tensor:
     """Rows of book [size, dim] for codes [...]; zeros where there is no code."""
