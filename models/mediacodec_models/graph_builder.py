@@ -54,7 +54,8 @@ class GraphBuilder:
             graphs.append(helper.make_graph(self._nodes, f"branch{self._count}", [], infos))
             self._nodes = outer
         then, otherwise = graphs
-        return tuple(self.op("If", condition, outputs=len(dtypes), then_branch=then, else_branch=otherwise))
+        found = self.op("If", condition, outputs=len(dtypes), then_branch=then, else_branch=otherwise)
+        return found if len(dtypes) > 1 else (found,)
 
     def weight(self, name: str, array: NDArray[Any]) -> str:
         """A weight of the network; named once more it is the same one."""

@@ -7,6 +7,7 @@ that, it counts as continued by zeros first, as published codecs have it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,15 +154,38 @@ class Stream(GraphLayers):
         if layer.norm is not None or pad + 1 < layer.stride:
             raise ValueError(f"{layer.name}: not a convolution that can run in steps")
         g = self.graph
-        length = g.length(x)
         history = g.state(1, layer.weight.shape[1], pad)
-        ahead = g.op("Min", g.ints(*range(pad, 0, -1)), length)
-        reflected = g.op("Gather", self._zero_behind(g.cut(x, 0, pad + 1)), ahead, axis=2)
-        before = g.op("Where", self._goes_on, history, reflected)
-        end = g.op("Concat", before, g.cut(x, -pad - 1), axis=2)
-        g.keep(history, g.cut(end, -pad))
-        parts = [before, x] if layer.stride == 1 else [before, x, self._tail(end, length, layer)]
-        return self._convolved("Conv", g.op("Concat", *parts, axis=2), layer)
+        before = self._chosen(self._goes_on, lambda: history, lambda: self._reflected(x, pad))
+        padded = self._joined(before, x) if layer.stride == 1 else self._whole(before, x, layer)
+        g.keep(history, g.cut(padded, -pad))
+        return self._convolved("Conv", padded, layer)
+
+    def _whole(self, before: str, x: str, layer: Conv) -> str:
+        """History and signal, and behind a ragged end, which is that of the stream, what it lacks to whole strides."""
+        length = self.graph.length(x)
+        missing = self._missing(length, layer.stride)
+        return self._chosen(
+            self.graph.op("Greater", missing, self.graph.scalar(0)),
+            lambda: self._joined(before, x, self._tail(before, x, length, missing, layer)),
+            lambda: self._joined(before, x),
+        )
+
+    def _chosen(self, condition: str, *values: Callable[[], str]) -> str:
+        """The first value where the condition holds, else the second.
+
+        Start and ragged end of a stream are branches, since their many small nodes would be a tenth of a short step.
+        """
+        first, second = ((lambda value=value: [value()]) for value in values)
+        return self.graph.either(condition, first, second, dtypes=("float32",))[0]
+
+    def _joined(self, *parts: str) -> str:
+        return str(self.graph.op("Concat", *parts, axis=2))
+
+    def _reflected(self, x: str, pad: int) -> str:
+        """What comes before a stream's first samples: these in the mirror."""
+        g = self.graph
+        ahead = g.op("Min", g.ints(*range(pad, 0, -1)), g.length(x))
+        return str(g.op("Gather", self._zero_behind(g.cut(x, 0, pad + 1)), ahead, axis=2))
 
     def transposed(self, x: str, layer: Conv) -> str:
         """What overlaps with the next step's first samples is a state."""
@@ -183,13 +207,11 @@ class Stream(GraphLayers):
             g.keep(state, value)
         return str(y)
 
-    def _tail(self, end: str, length: str, layer: Conv) -> str:
-        """What a ragged end lacks to whole strides: reflected, across steps where the last one is short.
-
-        end: at least the last padding + 1 samples of history and signal.
-        """
+    def _tail(self, before: str, x: str, length: str, missing: str, layer: Conv) -> str:
+        """What a ragged end lacks to whole strides: reflected, across steps where the last one is short."""
         g, pad = self.graph, layer.padding
-        stop = g.op("Add", length, self._missing(length, layer.stride))
+        end = self._joined(before, g.cut(x, -pad - 1))
+        stop = g.op("Add", length, missing)
         full = g.op("Where", self._goes_on, length, g.op("Max", length, g.scalar(pad + 1)))
         places = self._mirrored(g.op("Range", length, stop, g.scalar(1)), full)
         from_end = g.op("Sub", g.op("Add", places, g.scalar(pad + 1)), length)
