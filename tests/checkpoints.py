@@ -6,6 +6,8 @@ library that makes a checkpoint are imported when it is made.
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,6 +155,80 @@ def random_dac(**config: Any) -> Any:
         sound = model.decoder(torch.randn(1, model.config.hidden_size, 50))
         model.decoder.conv2.weight *= 0.3 / torch.atanh(sound.clamp(-0.999, 0.999)).std()
     return model
+
+
+def random_snac(folder: Path, **config: Any) -> Any:
+    """A model of the package snac, saved in `folder` as it is published, and then without its noise."""
+    import torch
+
+    package = pytest.importorskip("snac", reason="pip install 'mediacodec[parity]'")
+    torch.manual_seed(0)
+    model = package.SNAC(**config).eval()
+    with torch.no_grad():
+        settle(model)
+        for quantizer in model.quantizer.quantizers:
+            quantizer.codebook.weight.normal_()
+        folder.mkdir()
+        torch.save(model.state_dict(), folder / "pytorch_model.bin")
+        for module in model.modules():
+            if type(module).__name__ == "NoiseBlock":
+                module.linear.parametrizations.weight.original0.zero_()
+    (folder / "config.json").write_text(json.dumps(config))
+    return model
+
+
+def wavtokenizer_state(encodec: Any, *, width: int, hidden: int, blocks: int, fft: int) -> dict[str, Any]:
+    """A checkpoint of WavTokenizer in its authors' layout: a random decoder, and an EnCodec whose decoder nobody uses.
+
+    width: of the decoder; hidden: of its ConvNeXt blocks; fft: samples of an inverse transform.
+    """
+    import torch
+
+    state = _wavtokenizer_decoder(encodec.config.hidden_size, width, hidden, blocks)
+    state["head.out.weight"] = 0.3 * torch.randn(fft + 2, width) / width**0.5
+    state["head.out.bias"] = 0.1 * torch.randn(fft + 2) + 1
+    state["head.istft.window"] = torch.hann_window(fft)
+    for key, value in encodec.state_dict().items():
+        name = key
+        for old, new in (
+            ("encoder.layers.", "encoder.model."),
+            ("decoder.layers.", "decoder.model."),
+            (".conv.parametrizations.weight.original0", ".conv.conv.weight_g"),
+            (".conv.parametrizations.weight.original1", ".conv.conv.weight_v"),
+            (".conv.bias", ".conv.conv.bias"),
+            ("quantizer.layers", "quantizer.vq.layers"),
+            (".codebook.", "._codebook."),
+        ):
+            name = name.replace(old, new)
+        state[f"feature_extractor.encodec.{name}"] = value
+    return state
+
+
+def _wavtokenizer_decoder(latent: int, width: int, hidden: int, blocks: int) -> dict[str, Any]:
+    """Random weights under the authors' names, of about the size that keeps signals as large as they are."""
+    import torch
+
+    torch.manual_seed(1)
+    shapes: dict[str, tuple[int, ...]] = {"embed": (width, latent, 7)}
+    for i in (0, 1, 3, 4):
+        shapes |= {f"pos_net.{i}.conv{part}": (width, width, 3) for part in "12"}
+    shapes |= {f"pos_net.2.{part}": (width, width, 1) for part in ("q", "k", "v", "proj_out")}
+    for i in range(blocks):
+        name = f"convnext.{i}"
+        shapes |= {f"{name}.dwconv": (width, 1, 7)}
+        shapes |= {f"{name}.pwconv1": (hidden, width), f"{name}.pwconv2": (width, hidden)}
+    state = {}
+    for name, shape in shapes.items():
+        state[f"{name}.weight"] = torch.randn(shape) / math.prod(shape[1:]) ** 0.5
+        state[f"{name}.bias"] = 0.1 * torch.randn(shape[0])
+    norms = [f"pos_net.{i}.norm{part}" for i in (0, 1, 3, 4) for part in "12"]
+    for name in [*norms, "pos_net.2.norm", "pos_net.5", "final_layer_norm"]:
+        state |= {f"{name}.weight": 1 + 0.1 * torch.randn(width), f"{name}.bias": 0.1 * torch.randn(width)}
+    for name in ("norm", *(f"convnext.{i}.norm" for i in range(blocks))):
+        state[f"{name}.scale.weight"] = 1 + 0.1 * torch.randn(4, width)
+        state[f"{name}.shift.weight"] = torch.randn(4, width)
+    state |= {f"convnext.{i}.gamma": 0.3 * torch.randn(width) for i in range(blocks)}
+    return {f"backbone.{name}": value for name, value in state.items()}
 
 
 def settle(model: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import runpy
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from mediacodec_models.audio.snac import SnacConfig, context_frames, tensors  # 
 from mediacodec_models.importers import import_model, snac  # noqa: E402
 from mediacodec_models.importers.checkpoint import Checkpoint, read_checkpoint  # noqa: E402
 
-settle = runpy.run_path(str(Path(__file__).parents[1] / "checkpoints.py"))["settle"]
+random_snac = runpy.run_path(str(Path(__file__).parents[1] / "checkpoints.py"))["random_snac"]
 TOLERANCE = 1e-4
 SMALL = {"encoder_dim": 4, "decoder_dim": 64, "codebook_size": 64, "codebook_dim": 8, "latent_dim": None}
 SMALL |= {"noise": True, "depthwise": True}
@@ -51,23 +50,6 @@ KINDS: dict[str, dict[str, Any]] = {
         "depthwise": False,
     },
 }
-
-
-def random_snac(folder: Path, **config: Any) -> Any:
-    """A model of the package, saved in `folder` as it is published, and then without its noise."""
-    torch.manual_seed(0)
-    oracle = package.SNAC(**config).eval()
-    with torch.no_grad():
-        settle(oracle)
-        for quantizer in oracle.quantizer.quantizers:
-            quantizer.codebook.weight.normal_()
-        folder.mkdir()
-        torch.save(oracle.state_dict(), folder / "pytorch_model.bin")
-        for module in oracle.modules():
-            if type(module).__name__ == "NoiseBlock":
-                module.linear.parametrizations.weight.original0.zero_()
-    (folder / "config.json").write_text(json.dumps(config))
-    return oracle
 
 
 @pytest.fixture(scope="module", params=KINDS)

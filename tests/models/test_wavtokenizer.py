@@ -25,7 +25,8 @@ from mediacodec.manifest import Manifest  # noqa: E402
 from mediacodec_models.importers import import_model, wavtokenizer  # noqa: E402
 from mediacodec_models.importers.checkpoint import Checkpoint  # noqa: E402
 
-random_encodec = runpy.run_path(str(Path(__file__).parents[1] / "checkpoints.py"))["random_encodec"]
+checkpoints = runpy.run_path(str(Path(__file__).parents[1] / "checkpoints.py"))
+random_encodec = checkpoints["random_encodec"]
 TOLERANCE = 1e-4
 HOP, FFT, WIDTH, HIDDEN, LATENT = 320, 1280, 64, 96, 16
 RATIOS = [8, 5, 4, 2]
@@ -39,52 +40,10 @@ def oracle() -> Any:
     return random_encodec(use_causal_conv=False, target_bandwidths=[0.45], **shape)
 
 
-def decoder_state() -> dict[str, Tensor]:
-    """Random weights under the authors' names, of about the size that keeps signals as large as they are."""
-    torch.manual_seed(1)
-    shapes: dict[str, tuple[int, ...]] = {"embed": (WIDTH, LATENT, 7)}
-    for i in (0, 1, 3, 4):
-        shapes |= {f"pos_net.{i}.conv{part}": (WIDTH, WIDTH, 3) for part in "12"}
-    shapes |= {f"pos_net.2.{part}": (WIDTH, WIDTH, 1) for part in ("q", "k", "v", "proj_out")}
-    for i in range(2):
-        name = f"convnext.{i}"
-        shapes |= {f"{name}.dwconv": (WIDTH, 1, 7)}
-        shapes |= {f"{name}.pwconv1": (HIDDEN, WIDTH), f"{name}.pwconv2": (WIDTH, HIDDEN)}
-    state = {}
-    for name, shape in shapes.items():
-        state[f"{name}.weight"] = torch.randn(shape) / np.prod(shape[1:]) ** 0.5
-        state[f"{name}.bias"] = 0.1 * torch.randn(shape[0])
-    norms = [f"pos_net.{i}.norm{part}" for i in (0, 1, 3, 4) for part in "12"]
-    for name in [*norms, "pos_net.2.norm", "pos_net.5", "final_layer_norm"]:
-        state |= {f"{name}.weight": 1 + 0.1 * torch.randn(WIDTH), f"{name}.bias": 0.1 * torch.randn(WIDTH)}
-    for name in ("norm", "convnext.0.norm", "convnext.1.norm"):
-        state[f"{name}.scale.weight"] = 1 + 0.1 * torch.randn(4, WIDTH)
-        state[f"{name}.shift.weight"] = torch.randn(4, WIDTH)
-    state |= {f"convnext.{i}.gamma": 0.3 * torch.randn(WIDTH) for i in range(2)}
-    state = {f"backbone.{name}": value for name, value in state.items()}
-    state["head.out.weight"] = 0.3 * torch.randn(FFT + 2, WIDTH) / WIDTH**0.5
-    state["head.out.bias"] = 0.1 * torch.randn(FFT + 2) + 1
-    return state | {"head.istft.window": torch.hann_window(FFT)}
-
-
 @pytest.fixture(scope="module")
 def state(oracle: Any) -> dict[str, Tensor]:
-    """A checkpoint in the authors' layout, with a decoder of EnCodec's that nobody uses."""
-    result = decoder_state()
-    for key, value in oracle.state_dict().items():
-        name = key
-        for old, new in (
-            ("encoder.layers.", "encoder.model."),
-            ("decoder.layers.", "decoder.model."),
-            (".conv.parametrizations.weight.original0", ".conv.conv.weight_g"),
-            (".conv.parametrizations.weight.original1", ".conv.conv.weight_v"),
-            (".conv.bias", ".conv.conv.bias"),
-            ("quantizer.layers", "quantizer.vq.layers"),
-            (".codebook.", "._codebook."),
-        ):
-            name = name.replace(old, new)
-        result[f"feature_extractor.encodec.{name}"] = value
-    return result
+    """A checkpoint in the authors' layout."""
+    return checkpoints["wavtokenizer_state"](oracle, width=WIDTH, hidden=HIDDEN, blocks=2, fft=FFT)
 
 
 @pytest.fixture(scope="module")
