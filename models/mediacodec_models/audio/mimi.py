@@ -8,40 +8,33 @@ the same latent), and the way back: repetition with learnt weights, a transforme
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mediacodec_models.graph_builder import GraphBuilder
 from mediacodec_models.layers.causal_transformer import Attention, CausalTransformer, Layer
-from mediacodec_models.layers.graph_layers import Conv
+from mediacodec_models.layers.seanet import Seanet, SeanetConfig, Shapes, Weights, decoder_parts, encoder_parts
+from mediacodec_models.layers.seanet import shapes as seanet_shapes
 from mediacodec_models.layers.zero_stream import ZeroStream
 
-Array = NDArray[np.float32]
 HALVING = 2  # positions of the transformers a frame
 SEMANTIC, ACOUSTIC = "quantizer.semantic_residual_vector_quantizer", "quantizer.acoustic_residual_vector_quantizer"
 
 
 @dataclass(frozen=True, kw_only=True)
-class MimiConfig:
+class MimiConfig(SeanetConfig):
     """Shape of the network; the defaults are the published model.
 
-    ratios: upsampling factors of the decoder, the encoder's are these backwards; width: of the transformers; context:
-    positions that one sees; num_semantic: codebooks of the first quantizer, which num_codebooks includes.
+    latent: also the width of the transformers; context: positions that one sees; num_semantic: codebooks of the first
+    quantizer, which num_codebooks includes.
     """
 
     sample_rate: int = 24_000
     filters: int = 64
-    width: int = 512
+    latent: int = 512
     ratios: tuple[int, ...] = (8, 6, 5, 4)
-    kernel: int = 7
     last_kernel: int = 3
-    residual_kernel: int = 3
-    residual_layers: int = 1
-    dilation_base: int = 2
-    compress: int = 2
     layers: int = 8
     heads: int = 8
     hidden: int = 2048
@@ -55,11 +48,11 @@ class MimiConfig:
 
     @property
     def frame_size(self) -> int:
-        return math.prod(self.ratios) * HALVING
+        return self.hop * HALVING
 
     @property
     def attention(self) -> Attention:
-        return Attention(self.heads, self.width // self.heads, self.context, self.theta, self.norm_epsilon)
+        return Attention(self.heads, self.latent // self.heads, self.context, self.theta, self.norm_epsilon)
 
     @property
     def memory_frames(self) -> int:
@@ -73,64 +66,10 @@ class MimiConfig:
         return math.ceil((positions + (self.last_kernel - 1) / samples) / HALVING) + 1
 
 
-@dataclass(frozen=True)
-class Part:
-    """A convolution named as it is saved, or a residual unit of two; kind: conv, up (transposed) or residual."""
-
-    kind: str
-    name: str
-    inputs: int
-    outputs: int
-    kernel: int
-    stride: int = 1
-    dilation: int = 1
-
-
-def encoder_parts(config: MimiConfig) -> Iterator[Part]:
-    """In order; numbers in names count activations too."""
-    n, width = 0, config.filters
-    yield Part("conv", "encoder.layers.0", 1, width, config.kernel)
-    for ratio in reversed(config.ratios):
-        for j in range(config.residual_layers):
-            n += 1
-            dilation = config.dilation_base**j
-            yield Part("residual", f"encoder.layers.{n}", width, width, config.residual_kernel, 1, dilation)
-        n += 2
-        yield Part("conv", f"encoder.layers.{n}", width, 2 * width, 2 * ratio, ratio)
-        width *= 2
-    yield Part("conv", f"encoder.layers.{n + 2}", width, config.width, config.last_kernel)
-
-
-def decoder_parts(config: MimiConfig) -> Iterator[Part]:
-    """In order; numbers in names count activations too."""
-    n, width = 0, config.filters * 2 ** len(config.ratios)
-    yield Part("conv", "decoder.layers.0", config.width, width, config.kernel)
-    for ratio in config.ratios:
-        n += 2
-        yield Part("up", f"decoder.layers.{n}", width, width // 2, 2 * ratio, ratio)
-        width //= 2
-        for j in range(config.residual_layers):
-            n += 1
-            dilation = config.dilation_base**j
-            yield Part("residual", f"decoder.layers.{n}", width, width, config.residual_kernel, 1, dilation)
-    yield Part("conv", f"decoder.layers.{n + 2}", width, 1, config.last_kernel)
-
-
-def unit(config: MimiConfig, part: Part) -> tuple[Part, Part]:
-    """The two convolutions of a residual unit."""
-    hidden = part.inputs // config.compress
-    wide = Part("conv", f"{part.name}.block.1", part.inputs, hidden, part.kernel, 1, part.dilation)
-    return wide, Part("conv", f"{part.name}.block.3", hidden, part.inputs, 1)
-
-
-def shapes(config: MimiConfig) -> dict[str, tuple[int, ...]]:
+def shapes(config: MimiConfig) -> Shapes:
     """Every tensor that the network is made of, as Hugging Face names it."""
-    result: dict[str, tuple[int, ...]] = {}
-    for part in (*encoder_parts(config), *decoder_parts(config)):
-        for conv in unit(config, part) if part.kind == "residual" else [part]:
-            ends = (conv.inputs, conv.outputs) if conv.kind == "up" else (conv.outputs, conv.inputs)
-            result |= {f"{conv.name}.conv.weight": (*ends, conv.kernel), f"{conv.name}.conv.bias": (conv.outputs,)}
-    d, h = config.width, config.hidden
+    result = seanet_shapes(config, normed=False)
+    d, h = config.latent, config.hidden
     for side in ("encoder", "decoder"):
         for i in range(config.layers):
             at = f"{side}_transformer.layers.{i}"
@@ -151,17 +90,19 @@ def shapes(config: MimiConfig) -> dict[str, tuple[int, ...]]:
 class Network:
     """One of the two step graphs being written. Between the convolutions, values are rows: [frames, width]."""
 
-    def __init__(self, config: MimiConfig, weights: Mapping[str, Array], graph: GraphBuilder) -> None:
+    def __init__(self, config: MimiConfig, weights: Weights, graph: GraphBuilder) -> None:
         self.config, self._weights, self._graph = config, weights, graph
         self._layers = ZeroStream(graph)
+        self._seanet = Seanet(config, weights, self._layers)
 
     def encode(self, samples: str) -> str:
         """[1, 1, n], n a multiple of the frame size, to codes [1, codebooks, frames]."""
         g, first = self._graph, self.config.num_semantic
         *fast, down, last = encoder_parts(self.config)
-        x = self._layers.elu(self._convolved(samples, fast))
-        x = self._layers.conv_rows(g.op("Squeeze", g.op("Transpose", x, perm=[0, 2, 1]), g.ints(0)), self._conv(down))
-        x = self._layers.conv_rows(self._layers.elu(x), self._conv(last))
+        x = self._layers.elu(self._seanet.run(samples, fast))
+        rows = g.op("Squeeze", g.op("Transpose", x, perm=[0, 2, 1]), g.ints(0))
+        x = self._layers.conv_rows(rows, self._seanet.conv(down))
+        x = self._layers.conv_rows(self._layers.elu(x), self._seanet.conv(last))
         transformer = CausalTransformer(g, self.config.attention)
         latent = self._halved(transformer.run(x, self._blocks("encoder_transformer")), transformer.filled)
         found = self._quantized(latent, SEMANTIC, first)
@@ -176,27 +117,9 @@ class Network:
         transformer = CausalTransformer(g, self.config.attention)
         x = transformer.run(self._doubled(latent), self._blocks("decoder_transformer"))
         opening, up, *fast = decoder_parts(self.config)
-        x = self._layers.elu(self._layers.conv_rows(x, self._conv(opening)))
-        x = self._layers.transposed_rows(x, self._conv(up))
-        return self._convolved(g.op("Unsqueeze", g.op("Transpose", x, perm=[1, 0]), g.ints(0)), fast)
-
-    def _convolved(self, x: str, parts: list[Part]) -> str:
-        """Parts in a row, with an activation before each but the first; a unit has its own."""
-        for i, part in enumerate(parts):
-            if part.kind == "residual":
-                y = x
-                for conv in unit(self.config, part):
-                    y = self._layers.conv(self._layers.elu(y), self._conv(conv))
-                x = self._graph.op("Add", x, y)
-            else:
-                layer = self._layers.transposed if part.kind == "up" else self._layers.conv
-                x = layer(self._layers.elu(x) if i else x, self._conv(part))
-        return x
-
-    def _conv(self, part: Part) -> Conv:
-        w = self._weights
-        weights = w[f"{part.name}.conv.weight"], w[f"{part.name}.conv.bias"]
-        return Conv(part.name, *weights, part.stride, part.dilation)
+        x = self._layers.elu(self._layers.conv_rows(x, self._seanet.conv(opening)))
+        x = self._layers.transposed_rows(x, self._seanet.conv(up))
+        return self._seanet.run(g.op("Unsqueeze", g.op("Transpose", x, perm=[1, 0]), g.ints(0)), fast)
 
     def _blocks(self, side: str) -> list[Layer]:
         """Layers of a transformer, the scales of their outputs folded into the matrices that give them."""
@@ -213,7 +136,7 @@ class Network:
 
     def _halved(self, x: str, filled: str) -> str:
         """Two positions become one frame, which sees the two before them too: at first its first one repeated."""
-        g, d = self._graph, self.config.width
+        g, d = self._graph, self.config.latent
         history = g.state(HALVING, d)
         goes_on = g.op("Greater", filled, g.constant(np.zeros(1, dtype=np.float32)))
         repeated = g.op("Expand", g.cut(x, 0, 1, axis=0), g.ints(HALVING, d))
@@ -226,7 +149,7 @@ class Network:
 
     def _doubled(self, x: str) -> str:
         """A frame becomes two positions, each channel its own mixture of this frame and the one before."""
-        g, d = self._graph, self.config.width
+        g, d = self._graph, self.config.latent
         history = g.state(1, d)
         window = g.op("Concat", history, x, axis=0)
         g.keep(history, g.cut(window, -1, axis=0))

@@ -47,7 +47,7 @@ RENAMED = (
 FIELDS = {
     "sample_rate": "sampling_rate",
     "filters": "num_filters",
-    "width": "hidden_size",
+    "latent": "hidden_size",
     "kernel": "kernel_size",
     "last_kernel": "last_kernel_size",
     "residual_kernel": "residual_kernel_size",
@@ -161,19 +161,19 @@ def _check(config: MimiConfig, raw: dict[str, Any]) -> None:
         if not (1000 if field == "sample_rate" else 1) <= value <= limit:
             raise ValueError(f"{field} is {value}")
     rotary = (raw.get("rope_parameters") or {}).get("rope_type", "default")
-    size = config.width // config.heads
+    size = config.latent // config.heads
     same = {
         "head_dim": size,
         "num_key_value_heads": config.heads,
-        "upsample_groups": config.width,
+        "upsample_groups": config.latent,
         "vector_quantization_hidden_dimension": config.codebook_dim,
         "frame_rate": config.sample_rate / config.frame_size if config.ratios else 0,
     }
     for key, value in same.items():
         if raw.get(key) is not None and raw[key] != value:
             raise ValueError(f"{key} is {raw[key]!r} where only {value} fits the rest")
-    if config.width % (2 * config.heads) or config.context < 2 or rotary != "default" or not config.theta > 0:
-        raise ValueError(f"width {config.width}, heads {config.heads}, context {config.context} or rotary {rotary}")
+    if config.latent % (2 * config.heads) or config.context < 2 or rotary != "default" or not config.theta > 0:
+        raise ValueError(f"width {config.latent}, heads {config.heads}, context {config.context} or rotary {rotary}")
     if not 1 <= len(config.ratios) <= 8 or not all(2 <= ratio <= 64 for ratio in config.ratios):
         raise ValueError(f"ratios are {config.ratios}")
     if config.num_semantic >= config.num_codebooks:
