@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,14 @@ from numpy.typing import NDArray
 from mediacodec.errors import ModelError
 from mediacodec_models.audio.encodec import PUBLISHED_24K, PUBLISHED_48K, EncodecConfig, Network, shapes
 from mediacodec_models.graph_builder import GraphBuilder
+from mediacodec_models.importers import seanet
 from mediacodec_models.importers.checkpoint import Checkpoint
 from mediacodec_models.importers.model_folder import About, write_model
-from mediacodec_models.importers.weights import plain_weights
+from mediacodec_models.importers.weights import plain_weights, renamed
 from mediacodec_models.layers.graph_layers import GraphLayers, Stream, Whole
 
 LICENCE = "not stated for the weights; ask their authors"
 PARITY = "proved against transformers' EncodecModel with random weights"
-MAX_WIDTH = 1 << 14  # of any number in a configuration
 # tensors that only the authors' layout has
 AUTHORS = {"encoder.model.0.conv.conv.bias", "quantizer.vq.layers.0._codebook.embed"}
 RENAMED = (
@@ -32,20 +31,7 @@ RENAMED = (
     (r"\.parametrizations\.weight\.original0$", ".weight_g"),
     (r"\.parametrizations\.weight\.original1$", ".weight_v"),
 )
-FIELDS = {
-    "sample_rate": "sampling_rate",
-    "channels": "audio_channels",
-    "filters": "num_filters",
-    "latent": "hidden_size",
-    "kernel": "kernel_size",
-    "last_kernel": "last_kernel_size",
-    "residual_kernel": "residual_kernel_size",
-    "residual_layers": "num_residual_layers",
-    "dilation_base": "dilation_growth_rate",
-    "compress": "compress",
-    "lstm_layers": "num_lstm_layers",
-    "codebook_size": "codebook_size",
-}
+FIELDS = {**seanet.FIELDS, "channels": "audio_channels", "lstm_layers": "num_lstm_layers"}
 
 
 def recognises(checkpoint: Checkpoint) -> bool:
@@ -58,14 +44,12 @@ def convert(checkpoint: Checkpoint, name: str, out: Path) -> dict[str, Any]:
     config = config_of(checkpoint)
     weights = weights_of(checkpoint, config)
     graphs = {"encoder": encoder_graph(config, weights), "decoder": decoder_graph(config, weights)}
-    lowest = config.sample_rate / config.frame_size * np.log2(config.codebook_size) / 1000
-    rates = f"{lowest:g} to {lowest * config.num_codebooks:g} kbit/s"
     kind = "causal" if config.causal else f"segments of {config.segment / config.sample_rate:g} s"
     about = About(
         name,
         family="causal" if config.causal else "segment",
         licence=LICENCE,
-        description=f"EnCodec, {config.sample_rate / 1000:g} kHz, {kind}, {rates}",
+        description=seanet.described("EnCodec", config, kind),
         parity=PARITY,
     )
     return write_model(out, about, graphs, settings(config))
@@ -149,11 +133,8 @@ def config_of(checkpoint: Checkpoint) -> EncodecConfig:
 
 def _given(raw: dict[str, Any]) -> dict[str, Any]:
     """The fields of EncodecConfig that a configuration has under a name of its own, where it states them."""
-    given: dict[str, Any] = {field: int(raw[key]) for field, key in FIELDS.items() if raw.get(key) is not None}
-    if "upsampling_ratios" in raw:
-        given["ratios"] = tuple(int(ratio) for ratio in raw["upsampling_ratios"])
     flags = {"shortcut": bool(raw.get("use_conv_shortcut", True)), "normalize": bool(raw.get("normalize", False))}
-    return given | flags
+    return seanet.given(raw, FIELDS) | flags
 
 
 def _segments(raw: dict[str, Any]) -> dict[str, int]:
@@ -169,7 +150,7 @@ def _checked(config: EncodecConfig, checkpoint: Checkpoint) -> EncodecConfig:
     config = replace(config, num_codebooks=books)
     counts = {field: getattr(config, field) for field in (*FIELDS, "num_codebooks") if field != "sample_rate"}
     for field, value in counts.items():
-        if not 1 <= value <= MAX_WIDTH:
+        if not 1 <= value <= seanet.MAX_WIDTH:
             raise ValueError(f"{field} is {value}")
     ratios = config.ratios
     if not 1000 <= config.sample_rate <= 192_000 or config.channels > 2 or not 2 <= min(ratios, default=0) <= 64:
@@ -181,9 +162,7 @@ def _checked(config: EncodecConfig, checkpoint: Checkpoint) -> EncodecConfig:
 
 def canonical(key: str) -> str:
     """A tensor's name in either layout as this program calls it."""
-    for pattern, name in RENAMED:
-        key = re.sub(pattern, name, key)
-    return key
+    return renamed(key, RENAMED)
 
 
 def weights_of(checkpoint: Checkpoint, config: EncodecConfig) -> dict[str, NDArray[np.float32]]:

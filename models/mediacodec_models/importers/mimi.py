@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ from torch import Tensor
 from mediacodec.errors import ModelError
 from mediacodec_models.audio.mimi import ACOUSTIC, SEMANTIC, MimiConfig, Network, shapes
 from mediacodec_models.graph_builder import GraphBuilder
+from mediacodec_models.importers import seanet
 from mediacodec_models.importers.checkpoint import Checkpoint
 from mediacodec_models.importers.model_folder import About, write_model
-from mediacodec_models.importers.weights import plain_weights
+from mediacodec_models.importers.weights import plain_weights, renamed
 
 LICENCE = "CC-BY 4.0, as its authors state for the published weights"
 PARITY = "proved against transformers' MimiModel with random weights"
-MAX_WIDTH = 1 << 14  # of any number in a configuration
 MAX_LAYERS = 256
 LEAST_USAGE = 1e-5  # of a codebook's entry, in the average that it is the quotient of
 # tensors that only the authors' layout has
@@ -45,21 +44,12 @@ RENAMED = (
     (r"\.embedding_sum$", ".embed_sum"),
 )
 FIELDS = {
-    "sample_rate": "sampling_rate",
-    "filters": "num_filters",
-    "latent": "hidden_size",
-    "kernel": "kernel_size",
-    "last_kernel": "last_kernel_size",
-    "residual_kernel": "residual_kernel_size",
-    "residual_layers": "num_residual_layers",
-    "dilation_base": "dilation_growth_rate",
-    "compress": "compress",
+    **seanet.FIELDS,
     "layers": "num_hidden_layers",
     "heads": "num_attention_heads",
     "hidden": "intermediate_size",
     "context": "sliding_window",
     "codebook_dim": "codebook_dim",
-    "codebook_size": "codebook_size",
     "num_semantic": "num_semantic_quantizers",
 }
 KNOWN = {
@@ -83,13 +73,11 @@ def convert(checkpoint: Checkpoint, name: str, out: Path) -> dict[str, Any]:
     config = config_of(checkpoint)
     weights = weights_of(checkpoint, config)
     graphs = {"encoder": encoder_graph(config, weights), "decoder": decoder_graph(config, weights)}
-    lowest = config.sample_rate / config.frame_size * np.log2(config.codebook_size) / 1000
-    rates = f"{lowest:g} to {lowest * config.num_codebooks:g} kbit/s"
     about = About(
         name,
         family="causal",
         licence=LICENCE,
-        description=f"Mimi, {config.sample_rate / 1000:g} kHz, causal, {rates}",
+        description=seanet.described("Mimi", config, "causal"),
         parity=PARITY,
     )
     return write_model(out, about, graphs, settings(config))
@@ -139,9 +127,7 @@ def config_of(checkpoint: Checkpoint) -> MimiConfig:
         if raw.get(key, value) != value:
             raise ModelError(f"{checkpoint.path}: {key} is {raw[key]!r}; only {value!r} is known here")
     try:
-        given: dict[str, Any] = {field: int(raw[key]) for field, key in FIELDS.items() if raw.get(key) is not None}
-        if raw.get("upsampling_ratios"):
-            given["ratios"] = tuple(int(ratio) for ratio in raw["upsampling_ratios"])
+        given = seanet.given(raw, FIELDS)
         rotary = raw.get("rope_parameters") or {}
         given["theta"] = float(raw.get("rope_theta", rotary.get("rope_theta", MimiConfig.theta)))
         given["norm_epsilon"] = float(raw.get("norm_eps", MimiConfig.norm_epsilon))
@@ -157,7 +143,7 @@ def _check(config: MimiConfig, raw: dict[str, Any]) -> None:
     """Raises ValueError on numbers that no such network has."""
     for field in (*FIELDS, "num_codebooks"):
         value = getattr(config, field)
-        limit = MAX_LAYERS if "layers" in field else 192_000 if field == "sample_rate" else MAX_WIDTH
+        limit = MAX_LAYERS if "layers" in field else 192_000 if field == "sample_rate" else seanet.MAX_WIDTH
         if not (1000 if field == "sample_rate" else 1) <= value <= limit:
             raise ValueError(f"{field} is {value}")
     rotary = (raw.get("rope_parameters") or {}).get("rope_type", "default")
@@ -182,9 +168,7 @@ def _check(config: MimiConfig, raw: dict[str, Any]) -> None:
 
 def canonical(key: str) -> str:
     """A tensor's name in either layout as this program calls it."""
-    for pattern, name in RENAMED:
-        key = re.sub(pattern, name, key)
-    return key
+    return renamed(key, RENAMED)
 
 
 def weights_of(checkpoint: Checkpoint, config: MimiConfig) -> dict[str, NDArray[np.float32]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,13 @@ from mediacodec_models.importers.checkpoint import Checkpoint
 
 # what weight normalisation splits a tensor into: how long it is, where it points
 SPLIT = (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"))
+
+
+def renamed(key: str, patterns: Iterable[tuple[str, str]]) -> str:
+    """A tensor's name after replacing each pattern in turn."""
+    for pattern, name in patterns:
+        key = re.sub(pattern, name, key)
+    return key
 
 
 def plain_weights(
