@@ -14,11 +14,10 @@ from mediacodec_models.layers.snake_layers import (
     add_layers,
     context,
     conv,
-    down_block,
+    decoder_stages,
+    encoder_stages,
     shapes,
     snake,
-    units,
-    up_block,
 )
 
 
@@ -51,29 +50,16 @@ class DacConfig:
 
 def encoder_layers(config: DacConfig) -> Iterator[Layer]:
     """Samples to what is quantized."""
-    width = config.encoder_dim
-    yield conv("encoder.block.0", 1, width, 7)
-    for i, stride in enumerate(config.encoder_rates, 1):
-        yield from down_block(f"encoder.block.{i}", width, stride, depthwise=False)
-        width *= 2
-    last = len(config.encoder_rates) + 1
+    yield from encoder_stages(config.encoder_dim, config.encoder_rates, depthwise=False)
+    last, width = len(config.encoder_rates) + 1, config.encoder_dim * 2 ** len(config.encoder_rates)
     yield snake(f"encoder.block.{last}", width)
     yield conv(f"encoder.block.{last + 1}", width, config.width, 3)
 
 
 def decoder_layers(config: DacConfig) -> Iterator[Layer]:
     """What was quantized to samples."""
-    width = config.decoder_dim
-    yield conv("decoder.model.0", config.width, width, 7)
-    for i, stride in enumerate(config.decoder_rates, 1):
-        name, narrow = f"decoder.model.{i}", config.decoder_dim // 2**i
-        yield from up_block(name, width, narrow, stride)
-        yield from units(name, 2, narrow, depthwise=False)
-        width = narrow
-    last = len(config.decoder_rates) + 1
-    yield snake(f"decoder.model.{last}", width)
-    yield conv(f"decoder.model.{last + 1}", width, 1, 7)
-    yield Layer("tanh", "", 1, 1)
+    yield conv("decoder.model.0", config.width, config.decoder_dim, 7)
+    yield from decoder_stages(1, config.decoder_dim, config.decoder_rates, depthwise=False, whole=False)
 
 
 def tensors(config: DacConfig) -> Shapes:

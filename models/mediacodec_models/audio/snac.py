@@ -23,11 +23,9 @@ from mediacodec_models.layers.snake_layers import (
     add_layers,
     context,
     conv,
-    down_block,
+    decoder_stages,
+    encoder_stages,
     shapes,
-    snake,
-    units,
-    up_block,
 )
 
 
@@ -74,12 +72,8 @@ class SnacConfig:
 
 def encoder_layers(config: SnacConfig) -> Iterator[Layer]:
     """Samples to what is quantized."""
-    width = config.encoder_dim
-    yield conv("encoder.block.0", 1, width, 7)
-    for i, stride in enumerate(config.encoder_rates, 1):
-        yield from down_block(f"encoder.block.{i}", width, stride, depthwise=config.depthwise)
-        width *= 2
-    last = len(config.encoder_rates) + 1
+    yield from encoder_stages(config.encoder_dim, config.encoder_rates, depthwise=config.depthwise)
+    last, width = len(config.encoder_rates) + 1, config.encoder_dim * 2 ** len(config.encoder_rates)
     if config.window:
         yield Layer("attention", f"encoder.block.{last}", width, width, config.window)
         last += 1
@@ -98,14 +92,8 @@ def decoder_layers(config: SnacConfig) -> Iterator[Layer]:
     if config.window:
         yield Layer("attention", f"decoder.model.{n}", width, width, config.window)
         n += 1
-    for i, stride in enumerate(config.decoder_rates, 1):
-        name, narrow = f"decoder.model.{n}", config.decoder_dim // 2**i
-        yield from up_block(name, width, narrow, stride, extra=stride % 2)
-        yield from units(name, 3 if config.noise else 2, narrow, depthwise=config.depthwise)
-        width, n = narrow, n + 1
-    yield snake(f"decoder.model.{n}", width)
-    yield conv(f"decoder.model.{n + 1}", width, 1, 7)
-    yield Layer("tanh", "", 1, 1)
+    skipped = 1 if config.noise else 0
+    yield from decoder_stages(n, width, config.decoder_rates, skipped=skipped, depthwise=config.depthwise, whole=True)
 
 
 def tensors(config: SnacConfig) -> Shapes:

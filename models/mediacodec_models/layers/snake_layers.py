@@ -6,7 +6,7 @@ DAC gave to the tensors. Snake is x + sin²(αx) / α with an α for each channe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,6 +74,32 @@ def units(name: str, first: int, width: int, *, depthwise: bool) -> Iterator[Lay
     groups = width if depthwise else 1
     for i, dilation in enumerate(DILATIONS, first):
         yield Layer("unit", f"{name}.block.{i}", width, width, UNIT_KERNEL, dilation=dilation, groups=groups)
+
+
+def encoder_stages(width: int, strides: Sequence[int], *, depthwise: bool) -> Iterator[Layer]:
+    """`encoder.block.0` and on: a convolution, then a block a stride."""
+    yield conv("encoder.block.0", 1, width, 7)
+    for i, stride in enumerate(strides, 1):
+        yield from down_block(f"encoder.block.{i}", width, stride, depthwise=depthwise)
+        width *= 2
+
+
+def decoder_stages(
+    first: int, width: int, strides: Sequence[int], *, skipped: int = 0, depthwise: bool, whole: bool
+) -> Iterator[Layer]:
+    """`decoder.model.FIRST` and on: a block a stride, then what makes samples of the last one.
+
+    skipped: layers that blocks were saved with before their units; whole: whether odd strides leave nothing out.
+    """
+    for n, stride in enumerate(strides, first):
+        name, narrow = f"decoder.model.{n}", width // 2
+        yield from up_block(name, width, narrow, stride, extra=stride % 2 if whole else 0)
+        yield from units(name, 2 + skipped, narrow, depthwise=depthwise)
+        width = narrow
+    last = first + len(strides)
+    yield snake(f"decoder.model.{last}", width)
+    yield conv(f"decoder.model.{last + 1}", width, 1, 7)
+    yield Layer("tanh", "", 1, 1)
 
 
 def within(unit: Layer) -> list[Layer]:
