@@ -20,6 +20,7 @@ from mediacodec_models.importers import dac, import_model  # noqa: E402
 from mediacodec_models.importers.checkpoint import Checkpoint  # noqa: E402
 
 checkpoints = runpy.run_path(str(Path(__file__).parents[1] / "checkpoints.py"))
+coded = runpy.run_path(str(Path(__file__).parents[1] / "runs.py"))["coded"]
 random_dac, SMALL = checkpoints["random_dac"], checkpoints["SMALL_DAC"]
 TOLERANCE = 1e-4
 HOP = 320
@@ -55,18 +56,6 @@ def published_codes(oracle: Any, samples: np.ndarray) -> np.ndarray:
 def published_sound(oracle: Any, codes: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         return oracle.decode(audio_codes=torch.from_numpy(codes.astype(np.int64))[None]).audio_values.numpy()
-
-
-def coded(model: Manifest, samples: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Codes [codebooks, frames] and sound [1, n] of the codec, packet by packet."""
-    family = CODECS[model.family]
-    encoder: Any = family.encoder(model, **options)
-    packets = encoder.push(samples) + encoder.flush()
-    reader: Any = family.code_reader(model, encoder.header)
-    decoder: Any = family.decoder(model, encoder.header)
-    sound = [*map(decoder.push, packets), decoder.flush()]
-    codes = np.concatenate([reader.read(packet) for packet in packets], axis=1)
-    return codes, np.concatenate([chunk.samples for chunk in sound], axis=1)
 
 
 def check_sound(oracle: Any, codes: np.ndarray, sound: np.ndarray) -> None:

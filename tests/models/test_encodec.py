@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,14 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 pytest.importorskip("transformers", reason="transformers is not installed: pip install 'mediacodec[parity]'")
 
 import mediacodec  # noqa: E402
-from mediacodec.codecs import CODECS  # noqa: E402
 from mediacodec.errors import ModelError  # noqa: E402
 from mediacodec.manifest import Manifest  # noqa: E402
-from mediacodec.session import StepGraph  # noqa: E402
 from mediacodec_models.importers import import_model  # noqa: E402
 from mediacodec_models.importers.checkpoint import Checkpoint  # noqa: E402
 
 random_encodec = runpy.run_path(str(Path(__file__).parents[1] / "checkpoints.py"))["random_encodec"]
+runs = runpy.run_path(str(Path(__file__).parents[1] / "runs.py"))
+coded, in_steps = runs["coded"], runs["in_steps"]
 TOLERANCE = 1e-4
 HOP = 24
 START = 7  # frames
@@ -57,21 +56,6 @@ def published_sound(oracle: Any, codes: np.ndarray) -> np.ndarray:
         return oracle.decoder(oracle.quantizer.decode(torch.from_numpy(codes)[:, None]))[0].numpy()
 
 
-def in_steps(
-    model: Manifest, graph: str, name: str, value: np.ndarray, sizes: Iterable[int], books: int = 1 << 20
-) -> np.ndarray:
-    """What a graph makes of a value [rows, n] cut to these sizes and a rest; books: how many an encoder is to find."""
-    step_graph = StepGraph(model.graph_path(graph), model.graph(graph), device="cpu")
-    state, results, at = step_graph.initial_state(), [], 0
-    for size in [*sizes, value.shape[1]]:
-        if at < value.shape[1]:
-            wanted = {"num_codebooks": np.array([books])} if graph == "encoder" else {}
-            outputs, state = step_graph.step({name: value[None, :, at : at + size], **wanted}, state)
-            results.append(next(iter(outputs.values()))[0])
-        at += size
-    return np.concatenate(results, axis=1)
-
-
 STEPS = {"whole": (), "frame by frame": (START, *[1] * 200), "in three": (START + 4, 9)}
 
 
@@ -104,16 +88,10 @@ def test_fewer_codebooks_decode_as_published(oracle: Any, model: Manifest) -> No
 @pytest.mark.parametrize("packet_duration", [0.001, 0.3])
 def test_the_codec_gives_the_published_sound(oracle: Any, model: Manifest, packet_duration: float) -> None:
     samples = noise(24_000 // 2 + 7)
-    family = CODECS[model.family]
-    encoder: Any = family.encoder(model, packet_duration=packet_duration)
-    packets = encoder.push(samples) + encoder.flush()
-    reader: Any = family.code_reader(model, encoder.header)
-    codes = np.concatenate([reader.read(packet) for packet in packets], axis=1)
+    codes, sound = coded(model, samples, packet_duration=packet_duration)
     wanted = published_codes(oracle, samples)
     assert codes.shape == wanted.shape
     assert np.mean(codes != wanted) < 0.001, "near ties alone may differ"
-    decoder: Any = family.decoder(model, encoder.header)
-    sound = np.concatenate([decoder.push(packet).samples for packet in packets], axis=1)
     assert np.abs(sound - published_sound(oracle, codes.astype(np.int64))).max() < TOLERANCE
 
 

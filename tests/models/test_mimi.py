@@ -13,15 +13,15 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 pytest.importorskip("transformers", reason="transformers is not installed: pip install 'mediacodec[parity]'")
 
-from mediacodec.codecs import CODECS  # noqa: E402
 from mediacodec.errors import ModelError  # noqa: E402
 from mediacodec.manifest import Manifest  # noqa: E402
-from mediacodec.session import StepGraph  # noqa: E402
 from mediacodec_models.importers import import_model, mimi  # noqa: E402
 from mediacodec_models.importers.checkpoint import Checkpoint, read_checkpoint  # noqa: E402
 
 CHECKPOINTS = runpy.run_path(str(Path(__file__).parents[1] / "checkpoints.py"))
 SMALL = CHECKPOINTS["SMALL_MIMI"] | {"upsampling_ratios": [3, 2]}
+runs = runpy.run_path(str(Path(__file__).parents[1] / "runs.py"))
+coded, in_steps = runs["coded"], runs["in_steps"]
 TOLERANCE = 1e-4
 HOP = 12
 WINDOW = SMALL["sliding_window"] // 2  # frames that one layer sees
@@ -53,18 +53,6 @@ def published_codes(oracle: Any, samples: np.ndarray) -> np.ndarray:
 def published_sound(oracle: Any, codes: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         return oracle.decode(torch.from_numpy(codes)[None]).audio_values[0].numpy()
-
-
-def in_steps(model: Manifest, graph: str, name: str, value: np.ndarray, sizes: Iterable[int]) -> np.ndarray:
-    """What a graph makes of a value [rows, n] cut to these sizes and a rest."""
-    step_graph = StepGraph(model.graph_path(graph), model.graph(graph), device="cpu")
-    state, results, at = step_graph.initial_state(), [], 0
-    for size in [*sizes, value.shape[1]]:
-        if at < value.shape[1]:
-            outputs, state = step_graph.step({name: value[None, :, at : at + size]}, state)
-            results.append(next(iter(outputs.values()))[0])
-        at += size
-    return np.concatenate(results, axis=1)
 
 
 STEPS = {"whole": (), "frame by frame": (1,) * 200, "in three": (WINDOW + 1, 2)}
@@ -105,20 +93,12 @@ def test_a_long_stream_is_as_exact_as_a_short_one(oracle: Any, model: Manifest) 
 
 @pytest.mark.parametrize("length", [1, 7, HOP - 1, HOP, HOP + 1, 12_007])
 @pytest.mark.parametrize("packet_duration", [HOP / 24_000, 0.3])
-def test_the_codec_gives_the_published_sound(
-    oracle: Any, model: Manifest, packet_duration: float, length: int
-) -> None:
+def test_the_codec_gives_the_published_sound(oracle: Any, model: Manifest, packet_duration: float, length: int) -> None:
     samples = noise(length)
-    family = CODECS[model.family]
-    encoder: Any = family.encoder(model, packet_duration=packet_duration)
-    packets = encoder.push(samples) + encoder.flush()
-    reader: Any = family.code_reader(model, encoder.header)
-    codes = np.concatenate([reader.read(packet) for packet in packets], axis=1)
+    codes, sound = coded(model, samples, packet_duration=packet_duration)
     wanted = published_codes(oracle, samples)
     assert codes.shape == wanted.shape
     assert np.mean(codes != wanted) < 0.001, "near ties alone may differ"
-    decoder: Any = family.decoder(model, encoder.header)
-    sound = np.concatenate([decoder.push(packet).samples for packet in packets], axis=1)
     assert np.abs(sound - published_sound(oracle, codes.astype(np.int64))).max() < TOLERANCE
 
 

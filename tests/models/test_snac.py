@@ -21,6 +21,7 @@ from mediacodec_models.importers import import_model, snac  # noqa: E402
 from mediacodec_models.importers.checkpoint import Checkpoint, read_checkpoint  # noqa: E402
 
 random_snac = runpy.run_path(str(Path(__file__).parents[1] / "checkpoints.py"))["random_snac"]
+runs = runpy.run_path(str(Path(__file__).parents[1] / "runs.py"))
 TOLERANCE = 1e-4
 SMALL = {"encoder_dim": 4, "decoder_dim": 64, "codebook_size": 64, "codebook_dim": 8, "latent_dim": None}
 SMALL |= {"noise": True, "depthwise": True}
@@ -83,14 +84,8 @@ def by_codebook(slots: np.ndarray, model: Manifest) -> list[np.ndarray]:
 
 def coded(model: Manifest, samples: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
     """Codes by codebook and sound [1, n] of the codec, packet by packet."""
-    family = CODECS[model.family]
-    encoder: Any = family.encoder(model)
-    packets = encoder.push(samples) + encoder.flush()
-    reader: Any = family.code_reader(model, encoder.header)
-    decoder: Any = family.decoder(model, encoder.header)
-    sound = [*map(decoder.push, packets), decoder.flush()]
-    codes = np.concatenate([reader.read(packet) for packet in packets], axis=1)
-    return by_codebook(codes, model), np.concatenate([chunk.samples for chunk in sound], axis=1)
+    codes, sound = runs["coded"](model, samples)
+    return by_codebook(codes, model), sound
 
 
 @pytest.mark.parametrize("frames", [0.001, 0.5, 1, 3.2, 12, 31.7])

@@ -27,6 +27,7 @@ from mediacodec_models.importers.checkpoint import Checkpoint  # noqa: E402
 
 checkpoints = runpy.run_path(str(Path(__file__).parents[1] / "checkpoints.py"))
 random_encodec = checkpoints["random_encodec"]
+runs = runpy.run_path(str(Path(__file__).parents[1] / "runs.py"))
 TOLERANCE = 1e-4
 HOP, FFT, WIDTH, HIDDEN, LATENT = 320, 1280, 64, 96, 16
 RATIOS = [8, 5, 4, 2]
@@ -124,14 +125,8 @@ def published_codes(oracle: Any, samples: np.ndarray) -> np.ndarray:
 
 def coded(model: Manifest, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Codes [frames] and sound [n]."""
-    family = CODECS[model.family]
-    encoder: Any = family.encoder(model)
-    packets = encoder.push(samples) + encoder.flush()
-    reader: Any = family.code_reader(model, encoder.header)
-    decoder: Any = family.decoder(model, encoder.header)
-    sound = [*map(decoder.push, packets), decoder.flush()]
-    codes = np.concatenate([reader.read(packet) for packet in packets], axis=1)
-    return codes[0], np.concatenate([chunk.samples for chunk in sound], axis=1)[0]
+    codes, sound = runs["coded"](model, samples)
+    return codes[0], sound[0]
 
 
 @pytest.mark.parametrize("length", [1, HOP, 3 * HOP + 1, 100 * HOP, WINDOW * HOP])
