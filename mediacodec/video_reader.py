@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
 from mediacodec.audio_reader import check_end, check_times
-from mediacodec.codecs.base import RandomAccessDecoder, VideoDecoder
+from mediacodec.codecs.base import RandomAccessDecoder, ReferringDecoder, VideoDecoder
 from mediacodec.frames import VideoFrame
 from mediacodec.one_pass import through
 from mediacodec_bitstream import BitstreamError, Gap, Packet, StreamHeader, VideoParameters
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mediacodec.files import FileReader
 
 MAX_FILL = 3600  # seconds that concealed pictures of a reading may stand for where packets are missing
+MAX_FETCHED = 64  # keyframes from before where reading began that a reading looks up: each is a search in the file
 MAX_RATE = 240  # pictures a second of such a stretch at most, whatever the header says
 
 
@@ -78,6 +79,8 @@ class VideoRun:
         self._stop = None if stop is None else _exact(stop) / tick
         self._decoder = cast("VideoDecoder", file.decoder(self.header))
         self._random = self._decoder if isinstance(self._decoder, RandomAccessDecoder) else None
+        self._refers = self._decoder if isinstance(self._decoder, ReferringDecoder) else None
+        self._fetches_left = MAX_FETCHED
         self._nominal = 1 / (stream.frame_rate * tick)
         self._fill_left = int(MAX_FILL * min(stream.frame_rate, Fraction(MAX_RATE)))
         self._broken: Packet | None = None  # the first packet of a stretch that cannot be decoded
@@ -174,6 +177,8 @@ class VideoRun:
         """The pictures of a packet; of one before the stretch only what later ones need, where that is less work."""
         if self._random is None:
             return self._decoder.push(packet)
+        if packet.is_keyframe and self._refers is not None:
+            self._provide(packet, self._refers)
         if packet.pts < self._first:
             self._random.skip(packet)
             return []
@@ -183,6 +188,18 @@ class VideoRun:
             end = packet.pts + packet.duration
             self._file.note(Gap(packet.stream_id, packet.pts, end, -1, "picture concealed: what it needs is missing"))
         return frames
+
+    def _provide(self, packet: Packet, decoder: ReferringDecoder) -> None:
+        """Have the decoder take the keyframes that this one refers to and that were not read."""
+        missing = [packet]
+        while (pts := decoder.needs(missing[-1])) is not None and self._fetches_left:
+            self._fetches_left -= 1
+            found = self._file.reader.peek_keyframe(packet.stream_id, pts)
+            if found is None:
+                break
+            missing.append(found)
+        for each in reversed(missing[1:]):
+            decoder.skip(each)
 
     def _break(self, packet: Packet) -> None:
         """Packets are missing before this one, which therefore cannot be decoded unless it is a keyframe."""

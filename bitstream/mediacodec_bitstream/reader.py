@@ -26,7 +26,7 @@ from .errors import BitstreamError, CorruptError, NotAnMcxError, ParameterError,
 from .fields import Fields, unpack_fields
 from .header import FileHeader
 from .packet import Packet
-from .seeking import find_keyframe, load_tail, read_header
+from .seeking import find_keyframe, keyframe_at, load_tail, read_header
 from .source import ByteSource
 from .stream_state import StreamState
 from .trailer import End, unpack_end
@@ -123,6 +123,14 @@ class Reader:
         self._finished = self.truncated = self._from_start = False
         self._restart(None)
         return {stream_id: pts for stream_id, (pts, _) in found.items()}
+
+    def peek_keyframe(self, stream_id: int, pts: int) -> Packet | None:
+        """The keyframe at pts with which a chunk of a seekable file begins; None where there is none, or not whole.
+
+        Reading goes on where it was. Raises ParameterError on an unknown stream.
+        """
+        stream = self.header.stream(stream_id)
+        return keyframe_at(self._source, self._data_start, stream, pts) if self._source.seekable else None
 
     def load_end(self) -> End | None:
         """The end chunk, read from the tail of a seekable file without moving; None where there is none."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-from .chunk import DATA, END, HEAD_SIZE, HEADER, INDEX, KEYFRAME, OVERHEAD, Chunk, Head, parse_head
+from .chunk import DATA, END, HEAD_SIZE, HEADER, INDEX, KEYFRAME, OVERHEAD, Chunk, Head, parse_head, unpack_data
 from .errors import BitstreamError, UnsupportedFeatureError, UnsupportedVersionError
 from .header import MAGIC, MAJOR, PREAMBLE_SIZE, FileHeader, header_size
+from .packet import Packet
 from .source import ByteSource
+from .stream_header import StreamHeader
 from .trailer import TAIL_SIZE, End, Index, unpack_end
 
 SEARCH_LIMIT = 64 << 20  # bytes searched for a header copy
@@ -103,6 +105,23 @@ def find_keyframe(source: ByteSource, start: int, stream_id: int, pts: int) -> t
                 break
             best = head.pts, offset
     return best
+
+
+def keyframe_at(source: ByteSource, start: int, stream: StreamHeader, pts: int) -> Packet | None:
+    """The keyframe at pts with which a chunk begins; None where there is none, or not whole. The cursor stays."""
+    back = source.offset
+    try:
+        found, offset = find_keyframe(source, start, stream.stream_id, pts)
+        source.seek(offset)
+        chunk = whole_chunk(source) if found == pts else None
+        if chunk is None or (chunk.head.type, chunk.head.stream_id, chunk.head.pts) != (DATA, stream.stream_id, pts):
+            return None
+        packet = unpack_data(chunk.head, chunk.payload, stream)[0]
+    except BitstreamError:
+        return None
+    finally:
+        source.seek(back)
+    return packet if packet.is_keyframe else None
 
 
 def _near(source: ByteSource, start: int, stream_id: int, pts: int) -> int:

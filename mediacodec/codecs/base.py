@@ -137,6 +137,18 @@ class RandomAccessDecoder(Protocol):
         ...
 
 
+@runtime_checkable
+class ReferringDecoder(RandomAccessDecoder, Protocol):
+    """A RandomAccessDecoder some of whose keyframes refer to earlier ones."""
+
+    def needs(self, packet: Packet) -> int | None:
+        """The pts of an earlier keyframe that the decoder lacks and must skip first; None where nothing is missing.
+
+        Raises BitstreamError kinds only.
+        """
+        ...
+
+
 class CodeReader(Protocol):
     """Packets to integer codes, without any network."""
 

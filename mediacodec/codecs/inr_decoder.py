@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 
 from mediacodec.codecs.escapes import Integers
+from mediacodec.codecs.inr_bases import Base, Bases, read_group
 from mediacodec.codecs.inr_graph import Synthesis
-from mediacodec.codecs.inr_packet import FOLLOWING, KEY, NUMBERS, PICTURE, CodedGroup, Opened
+from mediacodec.codecs.inr_packet import FOLLOWING, NUMBERS, PICTURE, REFERRING, CodedGroup, Head, Opened
 from mediacodec.codecs.inr_tensors import Floats, InrTables
 from mediacodec.codecs.repeating import RepeatingDecoder
 from mediacodec.codecs.video_stream import check_header
@@ -20,11 +21,13 @@ from mediacodec_bitstream import Packet, StreamHeader
 class _Group:
     """A group whose network has arrived; a session is made of it only when a picture is wanted."""
 
-    def __init__(
-        self, coded: CodedGroup, number: int, weights: dict[str, Floats], *, device: str, threads: int
-    ) -> None:
-        self.coded, self.number, self.weights = coded, number, weights
+    def __init__(self, coded: CodedGroup, number: int, base: Base, *, device: str, threads: int) -> None:
+        self.coded, self.number, self.base = coded, number, base
         self._device, self._threads = device, threads
+
+    @property
+    def weights(self) -> dict[str, Floats]:
+        return self.base.weights
 
     @cached_property
     def synthesis(self) -> Synthesis:
@@ -35,8 +38,8 @@ class InrDecoder(RepeatingDecoder):
     """Decodes packets to pictures; see `mediacodec.codecs.base.VideoDecoder`.
 
     Every packet gives one picture at once, and needs nothing but its group's first packet (which, unless it is a
-    keyframe, needs those of the groups before, back to one). What cannot be decoded is concealed by the last good
-    picture.
+    keyframe, needs those of the groups before, back to one; a keyframe may need earlier ones, see `needs`). What cannot
+    be decoded is concealed by the last good picture.
     """
 
     def __init__(self, model: Manifest, header: StreamHeader, *, device: str = "auto", threads: int = 1) -> None:
@@ -44,6 +47,7 @@ class InrDecoder(RepeatingDecoder):
         self._tables = InrTables(model)
         self._device, self._threads = device, threads
         self._group: _Group | None = None
+        self._bases = Bases()
         self._last: Planes | None = None
 
     @property
@@ -66,6 +70,15 @@ class InrDecoder(RepeatingDecoder):
         """Take from a packet what later ones need, without making its picture. Raises BitstreamError kinds only."""
         self._read(packet)
 
+    def needs(self, packet: Packet) -> int | None:
+        """The pts of an earlier keyframe that must be skipped or pushed before; None where nothing is missing.
+
+        Raises BitstreamError kinds only.
+        """
+        head = Opened(packet.data).head
+        pts = packet.pts - head.back
+        return pts if head.kind == REFERRING and pts >= 0 and self._bases.get(pts) is None else None
+
     def flush(self) -> list[VideoFrame]:
         """Nothing: every packet is decoded as it comes."""
         return []
@@ -74,19 +87,28 @@ class InrDecoder(RepeatingDecoder):
         """The integers of a picture and its place in the group that is current then; None where its group is lost."""
         opened = Opened(packet.data)
         head = opened.head
-        if packet.is_keyframe != (head.kind == KEY):
+        if packet.is_keyframe != head.is_keyframe:
             raise CorruptError("a packet says that it is a keyframe and that it is none")
         if head.kind == PICTURE:
             if self._group is None or self._group.number != head.number:
                 return None
             return opened.picture(self._group.coded, self._tables), head.place
-        before, self._group = self._group, None
-        if head.kind == FOLLOWING and (before is None or (before.number + 1) % NUMBERS != head.number):
+        goes_on = head.kind in (FOLLOWING, REFERRING)
+        before = self._before(head, packet.pts)
+        self._group = None
+        if goes_on and before is None:
             return None
-        follows = before if head.kind == FOLLOWING else None
         size = self._parameters.height, self._parameters.width
-        coded = opened.group(*size, follows.coded.network if follows else None, self._tables)
-        values = opened.picture(coded, self._tables)
-        weights = coded.weights(follows.weights if follows else None)
-        self._group = _Group(coded, head.number, weights, device=self._device, threads=self._threads)
+        coded, values, base = read_group(opened, before, size, self._tables)
+        if head.is_keyframe:
+            self._bases.keep(packet.pts, base)
+        self._group = _Group(coded, head.number, base, device=self._device, threads=self._threads)
         return values, head.place
+
+    def _before(self, head: Head, pts: int) -> Base | None:
+        """What a group that begins at pts goes on from; None where that is lost, or nothing."""
+        if head.kind == REFERRING:
+            return self._bases.get(pts - head.back)
+        group = self._group
+        follows = head.kind == FOLLOWING and group is not None and (group.number + 1) % NUMBERS == head.number
+        return group.base if follows and group is not None else None

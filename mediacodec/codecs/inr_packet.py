@@ -1,9 +1,10 @@
 """Packets of the `inr` family: one a picture, the first of a group also carrying the group's network.
 
-    packet  = head  place  [ network ]  picture  CRC
-    head    = u8: bits 0-1 kind (0 a picture, 1 a key group begins, 2 a group begins that goes on from the one before),
-              bits 2-7 number of the group modulo 64
+    packet  = head  place  [ back ]  [ network ]  picture  CRC
+    head    = u8: bits 0-1 kind (0 a picture, 1 a key group begins, 2 a group begins that goes on from the one before,
+              3 one that goes on from an earlier keyframe), bits 2-7 number of the group modulo 64
     place   = varint: position of the picture in its group
+    back    = in packets of kind 3: varint, ticks from that keyframe's pts to this packet's, at least 1
     network = varint pictures in the group
               in key groups: u8 architecture, varint embedding channels, u8 stages, a u8 for each stride, a varint for
               each width
@@ -11,6 +12,10 @@
               centre
               varint bytes of a payload, RC24 payload: the weights' integers (in groups that go on: what is added)
     picture = RC24 payload: the embedding's integers
+
+Kinds 1 and 3 are keyframes. One of kind 3 says what is added to the weights of an earlier keyframe of the stream, also
+of either kind, `inr_bases.DEPTH` of them behind each other at most: this is how a file grows by clips that look alike.
+Whoever begins to read there needs those keyframes and nothing between.
 
 The integers of a payload, less their centres, are coded by `escapes.encode_integers`: in the order of their
 tables, escapes last. The CRC is that of all coded integers of the packet, weights first, each plus 32768.
@@ -32,7 +37,7 @@ from mediacodec.errors import CorruptError, TruncatedError
 from mediacodec_bitstream import open_decoder, open_encoder, seal, unseal
 from mediacodec_bitstream.wire import Cursor, varint
 
-PICTURE, KEY, FOLLOWING = 0, 1, 2
+PICTURE, KEY, FOLLOWING, REFERRING = 0, 1, 2, 3
 NUMBERS = 64
 OFFSET = 32768
 SLACK = 64  # bits that the coder may save at the end of a payload
@@ -45,6 +50,11 @@ class Head:
     kind: int
     number: int
     place: int
+    back: int = 0
+
+    @property
+    def is_keyframe(self) -> bool:
+        return self.kind in (KEY, REFERRING)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +82,13 @@ class CodedGroup:
         return values.astype(np.float32) * steps[:, None, None]
 
 
-def pack_group(coded: CodedGroup, number: int, embedding: Integers, tables: InrTables, *, key: bool) -> bytes:
-    """The packet of a group's first picture."""
-    network = coded.network
-    out = _head(KEY if key else FOLLOWING, number, 0) + varint(network.group)
+def pack_group(
+    coded: CodedGroup, number: int, embedding: Integers, tables: InrTables, *, key: bool, back: int = 0
+) -> bytes:
+    """The packet of a group's first picture; back: ticks to the keyframe that the group goes on from, if it does."""
+    network, key = coded.network, key and not back
+    out = _head(REFERRING if back else KEY if key else FOLLOWING, number, 0) + (varint(back) if back else b"")
+    out += varint(network.group)
     if key:
         out += bytes([ARCHITECTURES[network.architecture]]) + varint(network.embedding)
         out += bytes([len(network.strides), *network.strides]) + b"".join(map(varint, network.widths))
@@ -134,15 +147,16 @@ class Opened:
             raise TruncatedError("a packet without a head")
         self._cursor = Cursor(coded, "packet")
         first = self._cursor.take(1)[0]
-        self.head = Head(first & 3, first >> 2, self._cursor.varint())
-        if self.head.kind > FOLLOWING:
-            raise CorruptError("a packet of a kind that does not exist")
-        if self.head.kind != PICTURE and self.head.place:
+        kind, place = first & 3, self._cursor.varint()
+        self.head = Head(kind, first >> 2, place, self._cursor.varint() if kind == REFERRING else 0)
+        if kind == REFERRING and not self.head.back:
+            raise CorruptError("a group that goes on from itself")
+        if kind != PICTURE and place:
             raise CorruptError("a group begins behind its beginning")
         self._symbols: list[Integers] = []
 
     def group(self, height: int, width: int, before: Network | None, tables: InrTables) -> CodedGroup:
-        """The network of a group that begins; before: the group's before, where it goes on from one."""
+        """The network of a group that begins; before: of the group that it goes on from, where it does."""
         network = self._network(height, width, before)
         parts = parts_of(network)
         codings = [Coding.unpack(self._cursor, tables) for _ in parts]
@@ -165,7 +179,7 @@ class Opened:
     def _network(self, height: int, width: int, before: Network | None) -> Network:
         cursor = self._cursor
         group = cursor.varint()
-        if self.head.kind == FOLLOWING:
+        if self.head.kind != KEY:
             assert before is not None
             old = before
             network = Network(old.architecture, height, width, group, old.embedding, old.strides, old.widths)

@@ -1,7 +1,7 @@
 """Fits a network to each group of pictures and codes it; what `mediacodec_models.fit` opens for the family `inr`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,11 +11,13 @@ from mediacodec.codecs.escapes import Integers
 from mediacodec.codecs.fitting import FitMonitor, FitOptions, FittedPicture
 from mediacodec.codecs.inr_network import Network
 from mediacodec.codecs.inr_packet import PICTURE, CodedGroup, Opened, pack_group, pack_picture
-from mediacodec.codecs.inr_tensors import InrTables, best_coding
+from mediacodec.codecs.inr_tensors import Floats, InrTables, best_coding
 from mediacodec.errors import ModelError
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
+from mediacodec_bitstream import Packet
 from mediacodec_models.fit import threads
+from mediacodec_models.inr.growing import EarlierClips, Start, chosen
 from mediacodec_models.inr.job import Job, Target
 from mediacodec_models.inr.model import FittedNetwork
 from mediacodec_models.inr.plan import EPOCHS, FOLLOWING, Budget, Shape, budget_for, group_sizes, network_for
@@ -55,8 +57,9 @@ class InrFitter:
         self._size, self._key_every = group_sizes(options)
         self._number = 0  # groups coded so far
         self._since = 0  # of them, from the last that began anew
-        self._weights: dict[str, Tensor] = {}  # of the group before, as a decoder has them
-        self._encoder: dict[str, Tensor] = {}
+        self._behind = 0  # the number of the first of them, where clips come before
+        self._last: Start | None = None  # where the group behind the last one begins
+        self._earlier = EarlierClips()
         self.network: Network | None = None
 
     @property
@@ -72,49 +75,84 @@ class InrFitter:
     def _fit(self, pictures: Sequence[VideoFrame], monitor: FitMonitor) -> list[FittedPicture]:
         key = self._since % self._key_every == 0
         planes = planes_of(pictures, self._device)
-        self.network, target = self._plan(len(pictures), key=key)
-        fitted = FittedNetwork(self.network, None if key else self._weights).to(self._device)
-        if not key:
-            fitted.encoder.load_state_dict(self._encoder)
-        if not Job(self._family, self._number + 1, fitted, planes, target, monitor).run():
+
+        def job_of(fitted: FittedNetwork, target: Target, *, rounds: bool = True) -> Job:
+            return Job(self._family, self._number + 1, fitted, planes, target, monitor, rounds=rounds)
+
+        start = self._start(len(pictures), key=key)
+        start = chosen(start, self._referring(pictures), self._device, job_of) if key else start
+        if start is None:
+            return []
+        self.network = start.network
+        fitted = start.fitted(self._device)
+        if not job_of(fitted, start.target).run():
             return []
         coded, embeddings = _coded(fitted, planes, self._tables)
-        packets = [
-            FittedPicture(pack_group(coded, self._number, embeddings[0], self._tables, key=key), is_keyframe=key)
-        ]
+        number = self._behind + self._number
+        first = pack_group(coded, number, embeddings[0], self._tables, key=key, back=start.back)
+        packets = [FittedPicture(first, is_keyframe=key)]
         for place, embedding in enumerate(embeddings[1:], 1):
-            data = pack_picture(coded, self._number, place, embedding, self._tables)
+            data = pack_picture(coded, number, place, embedding, self._tables)
             packets.append(FittedPicture(data, is_keyframe=False))
-        self._remember(fitted, coded)
+        self._remember(fitted, coded, start, pictures[0].pts if key else None)
         self._number += 1
         self._since = 1 if key else self._since + 1
         return packets
+
+    def begin_clip(self, packets: Iterable[Packet]) -> None:
+        """See `GrowingFitter.begin_clip`."""
+        self._earlier = EarlierClips.of(packets, (self._options.height, self._options.width), self._tables)
+        self._behind = self._earlier.groups
 
     def take(self, picture: VideoFrame, data: bytes) -> None:  # noqa: ARG002
         """See `Fitter.take`. What makes embeddings is not in packets: the group behind those taken over begins anew."""
         if Opened(data).head.kind != PICTURE:
             self._number += 1
 
-    def _plan(self, count: int, *, key: bool) -> tuple[Network, Target]:
-        options, choice = self._options, self._choice
-        epochs = choice.epochs if choice else EPOCHS[options.effort]
-        budget = Budget(choice.parameters, choice.bits * choice.parameters) if choice else budget_for(options, count)
-        if key:
-            size = options.height, options.width
-            network = network_for(self._architecture, self._shape, *size, group=count, parameters=budget.parameters)
-            return network, Target(epochs * count, budget.bits)
-        old = self.network
-        assert old is not None
-        network = Network(old.architecture, old.height, old.width, count, old.embedding, old.strides, old.widths)
-        share = 1.0 if options.bit_rate is not None else FOLLOWING
-        return network, Target(max(1, round(FOLLOWING * epochs)) * count, share * budget.bits)
+    def _start(self, count: int, *, key: bool) -> Start:
+        """Where a group of so many pictures begins, whatever clips came before."""
+        epochs, budget = self._asked(count)
+        if not key:
+            assert self._last is not None
+            target = Target(max(1, round(FOLLOWING * epochs)) * count, self._share * budget.bits)
+            return replace(self._last, network=replace(self._last.network, group=count), target=target)
+        size = self._options.height, self._options.width
+        network = network_for(self._architecture, self._shape, *size, group=count, parameters=budget.parameters)
+        return Start(network, Target(epochs * count, budget.bits))
 
-    def _remember(self, fitted: FittedNetwork, coded: CodedGroup) -> None:
-        """What the next group goes on from: the weights as a decoder has them."""
-        before = None if fitted.base is None else {name: value.cpu().numpy() for name, value in self._weights.items()}
+    def _referring(self, pictures: Sequence[VideoFrame]) -> list[Start]:
+        """Where a key group may begin in earlier clips."""
+        count, pts = len(pictures), pictures[0].pts
+        epochs, budget = self._asked(count)
+        target = Target(epochs * count, self._share * budget.bits)
+        return [
+            Start(replace(base.network, group=count), target, self._moved(base.weights), back=pts - at)
+            for at, base in self._earlier.candidates()
+        ]
+
+    def _asked(self, count: int) -> tuple[int, Budget]:
+        """Epochs and budget of a key group."""
+        options, choice = self._options, self._choice
+        if choice is not None:
+            return choice.epochs, Budget(choice.parameters, choice.bits * choice.parameters)
+        return EPOCHS[options.effort], budget_for(options, count)
+
+    @property
+    def _share(self) -> float:
+        """Of the bits of a key group, for one that goes on from other weights."""
+        return 1.0 if self._options.bit_rate is not None else FOLLOWING
+
+    def _moved(self, weights: Mapping[str, Floats]) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(value).to(self._device) for name, value in weights.items()}
+
+    def _remember(self, fitted: FittedNetwork, coded: CodedGroup, start: Start, pts: int | None) -> None:
+        """What the next groups may go on from: the weights as a decoder has them; pts: of a keyframe."""
+        before = start.weights and {name: value.cpu().numpy() for name, value in start.weights.items()}
         weights = coded.weights(before)
-        self._weights = {name: torch.from_numpy(value).to(self._device) for name, value in weights.items()}
-        self._encoder = {name: value.detach().clone() for name, value in fitted.encoder.state_dict().items()}
+        state = {name: value.detach().clone() for name, value in fitted.encoder.state_dict().items()}
+        self._last = Start(coded.network, start.target, self._moved(weights), state)
+        if pts is not None:
+            self._earlier.note(pts, start.back, coded.network, weights)
 
 
 def planes_of(pictures: Sequence[VideoFrame], device: torch.device) -> Tensor:

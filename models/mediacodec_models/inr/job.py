@@ -34,17 +34,30 @@ class Target:
 
 
 class Job:
-    """The fit of one group of pictures, uint8 [n, OUTPUTS, h, w]."""
+    """The fit of one group of pictures, uint8 [n, OUTPUTS, h, w].
+
+    rounds: whether numbers are rounded on the way; without, it is a fit of which only the encoder is kept.
+    """
 
     def __init__(
-        self, family: str, number: int, fitted: FittedNetwork, planes: Tensor, target: Target, monitor: FitMonitor
+        self,
+        family: str,
+        number: int,
+        fitted: FittedNetwork,
+        planes: Tensor,
+        target: Target,
+        monitor: FitMonitor,
+        *,
+        rounds: bool = True,
     ) -> None:
+        self._rounds = rounds
         self._family, self._number, self._monitor, self._target = family, number, monitor, target
         self._fitted, self._planes = fitted, planes
         places = [torch.from_numpy(fitted.network.place(index)[0]) for index in range(len(planes))]
         self._places = torch.stack(places).to(planes.device)
         steps = [fitted.log_steps, fitted.log_channels]
-        others = [value for value in fitted.parameters() if all(value is not step for step in steps)]
+        learned = [value for value in fitted.parameters() if value.requires_grad]
+        others = [value for value in learned if all(value is not step for step in steps)]
         self._optimiser = torch.optim.Adam([{"params": others}, {"params": steps}], betas=(0.9, 0.99), fused=True)
         self._others = others
         self._rate = LEARNING_RATE[fitted.network.architecture]
@@ -55,7 +68,7 @@ class Job:
 
     def run(self) -> bool:
         """Fit; False where the monitor stopped it before the first step."""
-        steps, fitted = self._target.steps, self._fitted
+        steps = self._target.steps
         order: list[int] = []
         done = 0
         while done < steps:
@@ -64,17 +77,26 @@ class Job:
                 break
             if not order:
                 order = torch.randperm(len(self._planes)).tolist()
-            if not fitted.quantised and done >= QUANTISED * steps:
-                fitted.quantise(BITS + FIRST_BITS)
-            if not fitted.is_settled and done >= SETTLED * steps:
-                fitted.settle()
+            if self._rounds:
+                self._round(done)
             self._step(order.pop(), done / steps)
             done += 1
-        if not fitted.quantised:
-            fitted.quantise(BITS + FIRST_BITS)
-        if not fitted.is_settled:
-            fitted.settle()
+        if self._rounds:
+            self._round(steps)
         return done > 0
+
+    @property
+    def psnr(self) -> float | None:
+        """Of late, 6:1:1 in dB; None before the first step."""
+        return None if not self._error else -10 * math.log10(self._error)
+
+    def _round(self, done: int) -> None:
+        """What is due after so many steps."""
+        fitted, steps = self._fitted, self._target.steps
+        if not fitted.quantised and done >= QUANTISED * steps:
+            fitted.quantise(BITS + FIRST_BITS)
+        if not fitted.is_settled and done >= SETTLED * steps:
+            fitted.settle()
 
     def _step(self, index: int, done: float) -> None:
         rate = self._rate * min(1.0, done / WARM_UP + 1e-3) * 0.5 * (1 + math.cos(math.pi * done))
@@ -108,7 +130,7 @@ class Job:
         self._error = value if self._error is None else self._error + share * (value - self._error)
 
     def _report(self, step: int) -> None:
-        psnr = None if not self._error else -10 * math.log10(self._error)
         passed = time.monotonic() - self._began
         left = passed / step * (self._target.steps - step) if step else None
-        self._monitor.report(FitProgress(self._family, self._number, step, self._target.steps, self._loss, psnr, left))
+        steps = self._target.steps
+        self._monitor.report(FitProgress(self._family, self._number, step, steps, self._loss, self.psnr, left))
