@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, TypeVar, cast
 from mediacodec import manifest
 from mediacodec.codecs import CODECS, Encoder
 from mediacodec.codecs.base import AudioEncoder, VideoEncoder
-from mediacodec.errors import ParameterError
+from mediacodec.errors import ParameterError, UsageError
 from mediacodec.frames import Colour
 from mediacodec.stream_writer import AudioWriter, CopyWriter, StreamWriter, VideoWriter, as_chunk
 from mediacodec_bitstream import FileHeader, Packet, Writer
@@ -20,6 +20,7 @@ from mediacodec_bitstream import FileHeader, Packet, Writer
 if TYPE_CHECKING:
     from mediacodec.checkpoint import Checkpoint, ResumableEncoder
     from mediacodec.codecs.fitting import FitMonitor, FittingEncoder
+    from mediacodec.growing import Archive
     from mediacodec.media.atomic import AtomicFile, LiveFile
     from mediacodec.media.copied import AudioCopy
 
@@ -40,7 +41,8 @@ class FileWriter:
     interleave and framing costs little; a file of `live=True` gets every packet at once. `monitor` watches codecs whose
     encoding is fitting and may stop them: the file then appears as NAME.partial, with what was fitted. Whole groups of
     such codecs are kept there meanwhile; `resume` goes on from there (mediacodec.checkpoint). For open files
-    `checkpoint` says where, and whoever gave it removes it once the file is in its place.
+    `checkpoint` says where, and whoever gave it removes it once the file is in its place. With an `archive` the file
+    continues that one (mediacodec.growing); an open file, for reading and writing, already holds a copy of it.
     """
 
     def __init__(
@@ -55,7 +57,11 @@ class FileWriter:
         monitor: FitMonitor | None = None,
         resume: bool = False,
         checkpoint: Checkpoint | None = None,
+        archive: Archive | None = None,
     ) -> None:
+        if archive is not None and (resume or checkpoint is not None):
+            raise ParameterError("appending cannot be resumed: append again, the file is as it was")
+        self._archive = archive
         self._monitor = monitor
         self._resumable: ResumableEncoder | None = None
         self._owned: AtomicFile | LiveFile | None = None
@@ -63,7 +69,9 @@ class FileWriter:
             from mediacodec.media.atomic import AtomicFile, open_output
 
             self._owned = open_output(file, overwrite=overwrite)
-            if isinstance(self._owned, AtomicFile):
+            if archive is not None:
+                archive.copy_to(cast("BinaryIO", self._owned))
+            elif isinstance(self._owned, AtomicFile):
                 from mediacodec.checkpoint import Checkpoint, partial_name
 
                 checkpoint = Checkpoint(partial_name(file), resume)
@@ -95,6 +103,7 @@ class FileWriter:
 
         Raises ModelNotFoundError, ParameterError (also where the codec is one for video), DeviceError.
         """
+        self._refuse_sound()
         options: dict[str, Any] = {"bit_rate": bit_rate, "packet_duration": packet_duration}
         if entropy is not None:
             options["entropy"] = entropy
@@ -140,12 +149,18 @@ class FileWriter:
             "width": width, "height": height, "frame_rate": rate, "time_base": tick if tick >= FINEST else _FINE,
             "colour": colour, "crf": crf, "bit_rate": bit_rate, "gop": gop, "scene_cut": scene_cut, "preset": preset,
         }  # fmt: skip
+        if self._archive is not None:
+            self._check_open()
+            del options["time_base"]
+            clip = self._archive.add_clip(codec, monitor=self._monitor, **options, **self._options)
+            return self._added(clip)
         encoder: VideoEncoder = self._encoder(codec, "video", **options)
         return self._added(VideoWriter(encoder, rate, live=self._live))
 
     def add_copied_stream(self, copy: AudioCopy) -> CopyWriter:
         """A stream for the packets of another codec, which are kept as they are."""
         self._check_open()
+        self._refuse_sound()
         return self._added(CopyWriter(copy, stream_id=len(self._streams), live=self._live))
 
     def _encoder(self, codec: str, kind: Literal["audio", "video"], **options: Any) -> Any:
@@ -178,8 +193,14 @@ class FileWriter:
         return self._resumable
 
     def _check_open(self) -> None:
+        if self._archive is not None and self._streams:
+            raise ParameterError(f"'{self._archive.path}' has one stream, which is being continued")
         if self._writer is not None:
             raise ParameterError("streams are added before the first mux: the header is written by then")
+
+    def _refuse_sound(self) -> None:
+        if self._archive is not None:
+            raise UsageError(f"'{self._archive.path}' has no sound and takes none: leave it out (-an)")
 
     def _added(self, stream: Stream) -> Stream:
         self._streams.append(stream)
@@ -209,7 +230,11 @@ class FileWriter:
             header = FileHeader(tuple(stream.header for stream in self._streams), live=self._live)
             # sound alone comes in packets that are worth a chunk each
             self._gathers = not self._live and not all(isinstance(s, AudioWriter) for s in self._streams)
-            self._writer = Writer(self._file, header, packets_per_chunk=MAX_PACKETS if self._gathers else 1)
+            most = MAX_PACKETS if self._gathers else 1
+            if self._archive is not None:
+                self._writer = Writer.append(self._file, packets_per_chunk=most)
+            else:
+                self._writer = Writer(self._file, header, packets_per_chunk=most)
         return self._writer
 
     def close(self) -> None:
@@ -228,6 +253,8 @@ class FileWriter:
         writer, stopped = self._start(), self._monitor is not None and self._monitor.stopped
         if stopped and self._resumable is not None:
             writer.write_tags(self._resumable.tags)
+        if self._archive is not None and not stopped:
+            self._archive.check_unchanged()
         writer.close({stream.header.stream_id: stream.length for stream in self._streams})
         if self._owned is not None:
             if stopped:
@@ -235,10 +262,14 @@ class FileWriter:
             self._owned.commit()
             if self._resumable is not None and self._checkpoint is not None and not stopped:
                 self._checkpoint.path.unlink(missing_ok=True)
+        if self._archive is not None:
+            self._archive.close()
 
     def abort(self) -> None:
         """Leave nothing behind under the file's name."""
         self._closed = True
+        if self._archive is not None:
+            self._archive.close()
         if self._resumable is not None:
             self._resumable.close()
         if self._owned is not None:

@@ -35,8 +35,12 @@ StreamReader = AudioReader | CopyReader | VideoReader
 def open(file: Source, mode: Literal["r"] = "r", **options: Any) -> FileReader: ...
 @overload
 def open(file: str | os.PathLike[str] | BinaryIO, mode: Literal["w"], **options: Any) -> FileWriter: ...
+@overload
+def open(file: str | os.PathLike[str], mode: Literal["a"], **options: Any) -> FileWriter: ...
 def open(file: Any, mode: str = "r", **options: Any) -> FileReader | FileWriter:
-    """Open an .mcx file for reading ("r") or writing ("w"): a path, an open binary file, or (reading) bytes.
+    """Open an .mcx file for reading ("r") or writing ("w"): a path, an open binary file, or (reading) bytes; or a file
+    of pictures of `inr` to add a clip to it ("a", by name): its stream goes on behind what is there, none of which
+    changes (mediacodec.growing).
 
     Options of both: `models` (a folder to look for models in first), `device`, `threads`; of writing also `overwrite`
     (False), `live`, `monitor` and `resume` (mediacodec.checkpoint). Use it in a `with` block: a file being written
@@ -46,7 +50,11 @@ def open(file: Any, mode: str = "r", **options: Any) -> FileReader | FileWriter:
         return FileReader(file, **options)
     if mode == "w":
         return FileWriter(file, **options)
-    raise ParameterError(f"mode must be 'r' or 'w', not {mode!r}")
+    if mode == "a":
+        from mediacodec.growing import Archive
+
+        return FileWriter(file, archive=Archive(file), overwrite=True, **options)
+    raise ParameterError(f"mode must be 'r', 'w' or 'a', not {mode!r}")
 
 
 class FileReader:

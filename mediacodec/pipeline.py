@@ -6,7 +6,8 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from mediacodec.stream_writer import AudioWriter, CopyWriter, VideoWriter
 
 if TYPE_CHECKING:
     from mediacodec.checkpoint import Checkpoint
+    from mediacodec.growing import Archive
 
 __all__ = [
     "DecodeOptions",
@@ -58,6 +60,9 @@ class _Counted:
         with _as_output_error():
             self._file.flush()
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)  # continuing a file also reads and seeks
+
 
 @contextmanager
 def _as_output_error() -> Iterator[None]:
@@ -78,15 +83,17 @@ def encode_file(
     progress: ProgressCallback | None = None,
     monitor: FitMonitor | None = None,
     checkpoint: Checkpoint | None = None,
+    archive: Archive | None = None,
 ) -> EncodeReport:
     """Encode sound and pictures of anything FFmpeg reads into an open binary file, which is not closed.
 
     Both keep their times: sound that begins after the pictures gets silence in front, pictures keep their time stamps.
     progress is called after every block and picture and may raise to stop. monitor watches a codec whose encoding is
     fitting, and may stop it: then the file ends with what is fitted; checkpoint: where its whole groups are kept
-    meanwhile, and whether it goes on from there (mediacodec.checkpoint). Raises InputError, ModelNotFoundError,
-    ParameterError, DeviceError, OutputError, MissingExtraError, UsageError (an option for something that the source
-    does not hold).
+    meanwhile, and whether it goes on from there (mediacodec.checkpoint). archive: what the pictures are added to; the
+    target, open for reading too, becomes a copy of it with them behind (mediacodec.growing). Raises InputError,
+    ModelNotFoundError, ParameterError, DeviceError, OutputError, MissingExtraError, UsageError (an option for something
+    that the source does not hold).
     """
     options = options or EncodeOptions()
     began, seconds = time.perf_counter(), 0.0
@@ -100,8 +107,10 @@ def encode_file(
         duration=options.duration,
     ) as media:
         _check(options, media)
+        if archive is not None:
+            archive.copy_to(target)
         writer = FileWriter(
-            counted,  # type: ignore[arg-type]  # all that a writer asks of a file: write and flush
+            counted,
             models=options.models,
             device=options.device,
             threads=options.threads,
@@ -109,6 +118,7 @@ def encode_file(
             live=options.packet_duration < LIVE_BELOW,
             monitor=monitor,
             checkpoint=checkpoint,
+            archive=archive,
         )
         with writer:
             inlet = _Inlet(writer, media, options)
@@ -128,6 +138,7 @@ def encode_file(
         file_bytes=counted.count,
         notes=notes,
         frames=inlet.num_frames,
+        begin=inlet.begin,
         video_payload_bytes=inlet.video_bytes,
         stopped=monitor is not None and monitor.stopped,
     )
@@ -215,7 +226,13 @@ class _Inlet:
     @property
     def video_seconds(self) -> float:
         """Where the pictures written so far end; an encoder may hold one back until the writer closes."""
-        return float(self._video.length * self._video.header.time_base) if self._video else 0.0
+        video = self._video
+        return float((video.length - video.begin) * video.header.time_base) if video else 0.0
+
+    @property
+    def begin(self) -> Fraction:
+        """Seconds of the file at which the pictures begin."""
+        return self._video.begin * self._video.header.time_base if self._video else Fraction(0)
 
     @property
     def payload_bytes(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 from mediacodec_bitstream import Gap
@@ -87,7 +88,8 @@ class DecodeOptions:
 class EncodeReport:
     """What encoding gave. payload_bytes: packets with their symbol CRC; file_bytes: all that was written; frames,
     video_payload_bytes: pictures and their packets, None and 0 without video; stopped: the monitor of a fit ended it,
-    and what was written is the part that was fitted."""
+    and what was written is the part that was fitted; begin: seconds of the file at which the pictures begin, above 0
+    where they were added to others, of which nothing is counted here."""
 
     seconds: float
     wall_seconds: float
@@ -97,6 +99,7 @@ class EncodeReport:
     frames: int | None = None
     video_payload_bytes: int = 0
     stopped: bool = False
+    begin: Fraction = Fraction(0)
 
     @property
     def payload_kbps(self) -> float:

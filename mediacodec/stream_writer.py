@@ -131,6 +131,8 @@ class VideoWriter:
     gives them.
     """
 
+    begin = 0  # tick at which the pictures given here begin
+
     def __init__(self, encoder: VideoEncoder, frame_rate: Fraction, *, live: bool = False) -> None:
         self._encoder = encoder
         self.header: StreamHeader = encoder.header

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mediacodec.cli.console import Console
 EXAMPLE = """
 mediacodec encode -i talk.mp3 -b:a 3k talk.mcx
 mediacodec encode -i clip.mp4 -crf 30 -b:a 6k clip.mcx
+mediacodec encode -i next.mp4 -an -append clips.mcx
 arecord -fdat | mediacodec encode -i - -packet_duration 0.1 - > live.mcx
 """
 SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac")
@@ -28,6 +30,7 @@ FILM_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".y4m", ".yuv"
 @options.time_range
 @options.overwriting
 @click.option("-resume", "resume", is_flag=True, help="Go on from OUT.mcx.partial, where a fit was interrupted.")
+@click.option("-append", "append", is_flag=True, help="Add the clip to OUT.mcx, a file of -c:v inr, as it stands.")
 @options.machine
 @options.progress_url
 @options.quietness
@@ -37,7 +40,7 @@ def encode(console: Console, /, **given: Any) -> int:
 
     Any sample rate, size and frame rate goes in; what the codec cannot keep is said.
     """
-    from mediacodec.cli.jobs import check_coding, encoded
+    from mediacodec.cli.jobs import check_append, check_coding, encoded
     from mediacodec.cli.monitor import check_progress_url, rates, summary
     from mediacodec.cli.outputs import may_overwrite, refuse_coded
     from mediacodec.errors import UsageError
@@ -49,11 +52,17 @@ def encode(console: Console, /, **given: Any) -> int:
     check_coding(given)
     refuse_coded(source)
     check_progress_url(given["progress"], target)
-    overwrite = may_overwrite(console, source, target, yes=given["yes"], no=given["no"])
+    if given["append"]:
+        check_append(given, target)
+    overwrite = given["append"] or may_overwrite(console, source, target, yes=given["yes"], no=given["no"])
     report = encoded(console, source, target, given, overwrite=overwrite)
     console.notes(report.notes)
     if not report.seconds:
         what = "no sound" if report.frames is None else "nothing"
         console.warning(f"there is {what} in that stretch of {source!r}: the output is empty")
     console.info(summary("encoded", report) + f": {rates(report)}")
+    if given["append"]:
+        micros = math.floor(report.begin * 10**6)  # rounded up, it would name the second picture
+        begin = f"{micros // 10**6}.{micros % 10**6:06}".rstrip("0").rstrip(".")
+        console.info(f"they begin at {begin} s of {target!r}: -ss {begin} reaches them")
     return 0

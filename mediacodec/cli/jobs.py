@@ -13,6 +13,7 @@ from mediacodec.cli.monitor import Monitor
 from mediacodec.cli.options import only_kinds, span
 from mediacodec.codecs import CODECS
 from mediacodec.errors import UsageError
+from mediacodec.growing import Archive
 from mediacodec.manifest import find_by_name
 from mediacodec.media import open_output
 from mediacodec.media.atomic import AtomicFile
@@ -39,6 +40,15 @@ def check_coding(given: Mapping[str, Any]) -> None:
             raise UsageError(f"{option} is for sound that is encoded, and {why}")
 
 
+def check_append(given: Mapping[str, Any], target: str) -> None:
+    """Raise UsageError for options that mean nothing to a file that grows."""
+    if given["resume"] or given["no_video"]:
+        option = "-resume" if given["resume"] else "-vn"
+        raise UsageError(f"-append adds pictures to a file that is there; {option} means nothing to it")
+    if target == "-":
+        raise UsageError("-append adds to a file; name one")
+
+
 def encoded(console: Console, source: str, target: str, given: Mapping[str, Any], *, overwrite: bool) -> EncodeReport:
     """Encode the file `source` into the file `target`, either of them "-" for a pipe.
 
@@ -53,11 +63,14 @@ def encoded(console: Console, source: str, target: str, given: Mapping[str, Any]
         scene_cut=given["scene_threshold"] != 0,
         **{name: given[name] for name in (*CODING, *MACHINE)},
     )
-    with open_output(target, overwrite=overwrite) as file, Monitor(console, given["progress"]) as monitor:
-        kept = _checkpoint(console, given, target, named=isinstance(file, AtomicFile))
-        report = encode_file(
-            source, cast("BinaryIO", file), settings, progress=monitor, monitor=monitor, checkpoint=kept
-        )
+    with (
+        Archive(target) if given.get("append") else contextlib.nullcontext() as archive,
+        open_output(target, overwrite=overwrite) as file,
+        Monitor(console, given["progress"]) as monitor,
+    ):
+        kept = None if archive else _checkpoint(console, given, target, named=isinstance(file, AtomicFile))
+        jobs: dict[str, Any] = {"progress": monitor, "monitor": monitor, "checkpoint": kept, "archive": archive}
+        report = encode_file(source, cast("BinaryIO", file), settings, **jobs)
         partial = file.call_partial() if report.stopped else None
     if kept is not None and not report.stopped:
         kept.path.unlink(missing_ok=True)

@@ -39,7 +39,8 @@ class Family:
     kind: what its encoder takes, and so which protocols of `mediacodec.codecs.base` it follows; code_reader,
     code_writer: None where the integers of a packet cannot be had, or made a packet of, without running a network;
     fits: whether encoding is fitting, so that the encoder takes a `monitor` (mediacodec.codecs.fitting); context:
-    whether its models may have a context model, so that the encoder takes `entropy` (mediacodec.codecs.rvq_entropy).
+    whether its models may have a context model, so that the encoder takes `entropy` (mediacodec.codecs.rvq_entropy);
+    grows: whether clips can be added to its files (mediacodec.growing).
     """
 
     fourcc: str
@@ -50,6 +51,7 @@ class Family:
     code_writer: Callable[..., CodeWriter] | None = None
     fits: bool = False
     context: bool = False
+    grows: bool = False
 
 
 CODECS: dict[str, Family] = {
@@ -58,7 +60,7 @@ CODECS: dict[str, Family] = {
     "segment": Family("sgmt", "audio", segment.SegmentEncoder, segment.SegmentDecoder, SegmentCodeReader),
     "window": Family("wndw", "audio", window.WindowEncoder, window.WindowDecoder, RvqCodeReader, RvqCodeWriter),
     "live": Family("live", "video", live.LiveEncoder, live_decoder.LiveDecoder),
-    "inr": Family("inr1", "video", inr.InrEncoder, inr_decoder.InrDecoder, fits=True),
+    "inr": Family("inr1", "video", inr.InrEncoder, inr_decoder.InrDecoder, fits=True, grows=True),
     "overfit": Family("ovft", "video", overfit.OverfitEncoder, overfit_decoder.OverfitDecoder, fits=True),
 }
 

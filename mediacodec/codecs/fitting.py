@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from mediacodec.codecs.video_stream import VideoOptions, check_frame, make_header
 from mediacodec.errors import MissingExtraError, ParameterError
@@ -117,6 +117,17 @@ class Fitter(Protocol):
         ...
 
 
+@runtime_checkable
+class GrowingFitter(Fitter, Protocol):
+    """A Fitter that can add a clip to others, and use what they hold."""
+
+    def begin_clip(self, packets: Iterable[Packet]) -> None:
+        """Go on behind packets of earlier clips, all of them, with a clip that they may help. Raises BitstreamError
+        kinds.
+        """
+        ...
+
+
 def open_fitter(model: Manifest, options: FitOptions) -> Fitter:
     """The fitter of the model's family.
 
@@ -146,7 +157,7 @@ class FittingEncoder:
         self._monitor: FitMonitor = monitor or Unwatched()
         self._gathered: list[VideoFrame] = []
         self._last_pts: int | None = None
-        self._flushed = False
+        self._flushed = self._begins = False
         self.num_frames = 0
 
     def push(self, frame: VideoFrame) -> list[Packet]:
@@ -170,6 +181,16 @@ class FittingEncoder:
         self.num_frames += 1
         return self._packet(frame.pts, data, is_keyframe=is_keyframe)
 
+    def begin_clip(self, packets: Iterable[Packet]) -> None:
+        """Code what is pushed from now on as a clip of its own behind all packets of a stream, which are read once.
+
+        Raises ParameterError where this family cannot, BitstreamError kinds.
+        """
+        if not isinstance(self._fitter, GrowingFitter):
+            raise ParameterError(f"streams of codec {self.header.codec!r} cannot grow")
+        self._fitter.begin_clip(packets)
+        self._begins = True
+
     def flush(self) -> list[Packet]:
         """The last group, fitted. The encoder takes nothing after that."""
         self._flushed = True
@@ -179,10 +200,13 @@ class FittingEncoder:
         frames, self._gathered = self._gathered, []
         coded = [] if self._monitor.stopped else self._fitter.fit(frames, self._monitor)
         self.num_frames -= len(frames) - len(coded)
-        return [
+        packets = [
             self._packet(frame.pts, picture.data, is_keyframe=picture.is_keyframe)
             for frame, picture in zip(frames, coded, strict=False)
         ]
+        if packets and self._begins:
+            self._begins, packets[0] = False, replace(packets[0], discontinuity=True)
+        return packets
 
     def _packet(self, pts: int, data: bytes, *, is_keyframe: bool) -> Packet:
         # a duration is stated only where the next picture cannot turn out to be nearer

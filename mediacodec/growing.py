@@ -1,0 +1,161 @@
+"""Files that grow: another clip behind those that a file holds, of which not a byte changes.
+
+The file is read once, so that the new clip can begin at the networks of earlier ones (`FittingEncoder.begin_clip`), and
+copied beside itself; the copy is continued and takes the name at the end. The new pictures follow on its timeline.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from mediacodec import manifest
+from mediacodec.codecs import family_of, model_of
+from mediacodec.codecs.fitting import FittingEncoder
+from mediacodec.errors import CorruptError, OutputError, ParameterError, UsageError
+from mediacodec.frames import Colour, VideoFrame
+from mediacodec.probe import open_path
+from mediacodec.stream_writer import VideoWriter
+from mediacodec_bitstream import FileHeader, Packet, Reader, StreamHeader, VideoParameters
+
+DEFAULT_CODEC = "live"  # of whoever names none
+UNKNOWN = 2  # in a colour description
+
+
+class Archive:
+    """A file to which a clip is to be added, open; a context manager.
+
+    Raises InputError, NotAnMcxError and other BitstreamError kinds where it cannot be read, UsageError where files of
+    its kind cannot grow.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._file = open_path(path)
+        try:
+            self._found = os.fstat(self._file.fileno())
+            self.header: FileHeader = Reader(self._file).header
+            self.stream = self._only_stream()
+        except BaseException:
+            self.close()
+            raise
+
+    def _only_stream(self) -> StreamHeader:
+        streams = self.header.streams
+        if any(stream.kind == "audio" for stream in streams):
+            raise UsageError(f"'{self.path}' holds sound: only files of pictures without sound can grow")
+        if len(streams) != 1 or streams[0].stream_id or not isinstance(streams[0].parameters, VideoParameters):
+            raise UsageError(f"'{self.path}' is not one stream of pictures: only such files can grow")
+        if not family_of(streams[0]).grows:
+            raise UsageError(f"'{self.path}' holds pictures of codec {streams[0].codec!r}, whose files cannot grow")
+        return streams[0]
+
+    def copy_to(self, file: BinaryIO) -> None:
+        """Write the whole file, as it is."""
+        self._file.seek(0)
+        shutil.copyfileobj(self._file, file, 1 << 20)
+
+    def add_clip(
+        self,
+        codec: str,
+        *,
+        width: int,
+        height: int,
+        frame_rate: Fraction,
+        colour: Colour,
+        models: Path | None = None,
+        **options: Any,
+    ) -> ClipWriter:
+        """The file's stream, to be continued by a clip; options: of the encoder.
+
+        codec: the name of the file's model, or the default one, which stands for it. Raises ParameterError where the
+        clip does not fit the file, CorruptError where that is damaged, ModelNotFoundError, ModelMismatchError.
+        """
+        model, parameters = model_of(self.stream, models), self.stream.parameters
+        assert isinstance(parameters, VideoParameters)
+        if codec != DEFAULT_CODEC and manifest.find_by_name(codec, models).name != model.name:
+            raise ParameterError(f"'{self.path}' was made with {model.name!r}, and grows with nothing else")
+        if (width, height) != (parameters.width, parameters.height):
+            size = f"{parameters.width} x {parameters.height}"
+            raise ParameterError(f"the pictures of '{self.path}' are {size}, not {width} x {height}; scale them first")
+        if not all(a == b or UNKNOWN in (a, b) for a, b in zip(colour, parameters.colour, strict=True)):
+            raise ParameterError(f"the colours of '{self.path}' are {parameters.colour}, not {colour}; convert them")
+        encoder = family_of(self.stream).encoder(
+            model,
+            width=width,
+            height=height,
+            frame_rate=parameters.frame_rate,  # packets may be no longer than the header says
+            time_base=self.stream.time_base,
+            colour=parameters.colour,
+            **options,
+        )
+        assert isinstance(encoder, FittingEncoder)
+        reader = Reader(self._file_at_start())
+        end = 0
+
+        def packets() -> Iterator[Packet]:
+            nonlocal end
+            for packet in reader:
+                end = packet.pts + max(1, packet.duration)
+                yield packet
+
+        encoder.begin_clip(packets())
+        if reader.gaps or reader.end is None:
+            why = reader.gaps[0].reason if reader.gaps else "there is no end chunk"
+            raise CorruptError(f"'{self.path}' is damaged: {why}; only whole files can grow")
+        length = reader.end.streams[0].length if 0 in reader.end.streams else None
+        return ClipWriter(encoder, frame_rate, max(end, length or 0), live=self.header.live)
+
+    def _file_at_start(self) -> BinaryIO:
+        self._file.seek(0)
+        return self._file
+
+    def check_unchanged(self) -> None:
+        """Raise OutputError where the name stands for another file than the one read: somebody's work would be lost."""
+        try:
+            now = self.path.stat()
+        except OSError as error:
+            raise OutputError(f"'{self.path}' went away meanwhile: {error.strerror}") from error
+        facts = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
+        if any(getattr(now, fact) != getattr(self._found, fact) for fact in facts):
+            raise OutputError(f"'{self.path}' was changed by somebody else meanwhile; append again")
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class ClipWriter(VideoWriter):
+    """A clip behind those that a stream holds.
+
+    begin: tick of the file's timeline at which it begins.
+    """
+
+    def __init__(self, encoder: FittingEncoder, frame_rate: Fraction, begin: int, *, live: bool) -> None:
+        super().__init__(encoder, frame_rate, live=live)
+        self.begin = begin
+
+    @property
+    def length(self) -> int:
+        return max(self.begin, super().length)
+
+    def encode(self, frame: VideoFrame) -> list[Packet]:
+        """See `VideoWriter.encode`. Raises ParameterError where a picture falls between two ticks of the file."""
+        ticks = frame.pts * frame.time_base / self.header.time_base
+        if ticks.denominator != 1:
+            place, tick = f"{float(frame.pts * frame.time_base):.6f} s", self.header.time_base
+            raise ParameterError(f"the picture at {place} falls between ticks of {tick} s; bring it to the file's rate")
+        moved = VideoFrame(frame.y, frame.u, frame.v, int(ticks) + self.begin, self.header.time_base, frame.colour)
+        return super().encode(moved)
