@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from io import BytesIO
 
 import numpy as np
 import pytest
 
+import mediacodec
 from mediacodec import manifest
 from mediacodec.codecs.fitting import FitOptions
 from mediacodec.codecs.inr_decoder import InrDecoder
@@ -28,7 +30,7 @@ from mediacodec.codecs.overfit_settings import FOURCC, SCALES, UNIT, Geometry, O
 from mediacodec.codecs.overfit_weights import SHIFTS, Change
 from mediacodec.codecs.video_stream import make_header
 from mediacodec.frames import VideoFrame
-from mediacodec_bitstream import BitstreamError, Packet
+from mediacodec_bitstream import BitstreamError, FileHeader, Packet, Writer
 
 WIDTH, HEIGHT, RATE = 64, 48, Fraction(25)
 CASES = 150
@@ -43,8 +45,11 @@ def options(block: int) -> FitOptions:
     return FitOptions(width=WIDTH, height=HEIGHT, frame_rate=RATE, time_base=1 / RATE, block=block)
 
 
-def inr_group(architecture: str, rng: np.random.Generator, *, forged: bool) -> list[Packet]:
-    """A group of three pictures; forged: weights as large as a packet can say, and steps of any size."""
+def inr_group(
+    architecture: str, rng: np.random.Generator, *, forged: bool, begin: int = 0, back: int = 0
+) -> list[Packet]:
+    """A group of three pictures; forged: weights as large as a packet can say, and steps of any size; begin: pts; back:
+    to the keyframe that it goes on from."""
     tables = InrTables(manifest.find_by_name("inr"))
     network = Network(architecture, HEIGHT, WIDTH, 3, 4, (4, 2), (8, 7, 6))
     size = LARGEST if forged else 6
@@ -54,9 +59,9 @@ def inr_group(architecture: str, rng: np.random.Generator, *, forged: bool) -> l
     by_channel = np.stack(pictures, axis=1)
     channels = [coding(v, int(rng.integers(0, 256)) if forged else 140, tables, forged=forged) for v in by_channel]
     coded = CodedGroup(network, values, codings, channels)
-    data = [pack_group(coded, 0, pictures[0], tables, key=True)]
-    data += [pack_picture(coded, 0, place, pictures[place], tables) for place in (1, 2)]
-    return [Packet(0, k, d, 1, is_keyframe=k == 0) for k, d in enumerate(data)]
+    data = [pack_group(coded, begin // 3, pictures[0], tables, key=True, back=back)]
+    data += [pack_picture(coded, begin // 3, place, pictures[place], tables) for place in (1, 2)]
+    return [Packet(0, begin + k, d, 1, is_keyframe=k == 0) for k, d in enumerate(data)]
 
 
 def coding(values: np.ndarray, step: int, tables: InrTables, *, forged: bool) -> Coding:
@@ -145,6 +150,47 @@ def test_inr(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
                 decoder.skip(group[0])
             tried(decoder.push, replace(packet, data=damaged(packet.data, rng.choice(groups)[1].data, rng)), ends)
     assert {"picture", "CorruptError", "DesyncError"} <= set(ends), ends
+
+
+@pytest.mark.parametrize("forged", [False, True], ids=["plain", "forged"])
+def test_inr_that_refers(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
+    """Groups that go on from each other, and what says so damaged, alone and as a file that is read from its end."""
+    model, numbers = manifest.find_by_name("inr"), np.random.default_rng(7)
+    header = make_header(model, "inr1", options(1), colour=(2, 2, 2, 0), stream_id=0)
+    backs = (0, 3, 3, 6)
+    groups = [inr_group("boost", numbers, forged=forged, begin=3 * i, back=back) for i, back in enumerate(backs)]
+    ends: Counter[str] = Counter()
+    for number in range(CASES // 2):
+        rng = random.Random(f"refers {forged} {number}")
+        place = rng.randrange(1, len(groups))
+        decoder = InrDecoder(model, header)
+        for group in groups[:place]:
+            if rng.randrange(6):
+                decoder.skip(group[0])
+        packet = groups[place][0]
+        data = damaged(packet.data, rng.choice(groups)[1].data, rng)
+        if rng.randrange(2):  # only what it refers to
+            data = packet.data[:2] + rng.choice((b"\0", b"\1", b"\x02", b"\x7f", b"\xff" * 9)) + packet.data[3:]
+        with monkeypatch.context() as patch:
+            if number % 2:
+                patch.setattr("mediacodec.codecs.inr_packet.check_crc", lambda *_: None)
+            tried(decoder.push, replace(packet, data=data), ends)
+            tried_file([p for g in [*groups[:place], [replace(packet, data=data)], *groups[place + 1 :]] for p in g])
+    assert {"picture", "nothing", "CorruptError"} <= set(ends), ends
+
+
+def tried_file(packets: list[Packet]) -> None:
+    """Such packets in a file that is read from its last group on."""
+    model, file = manifest.find_by_name("inr"), BytesIO()
+    header = make_header(model, "inr1", options(1), colour=(2, 2, 2, 0), stream_id=0)
+    writer = Writer(file, FileHeader((header,)), packets_per_chunk=3)
+    for packet in packets:
+        writer.write(packet)
+    writer.close()
+    began = time.process_time()
+    with mediacodec.open(file.getvalue()) as reader:
+        assert all(frame.width == WIDTH for frame in reader.video.frames(start=(packets[-1].pts - 2) / 25))
+    assert time.process_time() - began < SECONDS
 
 
 @pytest.mark.parametrize("forged", [False, True], ids=["plain", "forged"])

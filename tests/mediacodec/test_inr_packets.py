@@ -51,7 +51,14 @@ class Made:
 
 
 def make(
-    tables: InrTables, shape: Network, number: int = 0, *, key: bool = True, seed: int = 0, spread: float = 1.5
+    tables: InrTables,
+    shape: Network,
+    number: int = 0,
+    *,
+    key: bool = True,
+    seed: int = 0,
+    spread: float = 1.5,
+    back: int = 0,
 ) -> Made:
     rng = np.random.default_rng(seed)
     parts = [np.rint(rng.laplace(0, spread, part.size)).astype(np.int32) for part in parts_of(shape)]
@@ -59,7 +66,7 @@ def make(
     codings = [best_coding(values, STEP, tables) for values in parts]
     channels = [best_coding(values, STEP, tables) for values in np.stack(embeddings, 1)]
     coded = CodedGroup(shape, parts, codings, channels)
-    data = [pack_group(coded, number, embeddings[0], tables, key=key)]
+    data = [pack_group(coded, number, embeddings[0], tables, key=key, back=back)]
     data += [pack_picture(coded, number, place, e, tables) for place, e in enumerate(embeddings) if place]
     first = number * shape.group
     packets = [Packet(0, first + i, d, 1, is_keyframe=key and not i) for i, d in enumerate(data)]

@@ -20,7 +20,16 @@ from mediacodec_models.fit import threads
 from mediacodec_models.inr.growing import EarlierClips, Start, chosen
 from mediacodec_models.inr.job import Job, Target
 from mediacodec_models.inr.model import FittedNetwork
-from mediacodec_models.inr.plan import EPOCHS, FOLLOWING, Budget, Shape, budget_for, group_sizes, network_for
+from mediacodec_models.inr.plan import (
+    EPOCHS,
+    FOLLOWING,
+    REFERRING,
+    Budget,
+    Shape,
+    budget_for,
+    group_sizes,
+    network_for,
+)
 from mediacodec_models.inr.quantise import step_number
 
 SEED = 20250101
@@ -84,6 +93,7 @@ class InrFitter:
         if start is None:
             return []
         self.network = start.network
+        torch.manual_seed(SEED + self._number)  # what begins anew is what it would be without trials
         fitted = start.fitted(self._device)
         if not job_of(fitted, start.target).run():
             return []
@@ -114,7 +124,8 @@ class InrFitter:
         epochs, budget = self._asked(count)
         if not key:
             assert self._last is not None
-            target = Target(max(1, round(FOLLOWING * epochs)) * count, self._share * budget.bits)
+            share = 1.0 if self._options.bit_rate is not None else FOLLOWING
+            target = Target(max(1, round(FOLLOWING * epochs)) * count, share * budget.bits)
             return replace(self._last, network=replace(self._last.network, group=count), target=target)
         size = self._options.height, self._options.width
         network = network_for(self._architecture, self._shape, *size, group=count, parameters=budget.parameters)
@@ -124,7 +135,8 @@ class InrFitter:
         """Where a key group may begin in earlier clips."""
         count, pts = len(pictures), pictures[0].pts
         epochs, budget = self._asked(count)
-        target = Target(epochs * count, self._share * budget.bits)
+        share = 1.0 if self._options.bit_rate is not None else REFERRING
+        target = Target(epochs * count, share * budget.bits)
         return [
             Start(replace(base.network, group=count), target, self._moved(base.weights), back=pts - at)
             for at, base in self._earlier.candidates()
@@ -136,11 +148,6 @@ class InrFitter:
         if choice is not None:
             return choice.epochs, Budget(choice.parameters, choice.bits * choice.parameters)
         return EPOCHS[options.effort], budget_for(options, count)
-
-    @property
-    def _share(self) -> float:
-        """Of the bits of a key group, for one that goes on from other weights."""
-        return 1.0 if self._options.bit_rate is not None else FOLLOWING
 
     def _moved(self, weights: Mapping[str, Floats]) -> dict[str, Tensor]:
         return {name: torch.from_numpy(value).to(self._device) for name, value in weights.items()}

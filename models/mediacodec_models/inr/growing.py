@@ -114,13 +114,16 @@ def chosen(anew: Start, earlier: Sequence[Start], device: torch.device, job_of: 
         state = {name: value.detach().clone() for name, value in fitted.encoder.state_dict().items()}
         if best is None or (job.psnr or 0.0) > best[0]:
             best = job.psnr or 0.0, replace(start, encoder=state)
-    if best is None:
-        return anew
+    return worth(anew, best[1], device, job_of) if best else anew
+
+
+def worth(anew: Start, start: Start, device: torch.device, job_of: JobOf) -> Start | None:
+    """The one of the two that comes further in a while; None where the monitor stopped the trials."""
     reached = []
-    for start in (anew, best[1]):
-        short = start.for_share(TRIED)
+    for each in (anew, start):
+        short = each.for_share(TRIED)
         job = job_of(short.fitted(device), short.target)
         if not job.run():
             return None
         reached.append(job.psnr or 0.0)
-    return best[1] if reached[1] >= reached[0] else anew
+    return start if reached[1] >= reached[0] else anew

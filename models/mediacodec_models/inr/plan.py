@@ -7,6 +7,7 @@ from mediacodec.codecs.inr_network import MAX_OPERATIONS, MAX_PARAMETERS, Networ
 
 EPOCHS = (4, 10, 20, 40, 75, 150, 300, 600, 1200)  # of a key group, by effort
 FOLLOWING = 0.5  # of the epochs and the bits of a key group, for a group that goes on from one
+REFERRING = 0.75  # of the bits of a key group, for one that goes on from an earlier clip
 GROUP = 128  # pictures
 KEY_EVERY = 4  # groups
 DEFAULT_CRF = 30.0
