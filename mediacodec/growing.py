@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,7 @@ from typing import Any, BinaryIO, Self
 from mediacodec import manifest
 from mediacodec.codecs import family_of, model_of
 from mediacodec.codecs.fitting import FittingEncoder
-from mediacodec.errors import CorruptError, OutputError, ParameterError, UsageError
+from mediacodec.errors import BitstreamError, CorruptError, OutputError, ParameterError, UsageError
 from mediacodec.frames import Colour, VideoFrame
 from mediacodec.probe import open_path
 from mediacodec.stream_writer import VideoWriter
@@ -39,11 +40,20 @@ class Archive:
         self._file = open_path(path)
         try:
             self._found = os.fstat(self._file.fileno())
-            self.header: FileHeader = Reader(self._file).header
-            self.stream = self._only_stream()
+            with self._named():
+                self.header: FileHeader = Reader(self._file).header
+                self.stream = self._only_stream()
         except BaseException:
             self.close()
             raise
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors in the file's bytes name it."""
+        try:
+            yield
+        except BitstreamError as error:
+            raise type(error)(f"'{self.path}': {error}") from error
 
     def _only_stream(self) -> StreamHeader:
         streams = self.header.streams
@@ -95,8 +105,13 @@ class Archive:
             **options,
         )
         assert isinstance(encoder, FittingEncoder)
-        reader = Reader(self._file_at_start())
-        end = 0
+        with self._named():
+            return ClipWriter(encoder, frame_rate, self._read_by(encoder), live=self.header.live)
+
+    def _read_by(self, encoder: FittingEncoder) -> int:
+        """Have an encoder read everything; the tick at which the file ends."""
+        self._file.seek(0)
+        reader, end = Reader(self._file), 0
 
         def packets() -> Iterator[Packet]:
             nonlocal end
@@ -107,13 +122,9 @@ class Archive:
         encoder.begin_clip(packets())
         if reader.gaps or reader.end is None:
             why = reader.gaps[0].reason if reader.gaps else "there is no end chunk"
-            raise CorruptError(f"'{self.path}' is damaged: {why}; only whole files can grow")
-        length = reader.end.streams[0].length if 0 in reader.end.streams else None
-        return ClipWriter(encoder, frame_rate, max(end, length or 0), live=self.header.live)
-
-    def _file_at_start(self) -> BinaryIO:
-        self._file.seek(0)
-        return self._file
+            raise CorruptError(f"{why}; only whole files can grow")
+        stated = reader.end.streams.get(self.stream.stream_id)
+        return max(end, stated.length or 0) if stated else end
 
     def check_unchanged(self) -> None:
         """Raise OutputError where the name stands for another file than the one read: somebody's work would be lost."""

@@ -34,6 +34,44 @@ def test_there_and_back(run, film, tmp_path):
     assert "decoded 2 pictures" in outcome.err
 
 
+class TestAppend:
+    WORDS = ("-c:v", "inr", "-preset", "ultrafast", "-crf", "30")
+
+    @pytest.fixture
+    def archive(self, film, run, tmp_path):
+        run("encode", "-i", film, *self.WORDS, tmp_path / "a.mcx").works()
+        return tmp_path / "a.mcx"
+
+    def test_the_file_grows_and_keeps_what_it_has(self, archive, film, run, tmp_path):
+        before = archive.read_bytes()
+        outcome = run("encode", "-i", film, "-append", "-preset", "ultrafast", "-t", "0.12", archive).works()
+        assert "encoded 3 pictures, 0.12 s" in outcome.err
+        assert "they begin at 0.24 s of" in outcome.err
+        assert "-ss 0.24 reaches them" in outcome.err
+        assert archive.read_bytes().startswith(before)
+        assert "pictures 9 in 0.36 s" in run("probe", archive).works().out
+        outcome = run("decode", "-i", archive, "-ss", "0.24", tmp_path / "a.y4m").works()
+        assert "decoded 3 pictures" in outcome.err
+        run("verify", archive).works()
+
+    def test_what_is_refused(self, archive, film, run, tmp_path):
+        before = archive.read_bytes()
+        run("encode", "-i", film, "-append", tmp_path / "b.mcx").fails(3, "cannot open", "b.mcx")
+        run("encode", "-i", film, "-append", "-resume", archive).fails(2, "-resume means nothing")
+        run("encode", "-i", film, "-append", "-vn", archive).fails(2, "-vn means nothing")
+        run("encode", "-i", film, "-append", "-").fails(2, "name one")
+        run("encode", "-i", film, "-append", "-c:v", "overfit", archive).fails(2, "made with 'inr-1'")
+        (tmp_path / "c.mcx").write_bytes(before[:-30])
+        run("encode", "-i", film, "-append", tmp_path / "c.mcx").fails(4, "c.mcx", "only whole files can grow")
+        loud, tone = tmp_path / "loud.mp4", drawn["make_speech"](0.2, 16_000)
+        drawn["encode_film"](loud, drawn["make_pictures"](5, 64, 48), sound=(tone, 16_000, "aac"))
+        run("encode", "-i", loud, "-append", archive).fails(2, "has no sound", "-an")
+        run("encode", "-i", loud, "-c:v", "live", tmp_path / "loud.mcx").works()
+        run("encode", "-i", film, "-append", tmp_path / "loud.mcx").fails(2, "holds sound")
+        assert archive.read_bytes() == before
+        assert not list(tmp_path.glob(".*"))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 class TestInterrupts:
     @pytest.fixture
