@@ -79,7 +79,7 @@ class FileWriter:
         if resume and checkpoint is None:
             raise ParameterError("only a file with a name can be resumed")
         self._file = cast("BinaryIO", file if self._owned is None else self._owned)
-        self._live = live
+        self._live = live if archive is None else archive.header.live
         self._options: dict[str, Any] = {"models": models, "device": device, "threads": threads}
         self._streams: list[StreamWriter] = []
         self._writer: Writer | None = None

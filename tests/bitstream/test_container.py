@@ -298,6 +298,26 @@ def test_seek_survives_a_lying_index() -> None:
         Reader(Trickle(data, 999)).seek(0, 0)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("index", [True, False])
+def test_a_keyframe_is_looked_up_while_others_are_read(index: bool) -> None:
+    items = packets(30)
+    data = written(FileHeader((audio(),)), items, index=index)
+    reader = Reader(io.BytesIO(data))
+    for number, packet in enumerate(reader):
+        assert packet == items[number]
+        wanted = items[7 * number % 30]
+        assert reader.peek_keyframe(0, wanted.pts) == wanted
+    assert reader.end is not None
+    assert reader.gaps == []
+    assert reader.peek_keyframe(0, RATE + 1) is None
+    with pytest.raises(ParameterError):
+        reader.peek_keyframe(3, 0)
+    assert Reader(Trickle(data, 999)).peek_keyframe(0, 0) is None  # type: ignore[arg-type]
+    at = data.index(items[5].data)
+    damaged = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+    assert Reader(io.BytesIO(damaged)).peek_keyframe(0, items[5].pts) is None
+
+
 def test_a_damaged_payload_costs_one_packet() -> None:
     items = [Packet(0, i * RATE, bytes([i]) * 100, RATE) for i in range(20)]
     data = bytearray(written(FileHeader((audio(),)), items))
