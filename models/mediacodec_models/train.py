@@ -12,7 +12,7 @@ import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -90,7 +90,18 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 
 
-def learning_rate(config: TrainConfig, step: int, progress: float) -> float:
+class Schedule(Protocol):
+    """What a recipe says of the learning rate: its height, the steps it rises in, the share of the time it falls in."""
+
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def warmup_steps(self) -> int: ...
+    @property
+    def decay(self) -> float: ...
+
+
+def learning_rate(config: Schedule, step: int, progress: float) -> float:
     """At `progress` in 0..1 of the time budget."""
     fall = min(1.0, max(0.0, (1 - progress) / config.decay))
     return config.learning_rate * min(1.0, (step + 1) / config.warmup_steps) * fall
