@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mediacodec.files import FileReader
 
 MAX_FILL = 3600  # seconds that concealed pictures of a reading may stand for where packets are missing
-MAX_FETCHED = 64  # keyframes from before where reading began that a reading looks up: each is a search in the file
+MAX_FETCHED = 64  # keyframes from before where reading began that a reading looks up, in vain or not
 MAX_RATE = 240  # pictures a second of such a stretch at most, whatever the header says
 
 

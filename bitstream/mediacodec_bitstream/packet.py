@@ -21,7 +21,8 @@ class Packet:
     stream_id: 0..254; pts: start on the coded timeline in ticks of the stream's time base, 0..2^40-1 (the
     presentation time is pts - pre_skip, as in RFC 7845); data: bytes with the symbol CRC at their end;
     duration: ticks, 0..2^24-1, 0 = unknown; dts: decoding time in ticks, only in streams that reorder;
-    is_keyframe: decoding can start here; discontinuity: what came before is missing or unrelated.
+    is_keyframe: decoding can start here, in some codecs with an earlier keyframe looked up first; discontinuity:
+    what came before is missing or unrelated.
     """
 
     stream_id: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 
 from .chunk import DATA, END, HEAD_SIZE, HEADER, INDEX, KEYFRAME, OVERHEAD, Chunk, Head, parse_head, unpack_data
 from .errors import BitstreamError, UnsupportedFeatureError, UnsupportedVersionError
@@ -14,6 +15,7 @@ from .stream_header import StreamHeader
 from .trailer import TAIL_SIZE, End, Index, unpack_end
 
 SEARCH_LIMIT = 64 << 20  # bytes searched for a header copy
+LOOKUP_LIMIT = 1024  # chunk heads read to look one keyframe up: the index leads to within a few of it
 
 
 def read_header(source: ByteSource, *, strict: bool) -> tuple[FileHeader, BitstreamError | None]:
@@ -96,10 +98,15 @@ def walk(source: ByteSource, start: int) -> Iterator[tuple[int, Head]]:
         position += head.total
 
 
-def find_keyframe(source: ByteSource, start: int, stream_id: int, pts: int) -> tuple[int, int]:
-    """(pts, byte offset) of a stream's last keyframe chunk at or before pts, else (0, start)."""
+def find_keyframe(
+    source: ByteSource, start: int, stream_id: int, pts: int, *, limit: int | None = None
+) -> tuple[int, int]:
+    """(pts, byte offset) of a stream's last keyframe chunk at or before pts, else (0, start).
+
+    limit: chunk heads read at most; what lies behind them is not found.
+    """
     best = (0, start)
-    for offset, head in walk(source, _near(source, start, stream_id, pts)):
+    for offset, head in islice(walk(source, _near(source, start, stream_id, pts)), limit):
         if head.type == DATA and head.stream_id == stream_id and head.flags & KEYFRAME:
             if head.pts > pts:
                 break
@@ -108,10 +115,11 @@ def find_keyframe(source: ByteSource, start: int, stream_id: int, pts: int) -> t
 
 
 def keyframe_at(source: ByteSource, start: int, stream: StreamHeader, pts: int) -> Packet | None:
-    """The keyframe at pts with which a chunk begins; None where there is none, or not whole. The cursor stays."""
+    """The keyframe at pts with which a chunk begins; None where there is none near what the index says (without an
+    index: near the beginning), or not whole. The cursor stays."""
     back = source.offset
     try:
-        found, offset = find_keyframe(source, start, stream.stream_id, pts)
+        found, offset = find_keyframe(source, start, stream.stream_id, pts, limit=LOOKUP_LIMIT)
         source.seek(offset)
         chunk = whole_chunk(source) if found == pts else None
         if chunk is None or (chunk.head.type, chunk.head.stream_id, chunk.head.pts) != (DATA, stream.stream_id, pts):

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mediacodec.cli import options
-from mediacodec.cli.command import SETTINGS, Verb, VerbGroup
+from mediacodec.cli.command import SETTINGS, Spelt, Verb, VerbGroup
 from mediacodec.cli.console import Console
 from mediacodec.cli.values import RATES, Whole
 
@@ -78,7 +78,8 @@ def bench() -> None:
 @bench.command(cls=Verb, usage="DIR [options]", example=EXAMPLE, short_help="Speech codecs against Opus.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("-o", "out", metavar="OUTDIR", type=OUT, default=Path("bench"), help="Results. Default: bench.")
-@click.option("-c:a", "codec", metavar="NAME", default="speech", help="Codec or model. Default: speech.")
+@click.option("-c:a", "-codec:a", "-acodec", "codec", cls=Spelt, metavar="NAME", default="speech",
+              help="Codec or model. Default: speech.")  # fmt: skip
 @click.option("-rates", type=RATES, metavar="LIST", help="Its rates. Default: 1.5k,3k,6k.")
 @click.option("-opus", "opus_rates", type=RATES, metavar="LIST", help="Rates of Opus; '' leaves Opus out.")
 @click.option("-metrics", metavar="LIST", help="Default: pesq,stoi,mel,si_sdr and visqol (slow).")
@@ -114,7 +115,8 @@ def audio(console: Console, /, folder: Path, out: Path, **given: Any) -> int:
 )
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("-o", "out", metavar="OUTDIR", type=OUT, default=Path("bench"), help="Results. Default: bench.")
-@click.option("-c:v", "codec", metavar="NAME", default="live", help="Codec or model. Default: live.")
+@click.option("-c:v", "-codec:v", "-vcodec", "codec", cls=Spelt, metavar="NAME", default="live",
+              help="Codec or model. Default: live.")  # fmt: skip
 @click.option("-crf", "crfs", type=CrfList(), metavar="LIST", help="Its points; '' leaves it out. Default: 16..46.")
 @click.option("-preset", "presets", type=NameList(), metavar="LIST", help="Its efforts. Default: fast.")
 @click.option("-anchors", type=NameList(), metavar="LIST", help="Default: all six; '' leaves them out.")

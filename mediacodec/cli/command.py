@@ -12,7 +12,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
 
 class Spelt(click.Option):
-    """An option with other spellings that ffmpeg has for it, of which help and errors show the first."""
+    """An option with other spellings that ffmpeg has for it; the help, and errors in its value, show the first."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """As click has it."""

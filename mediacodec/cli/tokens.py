@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import click
 
 from mediacodec.cli import options
-from mediacodec.cli.command import Verb
+from mediacodec.cli.command import Spelt, Verb
 from mediacodec.cli.console import Console
 from mediacodec.cli.values import BIT_RATE
 
@@ -25,7 +25,8 @@ mediacodec tokens codes.npz -o talk.wav
 @click.command(cls=Verb, usage="IN [options] -o OUT", example=EXAMPLE, short_help="Sound to integer codes, and back.")
 @options.one_file
 @click.option("-o", "target", metavar="OUT", help="npz, jsonl or parquet for codes; else sound or .mcx.")
-@click.option("-c:a", "codec", metavar="NAME", help="Codec of sound that is encoded (default: speech).")
+@click.option("-c:a", "-codec:a", "-acodec", "codec", cls=Spelt, metavar="NAME",
+              help="Codec of sound that is encoded (default: speech).")  # fmt: skip
 @click.option("-b:a", "bit_rate", type=BIT_RATE, metavar="RATE", help="At most so much. Default: its best.")
 @options.overwriting
 @options.machine

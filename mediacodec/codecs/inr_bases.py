@@ -12,6 +12,7 @@ from mediacodec.errors import CorruptError
 
 DEPTH = 8  # keyframes that go on from each other: so many that one needs at most
 KEPT = 1 << 24  # weights of keyframes that a decoder remembers, 64 MiB: those that came last
+ENTRY = 1 << 10  # weights that a keyframe counts for beside its own: names, shapes and Python's objects
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ class Bases:
             raise CorruptError(f"a keyframe that goes on from {base.depth} others, each from the next")
         self._forget(pts)
         self._bases[pts] = base
-        self._size += base.network.counted.parameters
+        self._size += ENTRY + base.network.counted.parameters
         while self._size > KEPT and len(self._bases) > 1:
             self._forget(next(iter(self._bases)))
 
@@ -58,4 +59,4 @@ class Bases:
 
     def _forget(self, pts: int) -> None:
         base = self._bases.pop(pts, None)
-        self._size -= base.network.counted.parameters if base else 0
+        self._size -= ENTRY + base.network.counted.parameters if base else 0

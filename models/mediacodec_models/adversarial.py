@@ -154,14 +154,16 @@ def run_stage(codec: SpectralCodec, recipe: Path, args: argparse.Namespace) -> N
     if checkpoint.exists():
         stage.load(checkpoint)
     segments = Segments(args.data, length=train.segment, dev=False, seed=train.seed + stage.step)
+    torch.manual_seed(train.seed + stage.step)  # after a stop other rates are drawn, not the first ones again
     loss = ReconstructionLoss(codec.config.sample_rate)
     kept_of = torch.tensor(train.kept)
     budget, sums, count = args.minutes * 60, {}, 0
     mark = reported = saved = time.monotonic()
     while stage.seconds < budget:
-        for optimiser in stage.optimisers.values():
+        late = {"discriminators": 0, "decoder": config.alone}  # steps after which each begins, and warms up
+        for name, optimiser in stage.optimisers.items():
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(config, stage.step, stage.seconds / budget)
+                group["lr"] = learning_rate(config, max(0, stage.step - late[name]), stage.seconds / budget)
         batch = segments.batch(train.batch)
         kept = kept_of[torch.randint(len(kept_of), (len(batch),))]
         for key, value in stage_step(stage, config, batch, kept, loss).items():
@@ -189,6 +191,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
     parser.add_argument("--minutes", type=float, required=True, help="training time the schedule is laid over")
     args = parser.parse_args()
+    if args.run and args.run.resolve() == args.out.resolve():
+        parser.error("--out must be another folder than --run: both keep a checkpoint.pt")
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     codec = SpectralCodec(read_recipe(args.recipe)[0])
@@ -196,7 +200,7 @@ def main() -> None:
         state = torch.load(args.run / "checkpoint.pt", weights_only=True, map_location="cpu")
         codec.load_state_dict(state["average"])
     elif not load_shipped(codec, args.init):
-        raise ValueError(f"{args.init} has another quantizer than {args.recipe}")
+        parser.error(f"{args.init} has another quantizer than {args.recipe}")
     run_stage(codec, args.recipe, args)
 
 

@@ -26,6 +26,7 @@ from mediacodec_bitstream import (
     VideoParameters,
     Writer,
     scan,
+    seeking,
 )
 from mediacodec_bitstream.chunk import OVERHEAD
 
@@ -316,6 +317,16 @@ def test_a_keyframe_is_looked_up_while_others_are_read(index: bool) -> None:
     at = data.index(items[5].data)
     damaged = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
     assert Reader(io.BytesIO(damaged)).peek_keyframe(0, items[5].pts) is None
+
+
+@pytest.mark.parametrize("index", [True, False])
+def test_looking_a_keyframe_up_does_not_read_the_whole_file(index: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forged files may ask for many keyframes that are not there, or far from where the index says."""
+    monkeypatch.setattr(seeking, "LOOKUP_LIMIT", 8)
+    items = packets(30)
+    reader = Reader(io.BytesIO(written(FileHeader((audio(),)), items, index=index)))
+    assert reader.peek_keyframe(0, items[3].pts) == items[3]
+    assert (reader.peek_keyframe(0, items[25].pts) == items[25]) is index
 
 
 def test_a_damaged_payload_costs_one_packet() -> None:

@@ -188,7 +188,7 @@ class TestForgedReferences:
 
 def test_what_is_remembered_is_bounded(tables: InrTables, groups: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     size = network().counted.parameters
-    monkeypatch.setattr(inr_bases, "KEPT", 3 * size)
+    monkeypatch.setattr(inr_bases, "KEPT", 3 * (size + inr_bases.ENTRY))
     decoder = decoder_for(network())
     for number in range(6):
         decoder.skip(make(tables, network(), number).packets[0])

@@ -23,6 +23,7 @@ FIRST_BITS = 1.5  # beyond BITS, with which rounding begins
 PRICE = 0.05  # of all bits aimed at, against the loss, at first
 GAIN = 4.0  # how sharply the price answers to too many bits
 DRIFT = 0.03  # and how fast it learns
+LEAST_ERROR = 1e-10  # mean square, where a group is black and so is what comes of it
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,10 @@ class Job:
 
     @property
     def psnr(self) -> float | None:
-        """Of late, 6:1:1 in dB; None before the first step."""
-        return None if not self._error else -10 * math.log10(self._error)
+        """Of late, 6:1:1 in dB, at most 100; None before the first step."""
+        if self._error is None:
+            return None
+        return -10 * math.log10(max(self._error, LEAST_ERROR)) if math.isfinite(self._error) else -math.inf
 
     def _round(self, done: int) -> None:
         """What is due after so many steps."""
