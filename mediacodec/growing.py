@@ -119,7 +119,8 @@ class Archive:
                 end = packet.pts + max(1, packet.duration)
                 yield packet
 
-        encoder.begin_clip(packets())
+        # people join a live file anywhere, and have seen nothing of what comes before
+        encoder.begin_clip(packets(), refers=not self.header.live)
         if reader.gaps or reader.end is None:
             why = reader.gaps[0].reason if reader.gaps else "there is no end chunk"
             raise CorruptError(f"{why}; only whole files can grow")

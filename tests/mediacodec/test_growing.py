@@ -212,6 +212,31 @@ def test_times_follow_in_the_files_ticks(tmp_path: Path, pictures: Pictures) -> 
     assert (tmp_path / "a.mcx").read_bytes() == before
 
 
+def test_a_slower_clip_ends_with_its_last_packet(archive: Path, pictures: Pictures) -> None:
+    slower = pictures(2, WIDTH, HEIGHT, times=[0, 2])
+    for times in ([0, 1, 2, 3, 5], [0, 1, 2, 3, 5, 6, 8]):
+        write(archive, "a", slower, frame_rate=Fraction(25, 2))
+        assert [frame.pts for frame in shown(archive)] == times
+        info = mediacodec.info(archive)
+        assert (info.duration, info.gaps) == ((times[-1] + 1) / 25, ())
+
+
+@pytest.mark.usefixtures("refers")
+def test_nothing_in_a_live_file_refers_to_what_listeners_may_have_missed(
+    clips: list[list[VideoFrame]], tmp_path: Path
+) -> None:
+    with mediacodec.open(tmp_path / "a.mcx", "w", live=True) as file:
+        stream = file.add_video_stream("inr", width=WIDTH, height=HEIGHT, frame_rate=25, **QUICK)
+        for frame in clips[0]:
+            file.mux(stream.encode(frame))
+    before = (tmp_path / "a.mcx").stat().st_size
+    write(tmp_path / "a.mcx", "a", from_zero(clips[1]))
+    joined = (tmp_path / "a.mcx").read_bytes()[before:]
+    with mediacodec.open(joined) as file:
+        assert [frame.pts for frame in file.video.frames()] == list(range(CLIP, 2 * CLIP))
+    assert [p.data[0] for p in packets(tmp_path / "a.mcx") if p.is_keyframe] == [1, 5]
+
+
 @pytest.mark.usefixtures("refers")
 class TestInterrupts:
     @pytest.mark.parametrize("after", [0, 5])
