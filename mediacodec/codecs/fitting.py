@@ -184,7 +184,8 @@ class FittingEncoder:
     def begin_clip(self, packets: Iterable[Packet], *, refers: bool) -> None:
         """Code what is pushed from now on as a clip of its own behind all packets of a stream, which are read once.
 
-        refers: whether decoding it may need those packets. Raises ParameterError where this family cannot, BitstreamError kinds.
+        refers: whether decoding it may need those packets. Raises ParameterError where this family cannot,
+        BitstreamError kinds.
         """
         if not isinstance(self._fitter, GrowingFitter):
             raise ParameterError(f"streams of codec {self.header.codec!r} cannot grow")
