@@ -56,13 +56,15 @@ class Archive:
         if not isinstance(path, (str, os.PathLike)):
             raise ParameterTypeError(f"a file that grows is given by its name, not as {type(path).__name__}")
         self.path = Path(path)
-        if self.path.exists() and not (self.path.is_file() or self.path.is_dir()):  # opening a named pipe would wait
-            raise InputError(f"'{self.path}' is no regular file: only those can grow")
+        with self._named():
+            mode = self.path.stat().st_mode if self.path.exists() else stat.S_IFREG
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a named pipe would wait
+                raise InputError(f"'{self.path}' is no regular file: only those can grow")
         self._file = open_path(path)
         try:
             self._found = os.fstat(self._file.fileno())
-            self._check_replaceable()
             with self._named():
+                self._check_replaceable()
                 self.header: FileHeader = Reader(self._file).header
                 self.stream = self._only_stream()
         except BaseException:

@@ -382,6 +382,14 @@ class TestRefusals:
         gc.collect()  # a handle left open would warn
         assert list(archive.parent.iterdir()) == [archive]
 
+    @pytest.mark.parametrize("length", [300, 250])  # nothing could be there, or no NAME.partial beside it
+    def test_long_names(self, archive: Path, length: int) -> None:
+        path = archive.with_name("a" * length)
+        if length < 256:
+            archive.rename(path)
+        with pytest.raises(InputError, match=r"cannot read '.*a': "):
+            mediacodec.open(path, "a")
+
     def test_an_open_file(self, archive: Path) -> None:
         with archive.open("r+b") as file, pytest.raises(ParameterTypeError, match="by its name, not as Buffered"):
             mediacodec.open(file, "a")  # type: ignore[call-overload]
