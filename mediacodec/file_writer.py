@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, TypeVar, cast
 from mediacodec import manifest
 from mediacodec.codecs import CODECS, Encoder
 from mediacodec.codecs.base import AudioEncoder, VideoEncoder
-from mediacodec.errors import ParameterError, UsageError
+from mediacodec.errors import ParameterError
 from mediacodec.frames import Colour
 from mediacodec.stream_writer import AudioWriter, CopyWriter, StreamWriter, VideoWriter, as_chunk
 from mediacodec_bitstream import FileHeader, Packet, Writer
@@ -70,7 +70,7 @@ class FileWriter:
 
             self._owned = open_output(file, overwrite=overwrite)
             if archive is not None:
-                archive.copy_to(cast("BinaryIO", self._owned))
+                archive.begin(self._owned)
             elif isinstance(self._owned, AtomicFile):
                 from mediacodec.checkpoint import Checkpoint, partial_name
 
@@ -86,6 +86,7 @@ class FileWriter:
         self._waiting: float | None = None  # when the first packet begins that waits for its chunk to fill, in seconds
         self._gathers = False
         self._closed = False
+        self._failure: Exception | None = None  # of `close`
 
     def add_stream(
         self,
@@ -200,7 +201,7 @@ class FileWriter:
 
     def _refuse_sound(self) -> None:
         if self._archive is not None:
-            raise UsageError(f"'{self._archive.path}' has no sound and takes none: leave it out (-an)")
+            self._archive.refuse_sound()
 
     def _added(self, stream: Stream) -> Stream:
         self._streams.append(stream)
@@ -238,23 +239,33 @@ class FileWriter:
         return self._writer
 
     def close(self) -> None:
-        """Flush every stream and write the end; once closed this does nothing.
+        """Flush every stream and write the end; once closed this does nothing, or raises again what it raised.
 
         Raises ParameterError where no stream was added.
         """
+        if self._failure is not None:
+            raise self._failure
         if self._closed:
             return
         self._closed = True
-        if not self._streams:
+        try:
+            self._finish()
+        except BaseException as error:
+            self._failure = error if isinstance(error, Exception) else None
             self.abort()
+            raise
+
+    def _finish(self) -> None:
+        if not self._streams:
             raise ParameterError("a file needs a stream: call add_stream before closing it")
         for stream in self._streams:
             self.mux(stream.flush())
+        if self._archive is not None and not any(stream.payload_bytes for stream in self._streams):
+            self.abort()  # nothing was added: the file stays as it is
+            return
         writer, stopped = self._start(), self._monitor is not None and self._monitor.stopped
         if stopped and self._resumable is not None:
             writer.write_tags(self._resumable.tags)
-        if self._archive is not None and not stopped:
-            self._archive.check_unchanged()
         writer.close({stream.header.stream_id: stream.length for stream in self._streams})
         if self._owned is not None:
             if stopped:
@@ -284,8 +295,4 @@ class FileWriter:
         if kind is not None:
             self.abort()
             return
-        try:
-            self.close()
-        except BaseException:
-            self.abort()
-            raise
+        self.close()

@@ -51,10 +51,22 @@ def open(file: Any, mode: str = "r", **options: Any) -> FileReader | FileWriter:
     if mode == "w":
         return FileWriter(file, **options)
     if mode == "a":
-        from mediacodec.growing import Archive
-
-        return FileWriter(file, archive=Archive(file), overwrite=True, **options)
+        return _continued(file, **options)
     raise ParameterError(f"mode must be 'r', 'w' or 'a', not {mode!r}")
+
+
+def _continued(file: Any, **options: Any) -> FileWriter:
+    from mediacodec.growing import Archive
+
+    for name in ("overwrite", "live", "checkpoint"):
+        if name in options:
+            raise ParameterError(f"{name} means nothing to a file that grows: leave it out")
+    archive = Archive(file)
+    try:
+        return FileWriter(file, archive=archive, overwrite=True, **options)
+    except BaseException:
+        archive.close()
+        raise
 
 
 class FileReader:

@@ -7,40 +7,64 @@ copied beside itself; the copy is continued and takes the name at the end. The n
 from __future__ import annotations
 
 import os
-import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
 from mediacodec import manifest
+from mediacodec.checkpoint import partial_name
 from mediacodec.codecs import family_of, model_of
 from mediacodec.codecs.fitting import FittingEncoder
-from mediacodec.errors import BitstreamError, CorruptError, OutputError, ParameterError, UsageError
+from mediacodec.errors import (
+    BitstreamError,
+    CorruptError,
+    InputError,
+    MediaCodecError,
+    OutputError,
+    OutputExistsError,
+    ParameterError,
+    ParameterTypeError,
+    UsageError,
+)
 from mediacodec.frames import Colour, VideoFrame
 from mediacodec.probe import open_path
 from mediacodec.stream_writer import VideoWriter
 from mediacodec_bitstream import FileHeader, Packet, Reader, StreamHeader, VideoParameters
+from mediacodec_bitstream.packet import MAX_DURATION, MAX_PTS
+
+if TYPE_CHECKING:
+    from mediacodec.media.atomic import AtomicFile, LiveFile
 
 DEFAULT_CODEC = "live"  # of whoever names none
 UNKNOWN = 2  # in a colour description
+PIECE = 1 << 20  # bytes copied at once
 
 
 class Archive:
     """A file to which a clip is to be added, open; a context manager.
 
     Raises InputError, NotAnMcxError and other BitstreamError kinds where it cannot be read, UsageError where files of
-    its kind cannot grow.
+    its kind cannot grow, OutputError where it must not be replaced, OutputExistsError where NAME.partial is there,
+    ParameterTypeError for anything but a name.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not isinstance(path, (str, os.PathLike)):
+            raise ParameterTypeError(f"a file that grows is given by its name, not as {type(path).__name__}")
         self.path = Path(path)
+        with self._named():
+            mode = self.path.stat().st_mode if self.path.exists() else stat.S_IFREG
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a named pipe would wait
+                raise InputError(f"'{self.path}' is no regular file: only those can grow")
         self._file = open_path(path)
         try:
             self._found = os.fstat(self._file.fileno())
             with self._named():
+                self._check_replaceable()
                 self.header: FileHeader = Reader(self._file).header
                 self.stream = self._only_stream()
         except BaseException:
@@ -49,11 +73,26 @@ class Archive:
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """Errors in the file's bytes name it."""
+        """Errors in the file's bytes, and in reading them, name it."""
         try:
             yield
         except BitstreamError as error:
             raise type(error)(f"'{self.path}': {error}") from error
+        except MediaCodecError:
+            raise
+        except OSError as error:
+            raise InputError(f"cannot read '{self.path}': {error.strerror or error}") from error
+
+    def _check_replaceable(self) -> None:
+        """Raise where something else would be lost with the file that another one replaces."""
+        written_by_somebody = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH  # root may write anything, and would
+        if not self._found.st_mode & written_by_somebody or not os.access(self.path, os.W_OK):
+            raise OutputError(f"'{self.path}' is read-only; make it writable to add to it")
+        if self._found.st_nlink > 1:
+            raise OutputError(f"'{self.path}' has other names (hard links), which would keep the old file; copy it")
+        partial = partial_name(self.path)
+        if partial.exists():
+            raise OutputExistsError(f"'{partial}' is in the way: an interrupt would replace it; move or delete it")
 
     def _only_stream(self) -> StreamHeader:
         streams = self.header.streams
@@ -67,8 +106,29 @@ class Archive:
 
     def copy_to(self, file: BinaryIO) -> None:
         """Write the whole file, as it is."""
-        self._file.seek(0)
-        shutil.copyfileobj(self._file, file, 1 << 20)
+        piece = self._read(first=True)
+        while piece:
+            file.write(piece)
+            piece = self._read()
+
+    def begin(self, file: AtomicFile | LiveFile) -> None:
+        """Make an output that copy, which takes the name only where nobody changed what it stands for meanwhile."""
+        try:
+            self.copy_to(cast("BinaryIO", file))
+        except BaseException:
+            file.abort()
+            raise
+        file.guard(self.check_unchanged)
+
+    def _read(self, *, first: bool = False) -> bytes:
+        with self._named():
+            if first:
+                self._file.seek(0)
+            return self._file.read(PIECE)
+
+    def refuse_sound(self) -> None:
+        """Raise UsageError."""
+        raise UsageError(f"'{self.path}' has no sound and takes none: leave it out (-an)")
 
     def add_clip(
         self,
@@ -119,12 +179,16 @@ class Archive:
                 end = packet.pts + max(1, packet.duration)
                 yield packet
 
-        encoder.begin_clip(packets())
+        # people join a live file anywhere, and have seen nothing of what comes before
+        encoder.begin_clip(packets(), refers=not self.header.live)
         if reader.gaps or reader.end is None:
             why = reader.gaps[0].reason if reader.gaps else "there is no end chunk"
             raise CorruptError(f"{why}; only whole files can grow")
         stated = reader.end.streams.get(self.stream.stream_id)
-        return max(end, stated.length or 0) if stated else end
+        end = max(end, stated.length or 0) if stated else end
+        if end > MAX_PTS - MAX_DURATION:
+            raise CorruptError(f"it ends at tick {end}, and no time is left behind that")
+        return end
 
     def check_unchanged(self) -> None:
         """Raise OutputError where the name stands for another file than the one read: somebody's work would be lost."""
@@ -163,8 +227,11 @@ class ClipWriter(VideoWriter):
         return max(self.begin, super().length)
 
     def encode(self, frame: VideoFrame) -> list[Packet]:
-        """See `VideoWriter.encode`. Raises ParameterError where a picture falls between two ticks of the file."""
+        """See `VideoWriter.encode`. Raises ParameterError where a picture comes before 0 or falls between two ticks."""
         ticks = frame.pts * frame.time_base / self.header.time_base
+        if ticks < 0:
+            place = f"{float(frame.pts * frame.time_base):.6f} s"
+            raise ParameterError(f"the pictures of a clip are shown from 0 on; this one comes at {place}")
         if ticks.denominator != 1:
             place, tick = f"{float(frame.pts * frame.time_base):.6f} s", self.header.time_base
             raise ParameterError(f"the picture at {place} falls between ticks of {tick} s; bring it to the file's rate")

@@ -91,7 +91,8 @@ def encode_file(
     progress is called after every block and picture and may raise to stop. monitor watches a codec whose encoding is
     fitting, and may stop it: then the file ends with what is fitted; checkpoint: where its whole groups are kept
     meanwhile, and whether it goes on from there (mediacodec.checkpoint). archive: what the pictures are added to; the
-    target, open for reading too, becomes a copy of it with them behind (mediacodec.growing). Raises InputError,
+    target, open for reading too, becomes a copy of it with them behind (mediacodec.growing), and whoever puts it in
+    the archive's place asks `Archive.check_unchanged` before. Raises InputError,
     ModelNotFoundError, ParameterError, DeviceError, OutputError, MissingExtraError, UsageError (an option for something
     that the source does not hold).
     """
@@ -106,7 +107,7 @@ def encode_file(
         start=options.start,
         duration=options.duration,
     ) as media:
-        _check(options, media)
+        _check(options, media, archive)
         if archive is not None:
             archive.copy_to(target)
         writer = FileWriter(
@@ -144,8 +145,10 @@ def encode_file(
     )
 
 
-def _check(options: EncodeOptions, media: MediaSource) -> None:
-    """Raise UsageError for options that mean nothing to this source."""
+def _check(options: EncodeOptions, media: MediaSource, archive: Archive | None) -> None:
+    """Raise UsageError for options that mean nothing to this source, and for sound that the archive does not take."""
+    if archive is not None and (media.has_audio or media.audio_copy is not None):
+        archive.refuse_sound()
     pictures = {"crf": options.crf, "video_bit_rate": options.video_bit_rate, "gop": options.gop}
     given = [name for name, value in pictures.items() if value is not None]
     if given and not media.has_video:

@@ -109,7 +109,7 @@ class _OneLate:
 
     def push(self, packet: Packet, nominal: int) -> list[Packet]:
         """Take a packet that lasts `nominal` ticks if nothing follows; give the one before."""
-        self.end = packet.pts + nominal
+        self.end = packet.pts + min(nominal, self._longest)  # as `_lasting` will say
         if self._live:
             return [packet]
         held, self._held = self._held, (packet, nominal)

@@ -42,7 +42,7 @@ def encode(console: Console, /, **given: Any) -> int:
     """
     from mediacodec.cli.jobs import check_append, check_coding, encoded
     from mediacodec.cli.monitor import check_progress_url, rates, summary
-    from mediacodec.cli.outputs import may_overwrite, refuse_coded
+    from mediacodec.cli.outputs import check_ends, may_overwrite, refuse_coded
     from mediacodec.errors import UsageError
 
     source, target = options.endpoints(given)
@@ -52,16 +52,18 @@ def encode(console: Console, /, **given: Any) -> int:
     check_coding(given)
     refuse_coded(source)
     check_progress_url(given["progress"], target)
+    agreed = {"yes": given["yes"], "no": given["no"]}
     if given["append"]:
+        check_ends(source, target, **agreed)
         check_append(given, target)
-    overwrite = given["append"] or may_overwrite(console, source, target, yes=given["yes"], no=given["no"])
+    overwrite = given["append"] or may_overwrite(console, source, target, **agreed)
     report = encoded(console, source, target, given, overwrite=overwrite)
     console.notes(report.notes)
-    if not report.seconds:
+    if not report.seconds and not given["append"]:
         what = "no sound" if report.frames is None else "nothing"
         console.warning(f"there is {what} in that stretch of {source!r}: the output is empty")
     console.info(summary("encoded", report) + f": {rates(report)}")
-    if given["append"]:
+    if given["append"] and report.frames:
         micros = math.floor(report.begin * 10**6)  # rounded up, it would name the second picture
         begin = f"{micros // 10**6}.{micros % 10**6:06}".rstrip("0").rstrip(".")
         console.info(f"they begin at {begin} s of {target!r}: -ss {begin} reaches them")

@@ -42,9 +42,9 @@ def check_coding(given: Mapping[str, Any]) -> None:
 
 def check_append(given: Mapping[str, Any], target: str) -> None:
     """Raise UsageError for options that mean nothing to a file that grows."""
-    if given["resume"] or given["no_video"]:
-        option = "-resume" if given["resume"] else "-vn"
-        raise UsageError(f"-append adds pictures to a file that is there; {option} means nothing to it")
+    for option, name in {"-resume": "resume", "-vn": "no_video", "-n": "no"}.items():
+        if given[name]:
+            raise UsageError(f"-append adds pictures to a file that is there; {option} means nothing to it")
     if target == "-":
         raise UsageError("-append adds to a file; name one")
 
@@ -69,8 +69,15 @@ def encoded(console: Console, source: str, target: str, given: Mapping[str, Any]
         Monitor(console, given["progress"]) as monitor,
     ):
         kept = None if archive else _checkpoint(console, given, target, named=isinstance(file, AtomicFile))
+        if archive:
+            file.guard(archive.check_unchanged)
         jobs: dict[str, Any] = {"progress": monitor, "monitor": monitor, "checkpoint": kept, "archive": archive}
         report = encode_file(source, cast("BinaryIO", file), settings, **jobs)
+        if archive and not report.frames:
+            file.abort()  # it would be the same, written anew
+            console.warning(f"nothing was added: {target!r} stays as it is")
+            console.interrupts.raise_noted()
+            return report
         partial = file.call_partial() if report.stopped else None
     if kept is not None and not report.stopped:
         kept.path.unlink(missing_ok=True)

@@ -121,9 +121,9 @@ class Fitter(Protocol):
 class GrowingFitter(Fitter, Protocol):
     """A Fitter that can add a clip to others, and use what they hold."""
 
-    def begin_clip(self, packets: Iterable[Packet]) -> None:
-        """Go on behind packets of earlier clips, all of them, with a clip that they may help. Raises BitstreamError
-        kinds.
+    def begin_clip(self, packets: Iterable[Packet], *, refers: bool) -> None:
+        """Go on behind packets of earlier clips, all of them; refers: whether the new clip may need them to be decoded.
+        Raises BitstreamError kinds.
         """
         ...
 
@@ -181,14 +181,15 @@ class FittingEncoder:
         self.num_frames += 1
         return self._packet(frame.pts, data, is_keyframe=is_keyframe)
 
-    def begin_clip(self, packets: Iterable[Packet]) -> None:
+    def begin_clip(self, packets: Iterable[Packet], *, refers: bool) -> None:
         """Code what is pushed from now on as a clip of its own behind all packets of a stream, which are read once.
 
-        Raises ParameterError where this family cannot, BitstreamError kinds.
+        refers: whether decoding it may need those packets. Raises ParameterError where this family cannot,
+        BitstreamError kinds.
         """
         if not isinstance(self._fitter, GrowingFitter):
             raise ParameterError(f"streams of codec {self.header.codec!r} cannot grow")
-        self._fitter.begin_clip(packets)
+        self._fitter.begin_clip(packets, refers=refers)
         self._begins = True
 
     def flush(self) -> list[Packet]:

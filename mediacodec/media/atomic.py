@@ -12,7 +12,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -74,6 +74,11 @@ class _Output(io.BufferedIOBase):
         """Have `commit` put the output under NAME.partial, over one that is there; None where it has no name."""
         return None
 
+    def guard(self, check: Callable[[], None]) -> None:
+        """Have `commit` ask `check`, last of all, whether the output may take its name. Where that raises OutputError,
+        `commit` does too, and the output is under NAME.partial. Nothing is asked where it has no name.
+        """
+
     def abort(self) -> None:
         """Give up, quietly: what can be taken back is taken back."""
         raise NotImplementedError
@@ -110,6 +115,7 @@ class AtomicFile(_Output, io.BufferedRandom):
     def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         self._label = f"'{os.fspath(path)}'"
         self._overwrite = overwrite
+        self._check: Callable[[], None] | None = None
         self._done = True  # nothing to take back until the temporary file exists
         self.path = Path(os.path.realpath(path))
         with _as_output_error(self._label):
@@ -124,8 +130,21 @@ class AtomicFile(_Output, io.BufferedRandom):
     def call_partial(self) -> str:
         """See the base; returns the name."""
         self.path = self.path.with_name(f"{self.path.name}.partial")
-        self._label, self._overwrite = f"'{self.path}'", True
+        self._label, self._overwrite, self._check = f"'{self.path}'", True, None
         return str(self.path)
+
+    def guard(self, check: Callable[[], None]) -> None:
+        """See the base."""
+        self._check = check
+
+    def _refused(self) -> OutputError | None:
+        """What speaks against the name, if anything; the file is called partial then."""
+        try:
+            if self._check is not None:
+                self._check()
+        except OutputError as error:
+            return OutputError(f"{error}; what was written is in '{self.call_partial()}'")
+        return None
 
     def _exists_error(self) -> OutputExistsError:
         return OutputExistsError(f"{self._label} already exists; pass -y (overwrite=True) to replace it")
@@ -134,7 +153,7 @@ class AtomicFile(_Output, io.BufferedRandom):
         """Put the file under its final name, its bytes safely on the disk.
 
         Raises:
-            OutputExistsError, OutputError: as for the class; nothing is left behind then.
+            OutputExistsError, OutputError: as for the class; nothing is left behind then, but for what `guard` says.
         """
         if self._done:
             return
@@ -143,11 +162,14 @@ class AtomicFile(_Output, io.BufferedRandom):
                 self.flush()
                 os.fsync(self.fileno())
                 super().close()
+                refused = self._refused()
                 self._publish()
         except BaseException:
             self.abort()
             raise
         self._done = True
+        if refused is not None:
+            raise refused
 
     def _publish(self) -> None:
         if self._overwrite:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mediacodec.growing import Archive
+
 pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 
 drawn = runpy.run_path(str(Path(__file__).parents[1] / "mediacodec" / "conftest.py"))
@@ -54,18 +56,49 @@ class TestAppend:
         assert "decoded 3 pictures" in outcome.err
         run("verify", archive).works()
 
-    def test_what_is_refused(self, archive, film, run, tmp_path):
+    def test_nothing_to_add_leaves_the_file_alone(self, archive, film, run, tmp_path):
+        before = archive.stat().st_ino, archive.stat().st_mtime_ns
+        outcome = run("encode", "-i", film, "-append", "-ss", "100", "-preset", "ultrafast", archive).works()
+        assert "nothing was added: " in outcome.err
+        assert "they begin" not in outcome.err
+        assert (archive.stat().st_ino, archive.stat().st_mtime_ns) == before
+        assert list(tmp_path.iterdir()) == [archive]
+
+    def test_a_file_changed_meanwhile_costs_no_fit(self, archive, film, run, tmp_path, monkeypatch):
+        def changed(path, *_):
+            (tmp_path / "b.mcx").write_bytes(b"other")
+            (tmp_path / "b.mcx").replace(archive)
+            return copy(path, *_)
+
+        copy = Archive.copy_to
+        monkeypatch.setattr(Archive, "copy_to", changed)
+        outcome = run("encode", "-i", film, "-append", "-preset", "ultrafast", archive)
+        outcome.fails(1, "changed by somebody else", "a.mcx.partial")
+        assert archive.read_bytes() == b"other"
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mcx", "a.mcx.partial"]
+
+    def test_what_is_refused(self, archive, film, run, tmp_path, monkeypatch):
         before = archive.read_bytes()
         run("encode", "-i", film, "-append", tmp_path / "b.mcx").fails(3, "cannot open", "b.mcx")
         run("encode", "-i", film, "-append", "-resume", archive).fails(2, "-resume means nothing")
         run("encode", "-i", film, "-append", "-vn", archive).fails(2, "-vn means nothing")
         run("encode", "-i", film, "-append", "-").fails(2, "name one")
+        run("encode", "-i", film, "-append", "-n", archive).fails(2, "-n means nothing")
+        run("encode", "-i", film, "-append", "-y", "-n", archive).fails(2, "exclude each other")
+        with monkeypatch.context() as closed:
+            closed.setattr(sys, "stdin", None)
+            run("encode", "-i", "-", "-append", archive).fails(3, "standard input is closed")
+        (tmp_path / "a.mcx.partial").write_bytes(b"hours of another fit")
+        run("encode", "-i", film, "-append", archive).fails(7, "a.mcx.partial", "in the way")
+        (tmp_path / "a.mcx.partial").unlink()
         run("encode", "-i", film, "-append", "-c:v", "overfit", archive).fails(2, "made with 'inr-1'")
         (tmp_path / "c.mcx").write_bytes(before[:-30])
         run("encode", "-i", film, "-append", tmp_path / "c.mcx").fails(4, "c.mcx", "only whole files can grow")
         loud, tone = tmp_path / "loud.mp4", drawn["make_speech"](0.2, 16_000)
         drawn["encode_film"](loud, drawn["make_pictures"](5, 64, 48), sound=(tone, 16_000, "aac"))
-        run("encode", "-i", loud, "-append", archive).fails(2, "has no sound", "-an")
+        with monkeypatch.context() as unread:
+            unread.setattr(Archive, "copy_to", lambda *_: pytest.fail("it was read before"))
+            run("encode", "-i", loud, "-append", archive).fails(2, "has no sound", "-an")
         run("encode", "-i", loud, "-c:v", "live", tmp_path / "loud.mcx").works()
         run("encode", "-i", film, "-append", tmp_path / "loud.mcx").fails(2, "holds sound")
         assert archive.read_bytes() == before

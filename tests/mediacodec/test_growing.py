@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import gc
+import io
+import os
 import runpy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,17 +17,20 @@ import numpy as np
 import pytest
 
 import mediacodec
+from mediacodec import growing as growing_files
 from mediacodec.errors import (
     CorruptError,
     InputError,
     NotAnMcxError,
     OutputError,
+    OutputExistsError,
     ParameterError,
+    ParameterTypeError,
     UsageError,
     exit_code,
 )
 from mediacodec.frames import VideoFrame
-from mediacodec_bitstream import Packet, Reader
+from mediacodec_bitstream import Packet, Reader, Writer
 
 pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 
@@ -51,6 +58,15 @@ class Interrupting:
         self.seen += 1
         if self.seen > self.after and not self.gently:
             raise KeyboardInterrupt
+
+
+class _Broken(io.FileIO):
+    """A file on a disk that fails once the file was looked at."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size == growing_files.PIECE:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().read(-1 if size is None else size) or b""
 
 
 def write(path: Path, mode: str, frames: Sequence[VideoFrame], codec: str = "inr", **options: Any) -> None:
@@ -212,6 +228,38 @@ def test_times_follow_in_the_files_ticks(tmp_path: Path, pictures: Pictures) -> 
     assert (tmp_path / "a.mcx").read_bytes() == before
 
 
+def test_nothing_added_changes_nothing(archive: Path) -> None:
+    before = archive.stat().st_ino, archive.stat().st_mtime_ns
+    write(archive, "a", [])
+    assert (archive.stat().st_ino, archive.stat().st_mtime_ns) == before
+    assert list(archive.parent.iterdir()) == [archive]
+
+
+def test_a_slower_clip_ends_with_its_last_packet(archive: Path, pictures: Pictures) -> None:
+    slower = pictures(2, WIDTH, HEIGHT, times=[0, 2])
+    for times in ([0, 1, 2, 3, 5], [0, 1, 2, 3, 5, 6, 8]):
+        write(archive, "a", slower, frame_rate=Fraction(25, 2))
+        assert [frame.pts for frame in shown(archive)] == times
+        info = mediacodec.info(archive)
+        assert (info.duration, info.gaps) == ((times[-1] + 1) / 25, ())
+
+
+@pytest.mark.usefixtures("refers")
+def test_nothing_in_a_live_file_refers_to_what_listeners_may_have_missed(
+    clips: list[list[VideoFrame]], tmp_path: Path
+) -> None:
+    with mediacodec.open(tmp_path / "a.mcx", "w", live=True) as file:
+        stream = file.add_video_stream("inr", width=WIDTH, height=HEIGHT, frame_rate=25, **QUICK)
+        for frame in clips[0]:
+            file.mux(stream.encode(frame))
+    before = (tmp_path / "a.mcx").stat().st_size
+    write(tmp_path / "a.mcx", "a", from_zero(clips[1]))
+    joined = (tmp_path / "a.mcx").read_bytes()[before:]
+    with mediacodec.open(joined) as file:
+        assert [frame.pts for frame in file.video.frames()] == list(range(CLIP, 2 * CLIP))
+    assert [p.data[0] for p in packets(tmp_path / "a.mcx") if p.is_keyframe] == [1, 5]
+
+
 @pytest.mark.usefixtures("refers")
 class TestInterrupts:
     @pytest.mark.parametrize("after", [0, 5])
@@ -235,11 +283,19 @@ class TestInterrupts:
         stream = file.add_video_stream("inr", width=WIDTH, height=HEIGHT, frame_rate=25, **QUICK)
         file.mux(stream.encode(clips[0][0]))
         archive.write_bytes(b"other")
-        with pytest.raises(OutputError, match="changed by somebody else") as caught:
-            file.close()
-        file.abort()
-        assert exit_code(caught.value) == 1
+        for _ in range(2):
+            with pytest.raises(OutputError, match=r"changed by somebody else.* is in '.*a\.mcx\.partial'") as caught:
+                file.close()
+            assert exit_code(caught.value) == 1
         assert archive.read_bytes() == b"other"
+        partial = archive.with_name("a.mcx.partial")
+        assert len(packets(partial)) == CLIP + 1, "what was fitted is not lost"
+        assert sorted(archive.parent.iterdir()) == [archive, partial]
+
+    def test_a_stop_before_the_first_step_leaves_nothing(self, archive: Path, clips: list[list[VideoFrame]]) -> None:
+        before = archive.stat().st_ino, archive.stat().st_mtime_ns
+        write(archive, "a", from_zero(clips[1]), monitor=Interrupting(-1, gently=True))
+        assert (archive.stat().st_ino, archive.stat().st_mtime_ns) == before
         assert list(archive.parent.iterdir()) == [archive]
 
 
@@ -280,6 +336,69 @@ class TestRefusals:
     def test_sound_to_a_file_without(self, archive: Path) -> None:
         with pytest.raises(UsageError, match=r"has no sound.*-an"), mediacodec.open(archive, "a") as file:
             file.add_stream("speech", sample_rate=16_000)
+
+    def test_a_partial_file_of_somebody_else(self, archive: Path, clips: list[list[VideoFrame]]) -> None:
+        partial = archive.with_name("a.mcx.partial")
+        partial.write_bytes(b"hours of another fit")
+        self.fails(archive, OutputExistsError, r"a\.mcx\.partial' is in the way", clips[0])
+        assert partial.read_bytes() == b"hours of another fit"
+
+    def test_files_that_must_not_be_replaced(self, archive: Path, clips: list[list[VideoFrame]]) -> None:
+        archive.chmod(0o444)
+        self.fails(archive, OutputError, "read-only", clips[0])
+        archive.chmod(0o644)
+        os.link(archive, archive.with_name("b.mcx"))
+        self.fails(archive, OutputError, "hard links", clips[0])
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes of POSIX")
+    def test_a_named_pipe(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "a.mcx")
+        with pytest.raises(InputError, match="no regular file"):
+            mediacodec.open(tmp_path / "a.mcx", "a")
+
+    def test_pictures_before_zero(self, archive: Path, pictures: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(fitter.InrFitter, "fit", lambda *_: pytest.fail("it was fitted"))
+        early = pictures(2, WIDTH, HEIGHT, times=[-2, -1])
+        self.fails(archive, ParameterError, r"from 0 on; this one comes at -0\.080000 s", early)
+
+    def test_a_file_without_room_behind_it(self, archive: Path, clips: list[list[VideoFrame]]) -> None:
+        found = packets(archive)
+        with archive.open("rb") as file:
+            header = Reader(file).header
+        with archive.open("wb") as file:
+            writer = Writer(file, header)
+            for packet in found:
+                writer.write(packet)
+            writer.close({0: (1 << 40) - 2})
+        self.fails(archive, CorruptError, r"a\.mcx': it ends at tick 1099511627774", clips[0])
+
+    @pytest.mark.parametrize(
+        "options", [{"overwrite": True}, {"live": True}, {"resume": True}, {"threads": 1, "no": 1}]
+    )
+    def test_options_of_other_modes(self, archive: Path, options: dict[str, Any]) -> None:
+        kind = TypeError if "no" in options else ParameterError
+        with pytest.raises(kind, match="|".join([*options, "resumed"])):
+            mediacodec.open(archive, "a", **options)
+        gc.collect()  # a handle left open would warn
+        assert list(archive.parent.iterdir()) == [archive]
+
+    @pytest.mark.parametrize("length", [300, 250])  # nothing could be there, or no NAME.partial beside it
+    def test_long_names(self, archive: Path, length: int) -> None:
+        path = archive.with_name("a" * length)
+        if length < 256:
+            archive.rename(path)
+        with pytest.raises(InputError, match=r"cannot read '.*a': "):
+            mediacodec.open(path, "a")
+
+    def test_an_open_file(self, archive: Path) -> None:
+        with archive.open("r+b") as file, pytest.raises(ParameterTypeError, match="by its name, not as Buffered"):
+            mediacodec.open(file, "a")  # type: ignore[call-overload]
+
+    def test_a_file_that_cannot_be_read_to_its_end(self, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(growing_files, "open_path", _Broken)
+        with pytest.raises(InputError, match=r"cannot read '.*a\.mcx': Input/output error"):
+            mediacodec.open(archive, "a")
+        assert list(archive.parent.iterdir()) == [archive]
 
     def test_damaged_cut_foreign_and_missing_files(self, archive: Path, clips: list[list[VideoFrame]]) -> None:
         whole = archive.read_bytes()

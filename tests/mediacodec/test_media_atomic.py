@@ -47,6 +47,29 @@ def test_is_a_plain_file_object(tmp_path: Path) -> None:
     assert file.closed
 
 
+def test_who_guards_the_name_has_the_last_word(tmp_path: Path) -> None:
+    asked: list[list[str]] = []
+
+    def check() -> None:
+        asked.append(names(tmp_path))
+        if len(asked) > 1:
+            raise OutputError("no")
+
+    (tmp_path / "a.bin").write_bytes(b"old")
+    for content in (b"new", b"newer"):
+        file = AtomicFile(tmp_path / "a.bin", overwrite=True)
+        file.guard(check)
+        file.write(content)
+        if content == b"new":
+            file.commit()
+            continue
+        with pytest.raises(OutputError, match=r"^no; what was written is in '.*a\.bin\.partial'$"):
+            file.commit()
+    assert asked == [[f".a.bin.tmp-{os.getpid()}", "a.bin"]] * 2
+    assert names(tmp_path) == ["a.bin", "a.bin.partial"]
+    assert [(tmp_path / name).read_bytes() for name in names(tmp_path)] == [b"new", b"newer"]
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_an_exception_leaves_what_was_there(overwrite: bool, tmp_path: Path) -> None:
     if overwrite:

@@ -109,10 +109,12 @@ class InrFitter:
         self._since = 1 if key else self._since + 1
         return packets
 
-    def begin_clip(self, packets: Iterable[Packet]) -> None:
+    def begin_clip(self, packets: Iterable[Packet], *, refers: bool) -> None:
         """See `GrowingFitter.begin_clip`."""
         self._earlier = EarlierClips.of(packets, (self._options.height, self._options.width), self._tables)
         self._behind = self._earlier.groups
+        if not refers:
+            self._earlier = EarlierClips()
 
     def take(self, picture: VideoFrame, data: bytes) -> None:  # noqa: ARG002
         """See `Fitter.take`. What makes embeddings is not in packets: the group behind those taken over begins anew."""
