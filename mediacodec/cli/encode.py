@@ -15,7 +15,6 @@ from mediacodec.cli.console import Console
 EXAMPLE = """
 mediacodec encode -i talk.mp3 -b:a 3k talk.mcx
 mediacodec encode -i clip.mp4 -crf 30 -b:a 6k clip.mcx
-mediacodec encode -i next.mp4 -an -append clips.mcx
 arecord -fdat | mediacodec encode -i - -packet_duration 0.1 - > live.mcx
 """
 SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aac")
@@ -29,8 +28,8 @@ FILM_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".y4m", ".yuv"
 @options.kinds
 @options.time_range
 @options.overwriting
-@click.option("-resume", "resume", is_flag=True, help="Go on from OUT.mcx.partial, where a fit was interrupted.")
-@click.option("-append", "append", is_flag=True, help="Add the clip to OUT.mcx, a file of -c:v inr, as it stands.")
+@click.option("-resume", "resume", is_flag=True, help="Go on from OUT.mcx.partial after an interrupt.")
+@click.option("-append", "append", is_flag=True, help="Add the clip to OUT.mcx, a file of -c:v inr.")
 @options.machine
 @options.progress_url
 @options.quietness

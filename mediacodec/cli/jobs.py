@@ -6,6 +6,9 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, cast
 
+import click
+from click.core import ParameterSource
+
 from mediacodec.checkpoint import Checkpoint, partial_name
 from mediacodec.cli.console import Console
 from mediacodec.cli.inputs import opened_mcx
@@ -13,7 +16,7 @@ from mediacodec.cli.monitor import Monitor
 from mediacodec.cli.options import only_kinds, span
 from mediacodec.codecs import CODECS
 from mediacodec.errors import UsageError
-from mediacodec.growing import Archive
+from mediacodec.growing import DEFAULT_CODEC, Archive
 from mediacodec.manifest import find_by_name
 from mediacodec.media import open_output
 from mediacodec.media.atomic import AtomicFile
@@ -47,6 +50,9 @@ def check_append(given: Mapping[str, Any], target: str) -> None:
             raise UsageError(f"-append adds pictures to a file that is there; {option} means nothing to it")
     if target == "-":
         raise UsageError("-append adds to a file; name one")
+    source = click.get_current_context().get_parameter_source("video_codec")
+    if given["video_codec"] == DEFAULT_CODEC and source is not ParameterSource.DEFAULT:
+        raise UsageError(f"files of codec {DEFAULT_CODEC!r} cannot grow; leave -c:v out")
 
 
 def encoded(console: Console, source: str, target: str, given: Mapping[str, Any], *, overwrite: bool) -> EncodeReport:

@@ -28,7 +28,7 @@ mediacodec verify talk.mcx && rm talk.wav
 def verify(console: Console, /, **given: Any) -> int:
     """Check every CRC of FILE and decode all of it.
 
-    Exit code 0: sound. 4: damaged or cut, with the gaps listed. 5: the model is missing, so that only the bytes could
+    Exit code 0: whole. 4: damaged or cut, with the gaps listed. 5: the model is missing, so that only the bytes could
     be checked.
     """
     from mediacodec.cli.damage import complain
@@ -43,10 +43,10 @@ def verify(console: Console, /, **given: Any) -> int:
     gaps = list(dict.fromkeys(reader.gaps))
     code = complain(console, source, gaps, reader.header, truncated=reader.truncated)
     if code == 0 and missing is not None:
-        console.info(f"{printable(source)}: the bytes are sound, but nothing could be decoded")
+        console.info(f"{printable(source)}: the bytes are whole, but nothing could be decoded")
         raise missing
     if code == 0:
-        click.echo(f"{printable(source)}: sound, {done} decoded, every check passed")
+        click.echo(f"{printable(source)}: whole, {done} decoded, every check passed")
     return code
 
 

@@ -58,7 +58,7 @@ class AudioTrack:
         self.start: Fraction | None = self._origin * self._time_base if first is not None else None
         self._lengths = stated_lengths(self._container, self.stream, self.sample_rate, head)
 
-    def place(self, shift: Fraction, end: float) -> None:
+    def place(self, shift: Fraction, end: float | Fraction) -> None:
         """Let second `shift` of the file's clock become 0 and leave out what lies outside of 0 .. end (seconds)."""
         self._shift = shift
         self._offset = round(((self.start or 0) - shift) * self.sample_rate)

@@ -68,7 +68,7 @@ class ImageSequence:
             index += 1
         return index - self._first
 
-    def frames(self, start: Fraction, end: float) -> Iterator[VideoFrame]:
+    def frames(self, start: Fraction, end: float | Fraction) -> Iterator[VideoFrame]:
         """The pictures shown from `start` on, for `end` seconds; pts count from start."""
         skip = -(-start // self.time_base)  # rounded up
         index = int(skip)

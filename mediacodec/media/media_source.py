@@ -86,7 +86,7 @@ class MediaSource:
             raise UsageError("neither audio nor video is asked for; leave out -an or -vn")
         self._wanted: tuple[bool | Literal["copy"], bool] = (audio, video)
         self._start = Fraction(start).limit_denominator(10**6)
-        self._end = math.inf if duration is None else duration
+        self._end = math.inf if duration is None else Fraction(duration).limit_denominator(10**6)
         self._audio: AudioTrack | None = None
         self._video: VideoTrack | None = None
         self._images: ImageSequence | None = None
@@ -131,7 +131,7 @@ class MediaSource:
         self.time_base = pictures.time_base if pictures else 1 / RATE
         self.frame_rate = self._video.frame_rate if self._video else RATE
         whole = self._images.count() / float(RATE) if self._images else (self._container.duration or 0) / av.time_base
-        self.duration = max(0.0, min(whole - float(self._start), self._end)) if whole else None
+        self.duration = max(0.0, min(whole - float(self._start), float(self._end))) if whole else None
 
     def notes(self) -> list[str]:
         """What a user should know about the reading so far, one line each."""

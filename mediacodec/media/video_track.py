@@ -57,7 +57,7 @@ class VideoTrack:
         ratio = self.stream.codec_context.sample_aspect_ratio or self.stream.sample_aspect_ratio
         self.aspect = ratio if ratio and ratio > 0 else Fraction(1)
 
-    def place(self, shift: Fraction, end: float) -> None:
+    def place(self, shift: Fraction, end: float | Fraction) -> None:
         """As AudioTrack.place. Where ticks are coarser than 1 ms and 0 falls between two, they are made finer."""
         self._shift, self._end = shift, end
         self._finer = 1

@@ -26,7 +26,6 @@ from mediacodec_bitstream import (
     VideoParameters,
     Writer,
     scan,
-    seeking,
 )
 from mediacodec_bitstream.chunk import OVERHEAD
 
@@ -297,36 +296,6 @@ def test_seek_survives_a_lying_index() -> None:
         Reader(io.BytesIO(data)).seek(3, 0)
     with pytest.raises(ParameterError, match="pipe"):
         Reader(Trickle(data, 999)).seek(0, 0)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("index", [True, False])
-def test_a_keyframe_is_looked_up_while_others_are_read(index: bool) -> None:
-    items = packets(30)
-    data = written(FileHeader((audio(),)), items, index=index)
-    reader = Reader(io.BytesIO(data))
-    for number, packet in enumerate(reader):
-        assert packet == items[number]
-        wanted = items[7 * number % 30]
-        assert reader.peek_keyframe(0, wanted.pts) == wanted
-    assert reader.end is not None
-    assert reader.gaps == []
-    assert reader.peek_keyframe(0, RATE + 1) is None
-    with pytest.raises(ParameterError):
-        reader.peek_keyframe(3, 0)
-    assert Reader(Trickle(data, 999)).peek_keyframe(0, 0) is None  # type: ignore[arg-type]
-    at = data.index(items[5].data)
-    damaged = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-    assert Reader(io.BytesIO(damaged)).peek_keyframe(0, items[5].pts) is None
-
-
-@pytest.mark.parametrize("index", [True, False])
-def test_looking_a_keyframe_up_does_not_read_the_whole_file(index: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forged files may ask for many keyframes that are not there, or far from where the index says."""
-    monkeypatch.setattr(seeking, "LOOKUP_LIMIT", 8)
-    items = packets(30)
-    reader = Reader(io.BytesIO(written(FileHeader((audio(),)), items, index=index)))
-    assert reader.peek_keyframe(0, items[3].pts) == items[3]
-    assert (reader.peek_keyframe(0, items[25].pts) == items[25]) is index
 
 
 def test_a_damaged_payload_costs_one_packet() -> None:

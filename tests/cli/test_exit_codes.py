@@ -82,11 +82,11 @@ def test_damage_ends_with_4_and_leaves_what_is_whole(run, bad, tmp_path, name):
 
 
 def test_verify_of_a_sound_file(run, mcx):
-    assert "sound, 2.51 s decoded" in run("verify", mcx).works().out
+    assert "whole, 2.51 s decoded" in run("verify", mcx).works().out
 
 
 def test_verify_checks_bytes_that_it_cannot_decode(run):
-    assert "bytes are sound" in run("verify", VECTORS / "good/tags.mcx").fails(3, "codec 'test'").err
+    assert "bytes are whole" in run("verify", VECTORS / "good/tags.mcx").fails(3, "codec 'test'").err
     assert "warning: gap" in run("verify", VECTORS / "faulty/payload-bit.mcx").fails(4, "1 gap").err
 
 
@@ -98,7 +98,7 @@ def test_damage_in_a_pipe(process, bad):
 
 def test_another_model_ends_with_5(run, bad, tmp_path):
     run("decode", "-i", bad("stranger"), tmp_path / "out.wav").fails(5, "speech")
-    assert "bytes are sound" in run("verify", bad("stranger")).fails(5).err
+    assert "bytes are whole" in run("verify", bad("stranger")).fails(5).err
     run("probe", bad("stranger")).works()
     assert not (tmp_path / "out.wav").exists()
 

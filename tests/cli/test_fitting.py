@@ -84,6 +84,7 @@ class TestAppend:
         run("encode", "-i", film, "-append", "-vn", archive).fails(2, "-vn means nothing")
         run("encode", "-i", film, "-append", "-").fails(2, "name one")
         run("encode", "-i", film, "-append", "-n", archive).fails(2, "-n means nothing")
+        run("encode", "-i", film, "-append", "-c:v", "live", archive).fails(2, "'live' cannot grow")
         run("encode", "-i", film, "-append", "-y", "-n", archive).fails(2, "exclude each other")
         with monkeypatch.context() as closed:
             closed.setattr(sys, "stdin", None)

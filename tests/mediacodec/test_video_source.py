@@ -80,6 +80,12 @@ def test_every_container(
     assert lag(x, expected) in ((0,) if suffix != "ts" else range(2300))
 
 
+def test_a_duration_that_floats_do_not_hold(tmp_path: Path, pictures: Make, film: Film, watch: Watch) -> None:
+    film(tmp_path / "a.mkv", pictures(20, 64, 48), "libx264")
+    for duration, count in ((0.2, 5), (0.28, 7), (0.4, 10), (0.41, 11)):
+        assert len(watch(tmp_path / "a.mkv", duration=duration)[0]) == count
+
+
 @pytest.mark.parametrize(("suffix", "codec", "sound_codec"), KINDS)
 @pytest.mark.parametrize("start", [0.5, 2.73])
 def test_a_stretch(
