@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from mediacodec.cli import failures
-from mediacodec.cli.command import SETTINGS, VerbGroup, looks_like_option, option_names, words
+from mediacodec.cli.command import SETTINGS, VerbGroup, looks_like_option, option_names, without_pipes, words
 from mediacodec.cli.console import Console
 from mediacodec.cli.options import quietness
 
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # a third of the speed from the threads that decode
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     console = Console()
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = without_pipes(list(sys.argv[1:] if argv is None else argv))
     with console.interrupts.caught():
         return failures.exit_code_of(lambda: _run(arguments, console), console)
 

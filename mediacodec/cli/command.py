@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+PIPES = ("pipe:", "pipe:0", "pipe:1")
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
 
@@ -124,6 +125,12 @@ def words(args: list[str], known: Mapping[str, click.Option]) -> Iterator[tuple[
             yield name, value
         else:
             yield name, value if sign else next(rest, "")
+
+
+def without_pipes(args: list[str]) -> list[str]:
+    """Words with ffmpeg's names for standard input and output as `-`; -progress knows them itself."""
+    pairs = zip(["", *args], args, strict=False)
+    return ["-" if word in PIPES and before != "-progress" else word for before, word in pairs]
 
 
 def looks_like_option(word: str) -> bool:

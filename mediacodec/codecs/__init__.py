@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,7 +69,8 @@ CODECS: dict[str, Family] = {
 def Encoder(codec: str = "speech", *, models: Path | None = None, **options: Any) -> Any:  # noqa: N802
     """A live encoder of the model named `codec`, an AudioEncoder or a VideoEncoder of `mediacodec.codecs.base`.
 
-    Which of the two, only the model tells, so type checkers take it as you annotate it. `options` as said there.
+    Which of the two, only the model tells, so type checkers take it as you annotate it. `options` as said there; a
+    frame_rate or time_base may also be a whole number.
 
     Raises ModelNotFoundError, ParameterError on an option out of range, DeviceError.
 
@@ -79,6 +81,9 @@ def Encoder(codec: str = "speech", *, models: Path | None = None, **options: Any
     model = manifest.find_by_name(codec, models)
     if model.family not in CODECS:
         raise ModelError(f"model {model.name} is of family {model.family!r}, which this version does not know")
+    for name in ("frame_rate", "time_base"):
+        if isinstance(options.get(name), int):
+            options[name] = Fraction(options[name])
     return CODECS[model.family].encoder(model, **options)
 
 

@@ -110,6 +110,9 @@ def test_a_pipe_at_both_ends(process, wav, mcx):
     coded, data = process("encode", "-i", "-", "-b:a", "3k", "-packet_duration", "0.5", "-", stdin=wav.read_bytes())
     coded.works()
     assert mediacodec.info(data).payload_bytes == mediacodec.info(mcx).payload_bytes
+    words = ["-b:a", "3k", "-packet_duration", "0.5"]
+    named, same = process("encode", "-i", "pipe:0", *words, "pipe:1", stdin=wav.read_bytes())
+    assert (named.works().code, same) == (0, data), "as ffmpeg calls them"
     decoded, samples = process("decode", "-i", "-", "-f", "s16le", "-", stdin=data)
     decoded.works()
     assert len(samples) == 2 * frames(wav)

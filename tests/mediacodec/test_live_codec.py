@@ -280,7 +280,12 @@ def test_impossible_options_are_refused(options: dict[str, Any], message: str) -
     with pytest.raises(ParameterError, match=message):
         Encoder("live", **({"width": 64, "height": 48, "frame_rate": RATE} | options))
     with pytest.raises(ParameterTypeError, match="frame_rate"):
-        Encoder("live", width=64, height=48, frame_rate=25)
+        Encoder("live", width=64, height=48, frame_rate=29.97)
+
+
+def test_a_whole_frame_rate_needs_no_fraction() -> None:
+    whole = Encoder("live", width=64, height=48, frame_rate=25)
+    assert whole.header == Encoder("live", width=64, height=48, frame_rate=Fraction(25)).header
 
 
 def test_pictures_that_do_not_fit_are_refused(clip: list[VideoFrame], pictures: Pictures) -> None:
