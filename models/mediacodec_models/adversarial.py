@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from mediacodec_models.audio.spectral import SpectralCodec
+from mediacodec_models.checkpoints import Parts, load_checkpoint, save_checkpoint
 from mediacodec_models.data import Segments
 from mediacodec_models.discriminators import Discriminators, discriminator_loss, generator_losses
 from mediacodec_models.losses import ReconstructionLoss
@@ -56,25 +57,16 @@ class Stage:
     step: int = 0
     seconds: float = 0.0
 
+    @property
+    def _parts(self) -> Parts:
+        nets = {"model": self.codec, "average": self.average, "discriminators": self.discriminators}
+        return nets | {f"optimiser of {name}": optimiser for name, optimiser in self.optimisers.items()}
+
     def save(self, path: Path) -> None:
-        state = {
-            "model": self.codec.state_dict(),
-            "average": self.average.state_dict(),
-            "discriminators": self.discriminators.state_dict(),
-            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-            "step": self.step,
-            "seconds": self.seconds,
-        }
-        torch.save(state, path.with_suffix(".tmp"))
-        path.with_suffix(".tmp").replace(path)
+        save_checkpoint(path, self._parts, step=self.step, seconds=self.seconds)
 
     def load(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True, map_location="cpu")
-        self.codec.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.discriminators.load_state_dict(state["discriminators"])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
+        state = load_checkpoint(path, self._parts)
         self.step, self.seconds = state["step"], state["seconds"]
 
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from mediacodec_models.audio.spectral import SpectralCodec, SpectralConfig
+from mediacodec_models.checkpoints import Parts, load_checkpoint, save_checkpoint
 from mediacodec_models.data import Segments
 from mediacodec_models.losses import ReconstructionLoss
 from mediacodec_models.resume import load_shipped
@@ -61,22 +62,15 @@ class Run:
     first: int = 0  # the step at which this run began: the warm-up starts there
     seconds: float = 0.0
 
+    @property
+    def _parts(self) -> Parts:
+        return {"model": self.model, "average": self.average, "optimiser": self.optimiser}
+
     def save(self, path: Path) -> None:
-        state = {
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "step": self.step,
-            "seconds": self.seconds,
-        }
-        torch.save(state, path.with_suffix(".tmp"))
-        path.with_suffix(".tmp").replace(path)
+        save_checkpoint(path, self._parts, step=self.step, seconds=self.seconds)
 
     def load(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True, map_location="cpu")
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        state = load_checkpoint(path, self._parts)
         self.step, self.seconds = state["step"], state["seconds"]
 
 

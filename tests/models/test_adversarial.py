@@ -94,7 +94,7 @@ def test_a_stage_goes_on_from_its_checkpoint(
         given = SpectralCodec(tiny)  # what the checkpoint holds counts, not this one
     first, same, more = states
     assert 0 < first["step"] == same["step"] < more["step"], "time spent before counts"
-    assert more["optimisers"]["decoder"]["state"][0]["step"] == more["step"], "optimisers go on too"
+    assert more["optimiser of decoder"]["state"][0]["step"] == more["step"], "optimisers go on too"
     codec = SpectralCodec(tiny)
     codec.load_state_dict(more["average"])  # what an export reads
     kept = {name: value for name, value in codec.state_dict().items() if not name.startswith("decoder.")}

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from mediacodec.codecs.live_settings import quality_offset
+from mediacodec_models.checkpoints import Parts, load_checkpoint, save_checkpoint
 from mediacodec_models.video.clips import Crops, Planes, motion_at
 from mediacodec_models.video.conditional import (
     Coded,
@@ -184,22 +185,18 @@ class Run:
             self.key = ConditionalCodec(ConditionalConfig(**self.recipe["key"])).to(self.device).eval()
             self.key.load_state_dict(weights(self.args.key, "key"))
 
+    @property
+    def _parts(self) -> Parts:
+        return {"codec": self.codec, "average": self.average, "optimiser": self.optimiser}
+
     def load(self) -> None:
-        state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
-        self.codec.load_state_dict(state["codec"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        state = load_checkpoint(self.checkpoint, self._parts)
         self.balance.mean = state["balance"]
         self.step, self.seconds = state["step"], state["seconds"]
 
     def save(self) -> None:
-        state = {
-            "codec": self.codec.state_dict(), "average": self.average.state_dict(), "balance": self.balance.mean,
-            "optimiser": self.optimiser.state_dict(), "step": self.step, "seconds": self.seconds,
-        }  # fmt: skip
-        new = self.checkpoint.with_suffix(".new")
-        torch.save(state, new)
-        new.replace(self.checkpoint)
+        values = {"balance": self.balance.mean, "step": self.step, "seconds": self.seconds}
+        save_checkpoint(self.checkpoint, self._parts, **values)
 
     def train(self) -> None:
         budget = self.args.minutes * 60
