@@ -15,33 +15,33 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mediacodec.codecs import Decoder, Encoder
+    from mediacodec.codecs.registry import Decoder, Encoder
     from mediacodec.errors import BitstreamError, MediaCodecError
-    from mediacodec.file_writer import FileWriter
-    from mediacodec.files import FileReader, open
     from mediacodec.frames import AudioChunk, VideoFrame
-    from mediacodec.memory import decode, encode
-    from mediacodec.probe import FileInfo, StreamInfo, info
+    from mediacodec.mcx.oneshot import decode, encode
+    from mediacodec.mcx.probe import FileInfo, StreamInfo, info
+    from mediacodec.mcx.reader import FileReader, open
+    from mediacodec.mcx.writer import FileWriter
     from mediacodec_bitstream import Packet, StreamHeader
 
 # Where each public name lives; the only list of them.
 _HOMES = {
     "AudioChunk": "mediacodec.frames",
     "BitstreamError": "mediacodec.errors",
-    "Decoder": "mediacodec.codecs",
-    "Encoder": "mediacodec.codecs",
-    "FileInfo": "mediacodec.probe",
-    "FileReader": "mediacodec.files",
-    "FileWriter": "mediacodec.file_writer",
+    "Decoder": "mediacodec.codecs.registry",
+    "Encoder": "mediacodec.codecs.registry",
+    "FileInfo": "mediacodec.mcx.probe",
+    "FileReader": "mediacodec.mcx.reader",
+    "FileWriter": "mediacodec.mcx.writer",
     "MediaCodecError": "mediacodec.errors",
     "Packet": "mediacodec_bitstream",
     "StreamHeader": "mediacodec_bitstream",
-    "StreamInfo": "mediacodec.probe",
+    "StreamInfo": "mediacodec.mcx.probe",
     "VideoFrame": "mediacodec.frames",
-    "decode": "mediacodec.memory",
-    "encode": "mediacodec.memory",
-    "info": "mediacodec.probe",
-    "open": "mediacodec.files",
+    "decode": "mediacodec.mcx.oneshot",
+    "encode": "mediacodec.mcx.oneshot",
+    "info": "mediacodec.mcx.probe",
+    "open": "mediacodec.mcx.reader",
 }
 
 __all__ = [

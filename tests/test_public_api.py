@@ -48,8 +48,8 @@ def test_what_type_checkers_see_is_what_there_is() -> None:
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(AttributeError, match="'mediacodec' has no attribute 'transcode'"):
-        _ = mediacodec.transcode
+    with pytest.raises(AttributeError, match="'mediacodec' has no attribute 'transmogrify'"):
+        _ = mediacodec.transmogrify
 
 
 def test_version_is_that_of_the_distribution() -> None:

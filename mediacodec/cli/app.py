@@ -10,26 +10,26 @@ from typing import Any, Final
 
 import click
 
-from mediacodec.cli import failures
-from mediacodec.cli.command import SETTINGS, VerbGroup, looks_like_option, option_names, without_pipes, words
-from mediacodec.cli.console import Console
-from mediacodec.cli.options import quietness
+from mediacodec.cli.parsing.command import SETTINGS, VerbGroup, looks_like_option, option_names, without_pipes, words
+from mediacodec.cli.parsing.options import quietness
+from mediacodec.cli.ui import failures
+from mediacodec.cli.ui.console import Console
 
 VERBS: Final = {
-    "encode": "mediacodec.cli.encode:encode",
-    "decode": "mediacodec.cli.decode:decode",
-    "roundtrip": "mediacodec.cli.roundtrip:roundtrip",
-    "tokens": "mediacodec.cli.tokens:tokens",
-    "probe": "mediacodec.cli.probe:probe",
-    "verify": "mediacodec.cli.verify:verify",
-    "compare": "mediacodec.cli.compare:compare",
-    "models": "mediacodec.cli.models:models",
-    "doctor": "mediacodec.cli.doctor:doctor",
-    "bench": "mediacodec.cli.bench:bench",
+    "encode": "mediacodec.cli.verbs.encode:encode",
+    "decode": "mediacodec.cli.verbs.decode:decode",
+    "roundtrip": "mediacodec.cli.verbs.roundtrip:roundtrip",
+    "tokens": "mediacodec.cli.verbs.tokens:tokens",
+    "probe": "mediacodec.cli.verbs.probe:probe",
+    "verify": "mediacodec.cli.verbs.verify:verify",
+    "compare": "mediacodec.cli.verbs.compare:compare",
+    "models": "mediacodec.cli.verbs.models:models",
+    "doctor": "mediacodec.cli.verbs.doctor:doctor",
+    "bench": "mediacodec.cli.verbs.bench:bench",
 }
 """Every verb and where it lives; a module is imported when its verb runs or its help is asked for."""
 
-SHAPE = "mediacodec.cli.shape:dispatch"  # mediacodec -i IN OUT
+SHAPE = "mediacodec.cli.parsing.ffmpeg_syntax:dispatch"  # mediacodec -i IN OUT
 
 EXAMPLE = """
 mediacodec encode -i speech.wav -b:a 3k speech.mcx

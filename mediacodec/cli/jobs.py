@@ -1,4 +1,4 @@
-"""The two journeys of `mediacodec.pipeline`, with what a command line adds: names, a monitor, the error's file."""
+"""The two journeys of `mediacodec.transcode`, with what a command line adds: names, a monitor, the error's file."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ from typing import Any, BinaryIO, cast
 import click
 from click.core import ParameterSource
 
-from mediacodec.checkpoint import Checkpoint, partial_name
-from mediacodec.cli.console import Console
-from mediacodec.cli.inputs import opened_mcx
-from mediacodec.cli.monitor import Monitor
-from mediacodec.cli.options import only_kinds, span
-from mediacodec.codecs import CODECS
+from mediacodec.cli.parsing.inputs import opened_mcx
+from mediacodec.cli.parsing.options import only_kinds, span
+from mediacodec.cli.ui.console import Console
+from mediacodec.cli.ui.monitor import Monitor
+from mediacodec.codecs.registry import CODECS
 from mediacodec.errors import UsageError
-from mediacodec.growing import DEFAULT_CODEC, Archive
 from mediacodec.manifest import find_by_name
+from mediacodec.mcx.append import DEFAULT_CODEC, Archive
+from mediacodec.mcx.resume import Checkpoint, partial_name
 from mediacodec.media import open_output
 from mediacodec.media.atomic import AtomicFile
-from mediacodec.outlet import output_format
-from mediacodec.pipeline import DecodeOptions, DecodeReport, EncodeOptions, EncodeReport, decode_file, encode_file
+from mediacodec.transcode.encode import (
+    DecodeOptions,
+    DecodeReport,
+    EncodeOptions,
+    EncodeReport,
+    decode_file,
+    encode_file,
+)
+from mediacodec.transcode.mux import output_format
 from mediacodec_bitstream import FileHeader
 
 MACHINE = ("device", "threads", "models")

@@ -10,9 +10,9 @@ import numpy as np
 
 from mediacodec.errors import InputError
 from mediacodec.frames import AudioChunk, Samples
-from mediacodec.media.copied import AudioCopy, AudioPacket
 from mediacodec.media.damage import Damage, Packet
 from mediacodec.media.gapless import MP4, Trimmer, stated_lengths
+from mediacodec.media.stream_copy import AudioCopy, AudioPacket
 
 _GAP_SECONDS = 0.1  # below, time stamps are only imprecise
 _LONGEST_GAP_SECONDS = 3600

@@ -18,11 +18,11 @@ import numpy as np
 from mediacodec.errors import MediaCodecError, OutputError, ParameterError, UsageError
 from mediacodec.frames import AudioChunk, Colour, Samples, VideoFrame
 from mediacodec.media.atomic import AtomicFile, LiveFile, open_output
-from mediacodec.media.bridge import Bridge, arranged
-from mediacodec.media.copied import AudioCopy, AudioPacket, template_stream
+from mediacodec.media.avio import Bridge, arranged
 from mediacodec.media.plane_writer import to_frame
 from mediacodec.media.resample import Resampler
 from mediacodec.media.sink import LAYOUTS, encoder_rate
+from mediacodec.media.stream_copy import AudioCopy, AudioPacket, template_stream
 
 _MUXERS: Final = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
 _MOST_TICKS = 10_000_000  # a second; MP4 counts in 32 bits

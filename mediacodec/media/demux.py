@@ -10,7 +10,7 @@ import av.container
 import av.error
 
 from mediacodec.errors import InputError, MediaCodecError
-from mediacodec.media.bridge import Bridge
+from mediacodec.media.avio import Bridge
 from mediacodec.media.wavpipe import open_wav
 
 

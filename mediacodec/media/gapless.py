@@ -17,7 +17,7 @@ import av.container
 
 from mediacodec.errors import InputError
 from mediacodec.frames import Samples
-from mediacodec.media.bridge import planar_float32
+from mediacodec.media.avio import planar_float32
 
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 """FFmpeg's name of the container format of MP4, M4A and MOV."""

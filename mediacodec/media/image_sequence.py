@@ -13,7 +13,7 @@ import av
 
 from mediacodec.errors import InputError, ParameterError
 from mediacodec.frames import VideoFrame
-from mediacodec.media.bridge import Bridge
+from mediacodec.media.avio import Bridge
 from mediacodec.media.demux import open_container, reading
 from mediacodec.media.pictures import Pictures
 

@@ -11,8 +11,8 @@ from typing import BinaryIO, Final, Self
 from mediacodec.errors import ParameterError, UsageError
 from mediacodec.frames import AudioChunk, Colour, VideoFrame
 from mediacodec.media.container_writer import ContainerWriter, PictureShape
-from mediacodec.media.copied import AudioCopy, AudioPacket
 from mediacodec.media.plane_writer import ImageWriter, PlaneWriter, Writer, y4m_header
+from mediacodec.media.stream_copy import AudioCopy, AudioPacket
 
 MEDIA_FORMATS: Final[dict[str, tuple[str, ...]]] = {
     "mp4": (".mp4", ".m4v"),

@@ -19,12 +19,12 @@ import av.stream
 from mediacodec.errors import InputError, UsageError
 from mediacodec.frames import AudioChunk, Colour, VideoFrame
 from mediacodec.media.audio_track import AudioTrack, CopyTrack
-from mediacodec.media.bridge import Bridge, open_input
-from mediacodec.media.copied import AudioCopy, AudioPacket
+from mediacodec.media.avio import Bridge, open_input
 from mediacodec.media.damage import Packet
 from mediacodec.media.demux import open_container, reading
 from mediacodec.media.gapless import EXACT_SEEK
 from mediacodec.media.image_sequence import RATE, ImageSequence, is_pattern
+from mediacodec.media.stream_copy import AudioCopy, AudioPacket
 from mediacodec.media.video_track import VideoTrack
 
 Item = AudioChunk | AudioPacket | VideoFrame

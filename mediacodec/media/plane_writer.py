@@ -14,9 +14,9 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from mediacodec.errors import OutputError, UsageError
 from mediacodec.frames import AudioChunk, Colour, Plane, VideoFrame
 from mediacodec.media.atomic import AtomicFile, LiveFile, open_output
-from mediacodec.media.bridge import Bridge
-from mediacodec.media.copied import AudioPacket
+from mediacodec.media.avio import Bridge
 from mediacodec.media.image_sequence import is_pattern, numbered
+from mediacodec.media.stream_copy import AudioPacket
 
 _MATRICES = {1: Colorspace.ITU709, 7: Colorspace.SMPTE240M, 9: Colorspace.BT2020, 10: Colorspace.BT2020}
 

@@ -17,7 +17,7 @@ import av.error
 from mediacodec.errors import MediaCodecError, OutputError, ParameterError, UsageError
 from mediacodec.frames import AudioChunk, Samples
 from mediacodec.media.atomic import AtomicFile, LiveFile, open_output
-from mediacodec.media.bridge import Bridge, arranged
+from mediacodec.media.avio import Bridge, arranged
 from mediacodec.media.resample import Resampler
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from mediacodec.errors import InputError, UsageError
 from mediacodec.frames import AudioChunk, Samples
-from mediacodec.media.bridge import Bridge, open_input
+from mediacodec.media.avio import Bridge, open_input
 from mediacodec.media.demux import open_container, reading
 from mediacodec.media.gapless import EXACT_SEEK, MP4, Trimmer, stated_lengths
 

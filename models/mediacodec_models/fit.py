@@ -8,7 +8,7 @@ from importlib import import_module
 
 import torch
 
-from mediacodec.codecs.fitting import FitOptions, Fitter
+from mediacodec.codecs.fitting.encoder import FitOptions, Fitter
 from mediacodec.errors import DeviceError, ModelError
 from mediacodec.manifest import Manifest
 

@@ -1,7 +1,6 @@
 """models calibrate: the same networks, tables that fit the user's sound, and a model beside the old one."""
 
 import json
-import runpy
 import shutil
 from pathlib import Path
 
@@ -9,13 +8,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from mediacodec import manifest, tokens
+from mediacodec import manifest
+from mediacodec.tokens import codes as tokens
 
 pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 HERE = Path(__file__).parent
-CHECKPOINTS = runpy.run_path(str(HERE.parent / "checkpoints.py"))["CHECKPOINTS"]
-PLAIN = runpy.run_path(str(HERE / "conftest.py"))
-babble, RATE = PLAIN["babble"], PLAIN["RATE"]
+from support.checkpoints import CHECKPOINTS
+from support.program import RATE, babble
 
 
 @pytest.fixture(scope="module")

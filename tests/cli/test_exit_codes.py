@@ -224,7 +224,7 @@ def test_what_nobody_expected_asks_for_a_report(run, mcx, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("mediacodec.probe.info", broken)
+    monkeypatch.setattr("mediacodec.mcx.probe.info", broken)
     run("probe", mcx).fails(1, "ZeroDivisionError: a bug", "report")
     monkeypatch.setenv("MEDIACODEC_DEBUG", "1")
     assert "Traceback" in run("probe", mcx).err
@@ -234,7 +234,7 @@ def test_out_of_memory_is_said(run, mcx, monkeypatch):
     def greedy(*_):
         raise MemoryError
 
-    monkeypatch.setattr("mediacodec.probe.info", greedy)
+    monkeypatch.setattr("mediacodec.mcx.probe.info", greedy)
     run("probe", mcx).fails(1, "out of memory")
 
 

@@ -2,26 +2,24 @@
 
 import contextlib
 import re
-import runpy
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from mediacodec.growing import Archive
+from mediacodec.mcx.append import Archive
 
 pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 
-drawn = runpy.run_path(str(Path(__file__).parents[1] / "mediacodec" / "conftest.py"))
+from support import media as drawn
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
     path = tmp_path_factory.mktemp("films") / "clip.mp4"
-    drawn["encode_film"](path, drawn["make_pictures"](6, 64, 48))
+    drawn.encode_film(path, drawn.make_pictures(6, 64, 48))
     return path
 
 
@@ -95,8 +93,8 @@ class TestAppend:
         run("encode", "-i", film, "-append", "-c:v", "overfit", archive).fails(2, "made with 'inr-1'")
         (tmp_path / "c.mcx").write_bytes(before[:-30])
         run("encode", "-i", film, "-append", tmp_path / "c.mcx").fails(4, "c.mcx", "only whole files can grow")
-        loud, tone = tmp_path / "loud.mp4", drawn["make_speech"](0.2, 16_000)
-        drawn["encode_film"](loud, drawn["make_pictures"](5, 64, 48), sound=(tone, 16_000, "aac"))
+        loud, tone = tmp_path / "loud.mp4", drawn.make_speech(0.2, 16_000)
+        drawn.encode_film(loud, drawn.make_pictures(5, 64, 48), sound=(tone, 16_000, "aac"))
         with monkeypatch.context() as unread:
             unread.setattr(Archive, "copy_to", lambda *_: pytest.fail("it was read before"))
             run("encode", "-i", loud, "-append", archive).fails(2, "has no sound", "-an")

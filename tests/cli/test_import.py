@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import pickle
-import runpy
 import zipfile
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from mediacodec.manifest import find_by_name
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
-CHECKPOINTS = runpy.run_path(str(Path(__file__).parents[1] / "checkpoints.py"))["CHECKPOINTS"]
+from support.checkpoints import CHECKPOINTS
 
 
 @pytest.fixture(scope="module")

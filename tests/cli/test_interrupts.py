@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from mediacodec.cli.console import Console
-from mediacodec.cli.failures import exit_code_of
+from mediacodec.cli.ui.console import Console
+from mediacodec.cli.ui.failures import exit_code_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
 

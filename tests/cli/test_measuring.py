@@ -1,17 +1,14 @@
 """compare, bench, models and doctor."""
 
 import json
-import runpy
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from support.manifests import make_model
 
 from mediacodec.manifest import find_by_name
-
-make_model = runpy.run_path(str(Path(__file__).parents[1] / "mediacodec/test_manifest.py"))["make_model"]
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 
 import mediacodec
 from mediacodec.cli.app import VERBS
-from mediacodec.cli.monitor import amount, clock
-from mediacodec.cli.values import BIT_RATE, RATES, THRESHOLD, TIME
+from mediacodec.cli.parsing.values import BIT_RATE, RATES, THRESHOLD, TIME
+from mediacodec.cli.ui.monitor import amount, clock
 
 SCREENS = [
     [],

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import runpy
 import signal
 import subprocess
 import sys
@@ -13,17 +12,19 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from support import plain_video as plain
+from support.program import babble
 
 TESTS = Path(__file__).parents[1]
 RATE, SECONDS, SIZE = 16_000, 1.2, (96, 64)
 
-plain = runpy.run_path(str(TESTS / "plain_video.py"))
-babble = runpy.run_path(str(Path(__file__).parent / "conftest.py"))["babble"]
 PROGRAM = f"""
-import runpy, sys
+import sys
 from pathlib import Path
+sys.path.insert(0, {str(TESTS)!r})
+from support import plain_video
 from mediacodec.cli import main
-with runpy.run_path({str(TESTS / "plain_video.py")!r})["with_family"](Path(sys.argv[1])):
+with plain_video.with_family(Path(sys.argv[1])):
     sys.exit(main(sys.argv[2:]))
 """
 
@@ -35,7 +36,7 @@ def models(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def family(models):
-    with plain["with_family"](models):
+    with plain.with_family(models):
         yield
 
 
@@ -125,13 +126,13 @@ def test_ffmpeg_shape(run, clip, tmp_path):
 
 def test_options_reach_the_encoder(run, clip, tmp_path, monkeypatch):
     given = []
-    init = plain["PlainEncoder"].__init__
+    init = plain.PlainEncoder.__init__
 
     def noted(self, model, **options):
         init(self, model, **options)
         given.append(options)
 
-    monkeypatch.setattr(plain["PlainEncoder"], "__init__", noted)
+    monkeypatch.setattr(plain.PlainEncoder, "__init__", noted)
     words = ["-b:v", "400k", "-preset", "slow", "-g", "7", "-sc_threshold", "0", "-threads", "2"]
     run("encode", "-i", clip, *words, tmp_path / "a.mcx").works()
     expected = {"bit_rate": 400_000, "crf": None, "preset": "slow", "gop": 7, "scene_cut": False, "threads": 2}
@@ -234,8 +235,8 @@ def test_progress(run, clip, coded, tmp_path):
 
 
 def test_the_line_on_a_terminal():
-    from mediacodec.cli.monitor import progress_line
-    from mediacodec.reports import Progress
+    from mediacodec.cli.ui.monitor import progress_line
+    from mediacodec.transcode.reports import Progress
 
     line = progress_line(Progress(2.0, 4.0, 100_000, 1.0, 50, 90_000), 100_000)
     assert line.startswith("frame=50  fps=50.0  time=00:00:02.00  speed=2.0x")

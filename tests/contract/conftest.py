@@ -4,7 +4,6 @@ importer makes: what is said here of one is said of all.
 
 from __future__ import annotations
 
-import runpy
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -15,14 +14,14 @@ import pytest
 from numpy.typing import NDArray
 
 from mediacodec import manifest
-from mediacodec.codecs import CODECS
 from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader
+from mediacodec.codecs.registry import CODECS
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import AudioParameters, Packet, StreamHeader
 
 TESTS = Path(__file__).parents[1]
-make_speech = runpy.run_path(str(TESTS / "mediacodec" / "conftest.py"))["make_speech"]
-CHECKPOINTS = runpy.run_path(str(TESTS / "checkpoints.py"))["CHECKPOINTS"]
+from support.checkpoints import CHECKPOINTS
+from support.media import make_speech
 
 Samples = NDArray[np.float32]
 MODES = {"live": 0.02, "file": 1.0}  # seconds a packet

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import mediacodec
-from mediacodec.codecs import CODECS, code_writer
+from mediacodec.codecs.registry import CODECS, code_writer
 from mediacodec.errors import ParameterError, UnsupportedFeatureError
-from mediacodec.tokens import read_mcx
+from mediacodec.tokens.codes import read_mcx
 from mediacodec_bitstream import FileHeader, Writer
 
 SOUND = [name for name, family in CODECS.items() if family.kind == "audio"]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import runpy
 from itertools import repeat
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.checkpoints import CHECKPOINTS
 
 from mediacodec import manifest
-from mediacodec.codecs import CODECS
+from mediacodec.codecs.registry import CODECS
 from mediacodec.errors import ParameterError, ParameterTypeError
 from mediacodec.frames import AudioChunk
 from mediacodec_bitstream.backends import VARIABLE, backend_name
 
-CHECKPOINTS = runpy.run_path(str(Path(__file__).parents[1] / "checkpoints.py"))["CHECKPOINTS"]
 MODES = {"live": 0.02, "file": 1.0}
 CLIP = 2.3  # seconds: two whole packets in file mode and a part of one
 

@@ -18,18 +18,18 @@ import pytest
 
 import mediacodec
 from mediacodec import manifest
-from mediacodec.codecs.fitting import FitOptions
-from mediacodec.codecs.inr_decoder import InrDecoder
-from mediacodec.codecs.inr_network import ARCHITECTURES, Network
-from mediacodec.codecs.inr_packet import CodedGroup, pack_group, pack_picture
-from mediacodec.codecs.inr_tensors import Coding, InrTables, best_coding, parts_of
-from mediacodec.codecs.overfit_decoder import OverfitDecoder
-from mediacodec.codecs.overfit_latents import Grids
-from mediacodec.codecs.overfit_packet import Picture, PictureCoder
-from mediacodec.codecs.overfit_settings import FOURCC, SCALES, UNIT, Geometry, OverfitModel
-from mediacodec.codecs.overfit_weights import SHIFTS, Change
-from mediacodec.codecs.video_stream import make_header
+from mediacodec.codecs.fitting.encoder import FitOptions
+from mediacodec.codecs.inr.decoder import InrDecoder
+from mediacodec.codecs.inr.network import ARCHITECTURES, Network
+from mediacodec.codecs.inr.packet import CodedGroup, pack_group, pack_picture
+from mediacodec.codecs.inr.tensors import Coding, InrTables, best_coding, parts_of
+from mediacodec.codecs.overfit.decoder import OverfitDecoder
+from mediacodec.codecs.overfit.latents import Grids
+from mediacodec.codecs.overfit.packet import Picture, PictureCoder
+from mediacodec.codecs.overfit.settings import FOURCC, SCALES, UNIT, Geometry, OverfitModel
+from mediacodec.codecs.overfit.weight_updates import SHIFTS, Change
 from mediacodec.frames import VideoFrame
+from mediacodec.video_coding.stream import make_header
 from mediacodec_bitstream import BitstreamError, FileHeader, Packet, Writer
 
 WIDTH, HEIGHT, RATE = 64, 48, Fraction(25)
@@ -145,7 +145,7 @@ def test_inr(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
         decoder = InrDecoder(model, header)
         with monkeypatch.context() as patch:
             if number % 2:
-                patch.setattr("mediacodec.codecs.inr_packet.check_crc", lambda *_: None)
+                patch.setattr("mediacodec.codecs.inr.packet.check_crc", lambda *_: None)
             if rng.randrange(4):
                 decoder.skip(group[0])
             tried(decoder.push, replace(packet, data=damaged(packet.data, rng.choice(groups)[1].data, rng)), ends)
@@ -173,7 +173,7 @@ def test_inr_that_refers(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
             data = packet.data[:2] + rng.choice((b"\0", b"\1", b"\x02", b"\x7f", b"\xff" * 9)) + packet.data[3:]
         with monkeypatch.context() as patch:
             if number % 2:
-                patch.setattr("mediacodec.codecs.inr_packet.check_crc", lambda *_: None)
+                patch.setattr("mediacodec.codecs.inr.packet.check_crc", lambda *_: None)
             tried(decoder.push, replace(packet, data=data), ends)
             tried_file([p for g in [*groups[:place], [replace(packet, data=data)], *groups[place + 1 :]] for p in g])
     assert {"picture", "nothing", "CorruptError"} <= set(ends), ends
@@ -210,7 +210,7 @@ def test_overfit(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
         packet = rng.choice(rng.choice(seeds))
         with monkeypatch.context() as patch:
             if number % 2:
-                patch.setattr("mediacodec.codecs.overfit_packet.expect_crc", lambda *_: None)
+                patch.setattr("mediacodec.codecs.overfit.packet.expect_crc", lambda *_: None)
             if not rng.randrange(4):
                 decoder.push(seeds[0][0])
             tried(decoder.push, replace(packet, data=damaged(packet.data, rng.choice(seeds)[0].data, rng)), ends)

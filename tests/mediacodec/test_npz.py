@@ -14,7 +14,7 @@ import pytest
 from mediacodec.errors import InputError, ModelError
 from mediacodec.manifest import read_manifest
 from mediacodec.npz import names, open_npz, read_array
-from mediacodec.token_formats import read_tokens
+from mediacodec.tokens.formats import read_tokens
 
 from .test_manifest import make_model
 

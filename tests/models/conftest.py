@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 
-make_speech = runpy.run_path(str(Path(__file__).parents[1] / "mediacodec" / "conftest.py"))["make_speech"]
+from support.media import make_speech
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,7 +42,7 @@ def speech_batch() -> Any:
 
 @pytest.fixture(scope="session")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as `mediacodec_models.data.pack` makes it: eight voices, two of them set aside."""
+    """A folder as `mediacodec_models.audio.data.pack` makes it: eight voices, two of them set aside."""
     folder: Path = tmp_path_factory.mktemp("pack")
     clips, index, start = [], [], 0
     for seed in range(8):

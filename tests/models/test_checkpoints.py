@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 
-from mediacodec_models.checkpoints import load_checkpoint, save_checkpoint  # noqa: E402
+from mediacodec_models.checkpoints import load_checkpoint, save_checkpoint
 
 
 def learner() -> dict[str, Any]:

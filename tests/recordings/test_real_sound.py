@@ -8,8 +8,8 @@ import pytest
 
 import mediacodec
 from mediacodec.media import AudioSource, resample_audio
-from mediacodec.metrics import align, si_sdr
-from mediacodec.pipeline import EncodeOptions, EncodeReport, encode_file
+from mediacodec.metrics.audio import align, si_sdr
+from mediacodec.transcode.encode import EncodeOptions, EncodeReport, encode_file
 
 pytestmark = pytest.mark.recordings
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.bench.clips import find_clips
-from mediacodec.codecs import CODECS
-from mediacodec.codecs.rvq_symbols import CodeTables
+from mediacodec.bench.audio.clips import find_clips
+from mediacodec.codecs.registry import CODECS
+from mediacodec.codecs.rvq.symbols import CodeTables
 from mediacodec.errors import InputError, ModelError, ParameterError
 from mediacodec.manifest import Manifest, available, read_manifest
 from mediacodec.media import AudioSource, Converter

@@ -1,4 +1,4 @@
-"""The context network of an RVQ codec's codes, trained as the integers that `mediacodec.codecs.rvq_context` computes.
+"""The context network of an RVQ codec's codes, trained as the integers that `mediacodec.codecs.rvq.context` computes.
 
 What is known of a packet goes in as sums of codebook entries, since that is what codes mean: the three frames before,
 two moving averages of older ones, the lower codebooks of this frame. A neural autoregressive estimator (Larochelle and
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mediacodec.codecs.rvq_context_weights import AGES, ENTRY_SCALE, INPUT_TOP, LAGS, LOGIT_UNIT, RATES, SHIFT, TOP
+from mediacodec.codecs.rvq.context_weights import AGES, ENTRY_SCALE, INPUT_TOP, LAGS, LOGIT_UNIT, RATES, SHIFT, TOP
 from mediacodec_models.video.integer import requantise, round_through
 
 LIMIT = 127 / 2**SHIFT  # of a weight
@@ -36,7 +36,7 @@ class Batch:
 
 
 class ContextNetwork(nn.Module):
-    """See `mediacodec.codecs.rvq_context` for what is computed; inputs are integers, weights multiples of 2^-SHIFT."""
+    """See `mediacodec.codecs.rvq.context` for what is computed; inputs are integers, weights multiples of 2^-SHIFT."""
 
     def __init__(
         self, codebooks: Tensor, *, trunk: int = 256, hidden: int = 64, members: int = 32, dropout: float = 0.1

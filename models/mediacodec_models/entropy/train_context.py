@@ -21,13 +21,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mediacodec.codecs.rvq import best_path
-from mediacodec.codecs.rvq_context import ContextModel
-from mediacodec.codecs.rvq_context_weights import ContextWeights
+from mediacodec.codecs.rvq.context import ContextModel
+from mediacodec.codecs.rvq.context_weights import ContextWeights
+from mediacodec.codecs.rvq.encoder import best_path
 from mediacodec.manifest import Manifest, read_manifest
 from mediacodec.session import shared_graph
 from mediacodec_bitstream import canonical_hash
-from mediacodec_models.data import Segments
+from mediacodec_models.audio.data import Segments
 from mediacodec_models.entropy.context import CodedFrames, ContextNetwork
 from mediacodec_models.onnx_files import file_hash
 
@@ -144,7 +144,7 @@ def train(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="folder made by mediacodec_models.data.pack")
+    parser.add_argument("--data", type=Path, required=True, help="folder made by mediacodec_models.audio.data.pack")
     parser.add_argument("--model", type=Path, required=True, help="zoo folder of the codec")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, required=True, help="processor time the schedule is laid over")
@@ -203,7 +203,7 @@ def measured(context: ContextModel, dev: Clips, books: int, packet: int) -> NDAr
 
 def codebooks(model: Manifest) -> Tensor:
     """[books, size, dim] of an exported codec."""
-    from mediacodec_models.resume import shipped_state
+    from mediacodec_models.audio.resume import shipped_state
 
     return shipped_state(model.folder)["quantizer.codebooks"]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mediacodec.codecs import CODECS
+from mediacodec.codecs.registry import CODECS
 from mediacodec.errors import MediaCodecError, ModelError
 from mediacodec.manifest import Manifest, read_manifest
 from mediacodec_bitstream import AudioParameters

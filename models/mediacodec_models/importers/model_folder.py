@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mediacodec.codecs.rvq_symbols import CodeTables
+from mediacodec.codecs.rvq.symbols import CodeTables
 from mediacodec_bitstream import TableFamily
 from mediacodec_models.graph_builder import GraphBuilder
 from mediacodec_models.onnx_files import write_manifest

@@ -23,7 +23,7 @@ LICENCE = "MIT"
 PARITY = "unproved; its encoder is that of EnCodec, proved against transformers' EncodecModel with random weights"
 PREFIX = "feature_extractor.encodec."
 SAMPLE_RATE = 24_000  # of all published ones
-# no context makes windows exact; tests/models/test_wavtokenizer.py measures what remains
+# no context makes windows exact; tests/models/importers/test_wavtokenizer.py measures what remains
 WINDOW_SECONDS, CONTEXT_SECONDS = 8.0, 2.0
 KEYS = {"backbone.embed.weight", "head.out.weight", "head.istft.window", f"{PREFIX}encoder.model.0.conv.conv.bias"}
 MAX_WIDTH = 1 << 14  # of any number that a tensor's shape tells

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mediacodec.codecs.inr_network import OUTPUTS, Network
+from mediacodec.codecs.inr.network import OUTPUTS, Network
 
 WIDTH = 32
 FIRST = 4  # the least factor of the first stage

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mediacodec.codecs.escapes import Integers
-from mediacodec.codecs.fitting import FitMonitor, FitOptions, FittedPicture
-from mediacodec.codecs.inr_network import Network
-from mediacodec.codecs.inr_packet import PICTURE, CodedGroup, Opened, pack_group, pack_picture
-from mediacodec.codecs.inr_tensors import Floats, InrTables, best_coding
+from mediacodec.codecs.fitting.encoder import FitMonitor, FitOptions, FittedPicture
+from mediacodec.codecs.inr.network import Network
+from mediacodec.codecs.inr.packet import PICTURE, CodedGroup, Opened, pack_group, pack_picture
+from mediacodec.codecs.inr.tensors import Floats, InrTables, best_coding
+from mediacodec.entropy_coding.signed_golomb import Integers
 from mediacodec.errors import ModelError
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
@@ -47,7 +47,7 @@ class Choice:
 
 
 class InrFitter:
-    """See `mediacodec.codecs.fitting.Fitter`. Raises ModelError where the model is not of this family.
+    """See `mediacodec.codecs.fitting.encoder.Fitter`. Raises ModelError where the model is not of this family.
 
     Attributes:
         network: of the group that was fitted last.

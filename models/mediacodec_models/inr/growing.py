@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from mediacodec.codecs.inr_bases import DEPTH, Base, Bases, read_group
-from mediacodec.codecs.inr_network import Network
-from mediacodec.codecs.inr_packet import KEY, PICTURE, Opened
-from mediacodec.codecs.inr_tensors import Floats, InrTables
+from mediacodec.codecs.inr.network import Network
+from mediacodec.codecs.inr.packet import KEY, PICTURE, Opened
+from mediacodec.codecs.inr.reference_keyframes import DEPTH, Base, Bases, read_group
+from mediacodec.codecs.inr.tensors import Floats, InrTables
 from mediacodec_bitstream import Packet
 from mediacodec_models.inr.job import Job, Target
 from mediacodec_models.inr.model import FittedNetwork

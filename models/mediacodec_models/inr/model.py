@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from mediacodec.codecs.inr_network import Network
-from mediacodec.codecs.inr_tensors import Part, parts_of
+from mediacodec.codecs.inr.network import Network
+from mediacodec.codecs.inr.tensors import Part, parts_of
 from mediacodec_models.inr.encoder import ContentEncoder
 from mediacodec_models.inr.ops import pictures
 from mediacodec_models.inr.quantise import bits_of_mean, rounded, settled, step_for

@@ -1,4 +1,4 @@
-"""The operations of `mediacodec.codecs.inr_network` in torch, over weights by name."""
+"""The operations of `mediacodec.codecs.inr.network` in torch, over weights by name."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mediacodec.codecs.inr_network import Network, synthesise
+from mediacodec.codecs.inr.network import Network, synthesise
 
 
 class TorchOps:

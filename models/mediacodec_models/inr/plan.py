@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from mediacodec.codecs.fitting import FitOptions
-from mediacodec.codecs.inr_network import MAX_OPERATIONS, MAX_PARAMETERS, Network
+from mediacodec.codecs.fitting.encoder import FitOptions
+from mediacodec.codecs.inr.network import MAX_OPERATIONS, MAX_PARAMETERS, Network
 
 EPOCHS = (4, 10, 20, 40, 75, 150, 300, 600, 1200)  # of a key group, by effort
 FOLLOWING = 0.5  # of the epochs and the bits of a key group, for a group that goes on from one

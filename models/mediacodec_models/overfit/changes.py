@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.codecs.escapes import LARGEST
-from mediacodec.codecs.overfit_weights import SHIFTS, Change
+from mediacodec.codecs.overfit.weight_updates import SHIFTS, Change
+from mediacodec.entropy_coding.signed_golomb import LARGEST
 
 DEAD_ZONE = 0.6  # of a multiple, below which a change is not sent
 

@@ -3,7 +3,7 @@
 Grids of one level are cut into the four parities of rows and columns, so that everything has the size of the next
 coarser level's grids. A plane's 12 parts (3 grids of 4 parities) are decoded one after the other, each from the coarser
 level and the parts before it: a part is a dense convolution, and no symbol waits for its neighbour. As sent they are
-integers, and `mediacodec.codecs.overfit_context` computes with those.
+integers, and `mediacodec.codecs.overfit.context` computes with those.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mediacodec.codecs.overfit_settings import CLASSES, SCALES
+from mediacodec.codecs.overfit.settings import CLASSES, SCALES
 
 GAIN = 10.0  # from what the last layer computes to indices: small weights learn faster
 QUALITY_UNIT = 64.0  # quality indices in one unit of `quality`

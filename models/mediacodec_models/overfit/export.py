@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mediacodec.codecs.overfit_context import FEATURE_SHIFT, WEIGHT_SHIFT
-from mediacodec.codecs.overfit_settings import FEATURES, LEVELS, SYNTHESIS_SHIFT
+from mediacodec.codecs.overfit.context import FEATURE_SHIFT, WEIGHT_SHIFT
+from mediacodec.codecs.overfit.settings import FEATURES, LEVELS, SYNTHESIS_SHIFT
 from mediacodec.manifest import find_by_name
-from mediacodec.motion.defaults import default_tables
+from mediacodec.video_coding.motion.default_tables import default_tables
 from mediacodec_models.onnx_files import write_manifest
 from mediacodec_models.overfit.context import GAIN, QUALITY_UNIT
 from mediacodec_models.overfit.network import PictureNetworks

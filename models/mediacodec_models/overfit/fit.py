@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mediacodec.codecs.overfit_context import FEATURE_SHIFT
-from mediacodec.codecs.overfit_latents import Grids
-from mediacodec.codecs.overfit_packet import Picture, PictureCoder, Reference
-from mediacodec.codecs.overfit_settings import CHROMA_STEP, LEVELS, NEUTRAL, OverfitModel, step_of
-from mediacodec.codecs.overfit_symbols import IntegerTables
-from mediacodec.codecs.overfit_weights import Change, Changes
+from mediacodec.codecs.overfit.context import FEATURE_SHIFT
+from mediacodec.codecs.overfit.latents import Grids
+from mediacodec.codecs.overfit.packet import Picture, PictureCoder, Reference
+from mediacodec.codecs.overfit.settings import CHROMA_STEP, LEVELS, NEUTRAL, OverfitModel, step_of
+from mediacodec.codecs.overfit.symbols import IntegerTables
+from mediacodec.codecs.overfit.weight_updates import Change, Changes
 from mediacodec_models.overfit.changes import best_change, change_bits
 from mediacodec_models.overfit.context import QUALITY_UNIT, bits, features, parities
 from mediacodec_models.overfit.export import from_integers, scale_of

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mediacodec.codecs.overfit_settings import CHROMA_STEP, CONTEXTS, LEVELS
-from mediacodec.codecs.overfit_synthesis import CLIP
+from mediacodec.codecs.overfit.settings import CHROMA_STEP, CONTEXTS, LEVELS
+from mediacodec.codecs.overfit.synthesis import CLIP
 from mediacodec_models.overfit.context import ContextNetwork, features, parities
 from mediacodec_models.overfit.transform import analyse, synthesise
 

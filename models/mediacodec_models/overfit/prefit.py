@@ -24,10 +24,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mediacodec.codecs.overfit_settings import LEVELS, NEUTRAL, SCALES, OverfitModel, quality_of, step_of
-from mediacodec.codecs.overfit_symbols import IntegerTables
+from mediacodec.codecs.overfit.settings import LEVELS, NEUTRAL, SCALES, OverfitModel, quality_of, step_of
+from mediacodec.codecs.overfit.symbols import IntegerTables
 from mediacodec.manifest import read_manifest
-from mediacodec.motion.compensate import compensate
+from mediacodec.video_coding.motion.compensate import compensate
 from mediacodec_bitstream import TableFamily
 from mediacodec_models.overfit.context import QUALITY_UNIT, bits
 from mediacodec_models.overfit.export import export_file, from_integers
@@ -195,7 +195,7 @@ def errors(planes: Tensor, truth: Tensor) -> Tensor:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="folder made by mediacodec_models.video_data")
+    parser.add_argument("--data", type=Path, required=True, help="folder made by mediacodec_models.video.data")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="what an earlier run wrote, or a zoo folder")
     parser.add_argument("--minutes", type=float, required=True, help="for each kind")

@@ -9,17 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mediacodec.codecs.fitting import FitMonitor, FitOptions, FitProgress, FittedPicture
-from mediacodec.codecs.live_rate import RateControl
-from mediacodec.codecs.live_scene import SceneCuts
-from mediacodec.codecs.live_settings import quality_offset
-from mediacodec.codecs.overfit_packet import PictureCoder, Reference
-from mediacodec.codecs.overfit_settings import Geometry, OverfitModel, quality_of, step_of
+from mediacodec.codecs.conditional.settings import quality_offset
+from mediacodec.codecs.fitting.encoder import FitMonitor, FitOptions, FitProgress, FittedPicture
+from mediacodec.codecs.overfit.packet import PictureCoder, Reference
+from mediacodec.codecs.overfit.settings import Geometry, OverfitModel, quality_of, step_of
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
-from mediacodec.motion.compensate import Planes as Bytes
-from mediacodec.motion.effort import Effort
-from mediacodec.motion.search import search
+from mediacodec.video_coding.motion.compensate import Planes as Bytes
+from mediacodec.video_coding.motion.search import search
+from mediacodec.video_coding.motion.search_preset import Effort
+from mediacodec.video_coding.rate_control import RateControl
+from mediacodec.video_coding.scene_cut import SceneCuts
 from mediacodec_models.fit import threads
 from mediacodec_models.overfit.fit import Fit, PictureFit, Prediction, predict
 from mediacodec_models.overfit.network import Planes

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mediacodec.codecs.overfit_context import SCALES
+from mediacodec.codecs.overfit.context import SCALES
 from mediacodec_bitstream import TableFamily
 
 SMALLEST, LARGEST = 0.06, 60.0  # Laplace scales of the first and the last table, in quantization steps

@@ -1,6 +1,6 @@
 """The separable upsampling of latent grids as matrices: one product an axis and level, which trains fast on a CPU.
 
-The filters are those of `mediacodec.codecs.overfit_transform`, whose lifting steps make the matrices here.
+The filters are those of `mediacodec.codecs.overfit.transform`, whose lifting steps make the matrices here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mediacodec.codecs.overfit_transform import analyse_rows, synthesise_rows
+from mediacodec.codecs.overfit.transform import analyse_rows, synthesise_rows
 
 Bands = list[Tensor]  # [3, h, w] a level, finest first
 Pyramid = tuple[Bands, Tensor]  # and what is left, [h, w]

@@ -1,6 +1,6 @@
 """Random crops of packed clips for training, with their motion.
 
-The pack (see `mediacodec_models.video_data`) holds pictures as I420 planes and a motion field from each picture to the
+The pack (see `mediacodec_models.video.data`) holds pictures as I420 planes and a motion field from each picture to the
 one before it. Crops begin at multiples of 16, so that they take whole blocks of motion along.
 """
 

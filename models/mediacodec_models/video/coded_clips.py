@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mediacodec.codecs import live_local
-from mediacodec.codecs.live_settings import level_at
-from mediacodec.motion import field, skip
+from mediacodec.codecs.conditional.settings import level_at
+from mediacodec.video_coding import adaptive_quantization as live_local
+from mediacodec.video_coding.motion import skip_map as skip
+from mediacodec.video_coding.motion import vector_coding as field
 from mediacodec_models.video.clips import Clip, Crops, motion_at
 from mediacodec_models.video.conditional import Coded, ConditionalCodec, Planes, code, still
 from mediacodec_models.video.pack import read_pack

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mediacodec.codecs.live_picture import STILL
+from mediacodec.codecs.conditional.frame_coder import STILL
 from mediacodec_models.video.integer import round_through
 from mediacodec_models.video.layers import KNOTS, LEVELS, DepthBlock, QualityGain, Trunk, silent
 from mediacodec_models.video.prior import HYPER_LIMIT, IntegerPrior

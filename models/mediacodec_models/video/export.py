@@ -243,7 +243,7 @@ def main() -> None:
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--key", type=Path, required=True, help="keyframe codec: a run's folder or a zoo folder")
     parser.add_argument("--inter", type=Path, required=True, help="codec of predicted pictures, likewise")
-    parser.add_argument("--data", type=Path, required=True, help="folder made by mediacodec_models.video_data")
+    parser.add_argument("--data", type=Path, required=True, help="folder made by mediacodec_models.video.data")
     parser.add_argument("--out", type=Path, required=True, help="the zoo folder to write")
     args = parser.parse_args()
     recipe = tomllib.loads(args.recipe.read_text())

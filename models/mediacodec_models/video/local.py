@@ -1,4 +1,4 @@
-"""Local quantization steps while training: what `mediacodec.codecs.live_local` does, with more variety."""
+"""Local quantization steps while training: what `video_coding.adaptive_quantization` does, with more variety."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mediacodec.codecs.live_local import FINEST, LOCAL_LEVELS, SSIM_C2, USUAL
+from mediacodec.video_coding.adaptive_quantization import FINEST, LOCAL_LEVELS, SSIM_C2, USUAL
 
 STRENGTHS = (0.3, 0.8)  # powers of masking that are drawn
 PLAIN = 0.15  # share of pictures that have one step throughout

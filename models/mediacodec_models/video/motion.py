@@ -1,4 +1,4 @@
-"""Motion compensation in torch, for training; the runtime does the same in integers (mediacodec.motion.compensate)."""
+"""Motion compensation in torch, for training; the runtime does the same in integers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mediacodec.motion.compensate import FILTERS
+from mediacodec.video_coding.motion.compensate import FILTERS
 from mediacodec_models.video.integer import straight_through
 
 Planes = tuple[Tensor, Tensor, Tensor]

@@ -1,4 +1,4 @@
-"""Reading a pack of clips for training (see `mediacodec_models.video_data` for its layout)."""
+"""Reading a pack of clips for training (see `mediacodec_models.video.data` for its layout)."""
 
 from __future__ import annotations
 

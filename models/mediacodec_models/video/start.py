@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from mediacodec.codecs.live_settings import quality_offset
+from mediacodec.codecs.conditional.settings import quality_offset
 from mediacodec_models.video.clips import motion_at
 from mediacodec_models.video.conditional import Planes, at_level, block_errors, code
 from mediacodec_models.video.integer import QualityBias

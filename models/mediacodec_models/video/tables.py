@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mediacodec.codecs import live_local
-from mediacodec.motion import field, skip
+from mediacodec.video_coding import adaptive_quantization as live_local
+from mediacodec.video_coding.motion import skip_map as skip
+from mediacodec.video_coding.motion import vector_coding as field
 from mediacodec_bitstream import TableFamily
 from mediacodec_bitstream.tables import PRECISION, TOTAL
 from mediacodec_models.video.prior import HYPER_LIMIT, SCALES

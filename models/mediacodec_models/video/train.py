@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mediacodec.codecs.live_settings import quality_offset
+from mediacodec.codecs.conditional.settings import quality_offset
 from mediacodec_models.checkpoints import Parts, load_checkpoint, save_checkpoint
 from mediacodec_models.video.clips import Crops, Planes, motion_at
 from mediacodec_models.video.conditional import (

@@ -1,0 +1,113 @@
+"""Our own video codecs as entries of the bench, through the classes that anybody else streams with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from mediacodec.bench.video.entries import Planes, VideoClip, VideoResult
+from mediacodec.codecs.registry import Decoder, Encoder
+from mediacodec.errors import MediaCodecError, ParameterError
+from mediacodec.frames import VideoFrame
+from mediacodec_bitstream import Packet, StreamHeader
+
+__all__ = ["VIDEO_CRFS", "OurVideoEntry", "decode_video", "encode_video"]
+
+VIDEO_CRFS = (16.0, 22.0, 28.0, 34.0, 40.0, 46.0)
+
+
+@dataclass(frozen=True)
+class OurVideoEntry:
+    """One of our codecs with one `preset`, at each of `crfs`, with a keyframe every `gop` pictures (None: one a clip).
+
+    Raises ParameterError for no crf or a gop below 1.
+    """
+
+    codec: str = "live"
+    crfs: tuple[float, ...] = VIDEO_CRFS
+    preset: str = "fast"
+    gop: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.crfs or (self.gop is not None and self.gop < 1):
+            raise ParameterError(f"needs a crf and a gop of at least 1, not {self.crfs} and {self.gop}")
+
+    @property
+    def name(self) -> str:
+        """Such as "live-fast"."""
+        return f"{self.codec}-{self.preset}"
+
+    @property
+    def points(self) -> tuple[float, ...]:
+        """Values of -crf."""
+        return self.crfs
+
+    def run(self, clip: VideoClip, point: float) -> VideoResult:
+        """Encode and decode `clip` at -crf `point`; loading the model is left out of both times.
+
+        Raises what the codec raises, MediaCodecError where it gives back another number of pictures.
+        """
+        frames = [VideoFrame(*planes, pts=i, time_base=1 / clip.frame_rate) for i, planes in enumerate(clip.frames)]
+        encoder = _encoder(
+            *(frames[0], clip.frame_rate), codec=self.codec, crf=point, gop=self.gop or len(frames), preset=self.preset
+        )
+        start = time.perf_counter()
+        packets = _encoded(encoder, frames)
+        encode_seconds = time.perf_counter() - start
+        decoder: Any = Decoder(encoder.header)
+        start = time.perf_counter()
+        decoded = tuple(_planes(frame) for frame in _decoded(decoder, packets))
+        decode_seconds = time.perf_counter() - start
+        if len(decoded) != len(frames):
+            raise MediaCodecError(f"{self.name} gave {len(decoded)} pictures of {len(frames)} on {clip.name}")
+        return VideoResult(sum(len(packet.data) for packet in packets), decoded, encode_seconds, decode_seconds)
+
+
+def encode_video(
+    frames: Iterable[VideoFrame],
+    *,
+    frame_rate: Fraction,
+    codec: str = "live",
+    crf: float = 28,
+    gop: int = 48,
+    preset: str = "fast",
+) -> tuple[StreamHeader, list[Packet]]:
+    """All packets of a stream of equally large pictures, and the header its decoder needs.
+
+    Raises ParameterError for no picture, and what the codec raises.
+    """
+    rest = iter(frames)
+    first = next(rest, None)
+    if first is None:
+        raise ParameterError("there is no picture to encode")
+    encoder = _encoder(first, frame_rate, codec=codec, crf=crf, gop=gop, preset=preset)
+    packets = list(encoder.push(first))
+    packets += _encoded(encoder, rest)
+    return encoder.header, packets
+
+
+def decode_video(header: StreamHeader, packets: Iterable[Packet]) -> Iterator[VideoFrame]:
+    """The pictures of a stream in order of presentation, as they come. Raises what the codec raises."""
+    return _decoded(Decoder(header), packets)
+
+
+def _encoder(first: VideoFrame, frame_rate: Fraction, *, codec: str, **options: Any) -> Any:
+    return Encoder(codec, width=first.width, height=first.height, frame_rate=frame_rate, **options)
+
+
+def _encoded(encoder: Any, frames: Iterable[VideoFrame]) -> list[Packet]:
+    packets = [packet for frame in frames for packet in encoder.push(frame)]
+    return [*packets, *encoder.flush()]
+
+
+def _decoded(decoder: Any, packets: Iterable[Packet]) -> Iterator[VideoFrame]:
+    for packet in packets:
+        yield from decoder.push(packet)
+    yield from decoder.flush()
+
+
+def _planes(frame: VideoFrame) -> Planes:
+    return frame.y, frame.u, frame.v

@@ -1,0 +1,168 @@
+"""The conditional video codec (family `live`): its encoder. The decoder is in `live_decoder`.
+
+Each picture is predicted from the one before by block motion, and a network codes it given that prediction (after
+DCVC-FM and DCVC-RT). One packet a picture, without delay; keyframes at regular places and at scene cuts, and nothing
+refers back beyond one.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from mediacodec.codecs.conditional.candidates import Coded
+from mediacodec.codecs.conditional.frame_coder import PictureCoder
+from mediacodec.codecs.conditional.reconstructor import LiveState, Reconstructor
+from mediacodec.codecs.conditional.settings import FOURCC, Geometry, LiveOptions, LiveSettings, Preset, level_at
+from mediacodec.codecs.conditional.symbols import LiveTables
+from mediacodec.frames import Colour, VideoFrame
+from mediacodec.manifest import Manifest
+from mediacodec.video_coding.motion.compensate import Planes
+from mediacodec.video_coding.rate_control import RateControl
+from mediacodec.video_coding.scene_cut import SceneCuts
+from mediacodec.video_coding.stream import check_frame, make_header
+from mediacodec_bitstream import Packet
+
+
+class LiveEncoder:
+    """Encodes pictures one by one; see `mediacodec.codecs.base.VideoEncoder`.
+
+    Without `crf` and `bit_rate` it encodes at crf 30, without `gop` there is a keyframe every two seconds. With one
+    thread every picture gives its packet at once; with more, packets come one picture later.
+    """
+
+    def __init__(
+        self,
+        model: Manifest,
+        *,
+        width: int,
+        height: int,
+        frame_rate: Fraction,
+        time_base: Fraction | None = None,
+        colour: Colour = (2, 2, 2, 0),
+        crf: float | None = None,
+        bit_rate: float | None = None,
+        gop: int | None = None,
+        scene_cut: bool = True,
+        preset: str = "fast",
+        stream_id: int = 0,
+        device: str = "auto",
+        threads: int = 1,
+    ) -> None:
+        self._settings = LiveSettings(model)
+        self._options = options = LiveOptions(
+            width=width,
+            height=height,
+            frame_rate=frame_rate,
+            time_base=1 / frame_rate if time_base is None else time_base,
+            crf=crf,
+            bit_rate=bit_rate,
+            gop=gop,
+            scene_cut=scene_cut,
+            preset=preset,
+            block=self._settings.block,
+        )
+        self._geometry = Geometry(width, height, self._settings.block)
+        tables = LiveTables(model, self._settings)
+        shared = Reconstructor(model, self._settings, self._geometry, device=device, threads=threads, analyse=True)
+        self._coder = PictureCoder(shared, tables, cast(Preset, preset))
+        self._cuts = SceneCuts(options.pictures) if options.scene_cut else None
+        self._rate: RateControl | None = None
+        if bit_rate is not None:
+            self._rate = RateControl(bit_rate, float(frame_rate), options.pictures, width * height)
+        self._state: LiveState | None = None
+        self._late = shared.parallel  # packets are written while the next picture is searched for motion
+        self._waiting: tuple[Coded, int] | None = None
+        self._last_pts: int | None = None
+        self._flushed = False
+        self.num_frames = 0
+        self.header = make_header(model, FOURCC, options, colour=colour, stream_id=stream_id)
+
+    def push(self, frame: VideoFrame) -> list[Packet]:
+        """Code the next picture: its packet, with more than one thread that of the picture before.
+
+        Raises ParameterError where it does not fit into the stream.
+        """
+        check_frame(frame, self.header, self._last_pts, flushed=self._flushed)
+        planes = padded((frame.y, frame.u, frame.v), self._geometry)
+        self._wait(frame.pts)
+        coded = self._encode(planes)
+        self._state, self._last_pts = self._coder.accept(planes, coded, self._state), frame.pts
+        self.num_frames += 1
+        if self._rate is not None:
+            self._rate.spend(coded.bits)
+        packets = self._finished()
+        self._waiting = coded, frame.pts
+        return packets if self._late else self._finished()
+
+    def flush(self) -> list[Packet]:
+        """The last packet, where it was not given yet."""
+        self._flushed = True
+        return self._finished()
+
+    def _finished(self) -> list[Packet]:
+        """The packet of the last picture."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is None:
+            return []
+        coded, pts = waiting
+        # a duration is stated only where the next picture cannot turn out to be nearer
+        duration = self.header.packet_duration if self.header.packet_duration == 1 else 0
+        return [Packet(self.header.stream_id, pts, coded.data, duration, is_keyframe=not coded.integers.inter)]
+
+    def _wait(self, pts: int) -> None:
+        """The rate control sees the time since the picture before."""
+        if self._rate is not None:
+            ticks = None if self._last_pts is None else pts - self._last_pts
+            passed = 1 / self._options.frame_rate if ticks is None else ticks * self.header.time_base
+            self._rate.wait(min(float(passed), 1.0))
+
+    def _encode(self, planes: Planes) -> Coded:
+        state = self._state
+        position = 0 if state is None else state.trail.position + 1
+        if state is None or position >= self._options.pictures:
+            return self._key(planes)
+        level = self._level(position)
+        refresh = position % self._settings.refresh == 0
+        prediction = self._coder.predict(planes, level, state)
+        if self._cuts is not None and self._cuts.is_cut(planes[0], prediction.moved[0], position):
+            return self._key(planes)
+        coded = self._coder.inter(planes, level, prediction, state, refresh=refresh)
+        if self._rate is not None and coded.integers.symbols is not None:  # a picture that stands still tells nothing
+            self._rate.learn(coded.bits, level, key=False)
+        return coded
+
+    def _key(self, planes: Planes) -> Coded:
+        level = self._level(0)
+        coded = self._coder.key(planes, level)
+        if self._rate is not None:
+            off = self._rate.is_off(coded.bits)
+            self._rate.learn(coded.bits, level, key=True)
+            if off and (again := self._level(0)) != level:
+                coded = self._coder.key(planes, again)
+                self._rate.learn(coded.bits, again, key=True)
+        return coded
+
+    def _level(self, position: int) -> int:
+        if self._rate is not None:
+            return self._rate.level(position)
+        return level_at(self._options.quality, position)
+
+
+def padded(planes: Planes, geometry: Geometry) -> Planes:
+    """Planes with their right and bottom borders repeated up to whole blocks; new arrays."""
+    rows, columns = geometry.luma
+    y, u, v = (_extended(p, rows >> (k > 0), columns >> (k > 0)) for k, p in enumerate(planes))
+    return y, u, v
+
+
+def _extended(plane: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.uint8]:
+    result = np.empty((rows, columns), np.uint8)
+    height, width = plane.shape
+    result[:height, :width] = plane
+    result[:height, width:] = plane[:, -1:]
+    result[height:] = result[height - 1]
+    return result

@@ -1,0 +1,1 @@
+"""Audio codecs whose packets hold codes of residual (or single) vector quantizers."""

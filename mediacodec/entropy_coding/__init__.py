@@ -1,0 +1,1 @@
+"""What codecs share above the range coder: symbol coders, signed Exp-Golomb codes, scan orders."""

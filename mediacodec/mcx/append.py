@@ -1,0 +1,239 @@
+"""Files that grow: another clip behind those that a file holds, of which not a byte changes.
+
+The file is read once, so that the new clip can begin at the networks of earlier ones (`FittingEncoder.begin_clip`), and
+copied beside itself; the copy is continued and takes the name at the end. The new pictures follow on its timeline.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+
+from mediacodec import manifest
+from mediacodec.codecs.fitting.encoder import FittingEncoder
+from mediacodec.codecs.registry import family_of, model_of
+from mediacodec.errors import (
+    BitstreamError,
+    CorruptError,
+    InputError,
+    MediaCodecError,
+    OutputError,
+    OutputExistsError,
+    ParameterError,
+    ParameterTypeError,
+    UsageError,
+)
+from mediacodec.frames import Colour, VideoFrame
+from mediacodec.mcx.probe import open_path
+from mediacodec.mcx.resume import partial_name
+from mediacodec.mcx.streams import VideoWriter
+from mediacodec_bitstream import FileHeader, Packet, Reader, StreamHeader, VideoParameters
+from mediacodec_bitstream.packet import MAX_DURATION, MAX_PTS
+
+if TYPE_CHECKING:
+    from mediacodec.media.atomic import AtomicFile, LiveFile
+
+DEFAULT_CODEC = "live"  # of whoever names none
+UNKNOWN = 2  # in a colour description
+PIECE = 1 << 20  # bytes copied at once
+
+
+class Archive:
+    """A file to which a clip is to be added, open; a context manager.
+
+    Raises InputError, NotAnMcxError and other BitstreamError kinds where it cannot be read, UsageError where files of
+    its kind cannot grow, OutputError where it must not be replaced, OutputExistsError where NAME.partial is there,
+    ParameterTypeError for anything but a name.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not isinstance(path, (str, os.PathLike)):
+            raise ParameterTypeError(f"a file that grows is given by its name, not as {type(path).__name__}")
+        self.path = Path(path)
+        with self._named():
+            mode = self.path.stat().st_mode if self.path.exists() else stat.S_IFREG
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a named pipe would wait
+                raise InputError(f"'{self.path}' is no regular file: only those can grow")
+        self._file = open_path(path)
+        try:
+            self._found = os.fstat(self._file.fileno())
+            with self._named():
+                self._check_replaceable()
+                self.header: FileHeader = Reader(self._file).header
+                self.stream = self._only_stream()
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors in the file's bytes, and in reading them, name it."""
+        try:
+            yield
+        except BitstreamError as error:
+            raise type(error)(f"'{self.path}': {error}") from error
+        except MediaCodecError:
+            raise
+        except OSError as error:
+            raise InputError(f"cannot read '{self.path}': {error.strerror or error}") from error
+
+    def _check_replaceable(self) -> None:
+        """Raise where something else would be lost with the file that another one replaces."""
+        written_by_somebody = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH  # root may write anything, and would
+        if not self._found.st_mode & written_by_somebody or not os.access(self.path, os.W_OK):
+            raise OutputError(f"'{self.path}' is read-only; make it writable to add to it")
+        if self._found.st_nlink > 1:
+            raise OutputError(f"'{self.path}' has other names (hard links), which would keep the old file; copy it")
+        partial = partial_name(self.path)
+        if partial.exists():
+            raise OutputExistsError(f"'{partial}' is in the way: an interrupt would replace it; move or delete it")
+
+    def _only_stream(self) -> StreamHeader:
+        streams = self.header.streams
+        if any(stream.kind == "audio" for stream in streams):
+            raise UsageError(f"'{self.path}' holds sound: only files of pictures without sound can grow")
+        if len(streams) != 1 or streams[0].stream_id or not isinstance(streams[0].parameters, VideoParameters):
+            raise UsageError(f"'{self.path}' is not one stream of pictures: only such files can grow")
+        if not family_of(streams[0]).grows:
+            raise UsageError(f"'{self.path}' holds pictures of codec {streams[0].codec!r}, whose files cannot grow")
+        return streams[0]
+
+    def copy_to(self, file: BinaryIO) -> None:
+        """Write the whole file, as it is."""
+        piece = self._read(first=True)
+        while piece:
+            file.write(piece)
+            piece = self._read()
+
+    def begin(self, file: AtomicFile | LiveFile) -> None:
+        """Make an output that copy, which takes the name only where nobody changed what it stands for meanwhile."""
+        try:
+            self.copy_to(cast("BinaryIO", file))
+        except BaseException:
+            file.abort()
+            raise
+        file.guard(self.check_unchanged)
+
+    def _read(self, *, first: bool = False) -> bytes:
+        with self._named():
+            if first:
+                self._file.seek(0)
+            return self._file.read(PIECE)
+
+    def refuse_sound(self) -> None:
+        """Raise UsageError."""
+        raise UsageError(f"'{self.path}' has no sound and takes none: leave it out (-an)")
+
+    def add_clip(
+        self,
+        codec: str,
+        *,
+        width: int,
+        height: int,
+        frame_rate: Fraction,
+        colour: Colour,
+        models: Path | None = None,
+        **options: Any,
+    ) -> ClipWriter:
+        """The file's stream, to be continued by a clip; options: of the encoder.
+
+        codec: the name of the file's model, or the default one, which stands for it. Raises ParameterError where the
+        clip does not fit the file, CorruptError where that is damaged, ModelNotFoundError, ModelMismatchError.
+        """
+        model, parameters = model_of(self.stream, models), self.stream.parameters
+        assert isinstance(parameters, VideoParameters)
+        if codec != DEFAULT_CODEC and manifest.find_by_name(codec, models).name != model.name:
+            raise ParameterError(f"'{self.path}' was made with {model.name!r}, and grows with nothing else")
+        if (width, height) != (parameters.width, parameters.height):
+            size = f"{parameters.width} x {parameters.height}"
+            raise ParameterError(f"the pictures of '{self.path}' are {size}, not {width} x {height}; scale them first")
+        if not all(a == b or UNKNOWN in (a, b) for a, b in zip(colour, parameters.colour, strict=True)):
+            raise ParameterError(f"the colours of '{self.path}' are {parameters.colour}, not {colour}; convert them")
+        encoder = family_of(self.stream).encoder(
+            model,
+            width=width,
+            height=height,
+            frame_rate=parameters.frame_rate,  # packets may be no longer than the header says
+            time_base=self.stream.time_base,
+            colour=parameters.colour,
+            **options,
+        )
+        assert isinstance(encoder, FittingEncoder)
+        with self._named():
+            return ClipWriter(encoder, frame_rate, self._read_by(encoder), live=self.header.live)
+
+    def _read_by(self, encoder: FittingEncoder) -> int:
+        """Have an encoder read everything; the tick at which the file ends."""
+        self._file.seek(0)
+        reader, end = Reader(self._file), 0
+
+        def packets() -> Iterator[Packet]:
+            nonlocal end
+            for packet in reader:
+                end = packet.pts + max(1, packet.duration)
+                yield packet
+
+        # people join a live file anywhere, and have seen nothing of what comes before
+        encoder.begin_clip(packets(), refers=not self.header.live)
+        if reader.gaps or reader.end is None:
+            why = reader.gaps[0].reason if reader.gaps else "there is no end chunk"
+            raise CorruptError(f"{why}; only whole files can grow")
+        stated = reader.end.streams.get(self.stream.stream_id)
+        end = max(end, stated.length or 0) if stated else end
+        if end > MAX_PTS - MAX_DURATION:
+            raise CorruptError(f"it ends at tick {end}, and no time is left behind that")
+        return end
+
+    def check_unchanged(self) -> None:
+        """Raise OutputError where the name stands for another file than the one read: somebody's work would be lost."""
+        try:
+            now = self.path.stat()
+        except OSError as error:
+            raise OutputError(f"'{self.path}' went away meanwhile: {error.strerror}") from error
+        facts = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
+        if any(getattr(now, fact) != getattr(self._found, fact) for fact in facts):
+            raise OutputError(f"'{self.path}' was changed by somebody else meanwhile; append again")
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class ClipWriter(VideoWriter):
+    """A clip behind those that a stream holds.
+
+    begin: tick of the file's timeline at which it begins.
+    """
+
+    def __init__(self, encoder: FittingEncoder, frame_rate: Fraction, begin: int, *, live: bool) -> None:
+        super().__init__(encoder, frame_rate, live=live)
+        self.begin = begin
+
+    @property
+    def length(self) -> int:
+        return max(self.begin, super().length)
+
+    def encode(self, frame: VideoFrame) -> list[Packet]:
+        """See `VideoWriter.encode`. Raises ParameterError where a picture comes before 0 or falls between two ticks."""
+        ticks = frame.pts * frame.time_base / self.header.time_base
+        if ticks < 0:
+            place = f"{float(frame.pts * frame.time_base):.6f} s"
+            raise ParameterError(f"the pictures of a clip are shown from 0 on; this one comes at {place}")
+        if ticks.denominator != 1:
+            place, tick = f"{float(frame.pts * frame.time_base):.6f} s", self.header.time_base
+            raise ParameterError(f"the picture at {place} falls between ticks of {tick} s; bring it to the file's rate")
+        moved = VideoFrame(frame.y, frame.u, frame.v, int(ticks) + self.begin, self.header.time_base, frame.colour)
+        return super().encode(moved)

@@ -1,0 +1,246 @@
+"""Pictures of an .mcx file being read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, cast
+
+from mediacodec.codecs.base import RandomAccessDecoder, ReferringDecoder, VideoDecoder
+from mediacodec.frames import VideoFrame
+from mediacodec.mcx.audio_reader import check_end, check_times
+from mediacodec.mcx.interleave import through
+from mediacodec_bitstream import BitstreamError, Gap, Packet, StreamHeader, VideoParameters
+
+if TYPE_CHECKING:
+    from mediacodec.mcx.reader import FileReader
+
+MAX_FILL = 3600  # seconds that concealed pictures of a reading may stand for where packets are missing
+MAX_FETCHED = 64  # keyframes from before where reading began that a reading looks up, in vain or not
+MAX_RATE = 240  # pictures a second of such a stretch at most, whatever the header says
+
+
+class VideoReader:
+    """One video stream of a file."""
+
+    def __init__(self, file: FileReader, header: StreamHeader) -> None:
+        assert isinstance(header.parameters, VideoParameters)
+        self._file = file
+        self.header = header
+        self.width, self.height = header.parameters.width, header.parameters.height
+        self.frame_rate: Fraction = header.parameters.frame_rate
+        self.colour = header.parameters.colour
+        self.time_base = header.time_base
+
+    @property
+    def num_frames(self) -> int | None:
+        """Pictures that the file states; None before the end of a pipe or of a file that was cut."""
+        return self._file.stated_length(self.header.stream_id)[1]
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from time 0 to the end of the last picture; None where num_frames is."""
+        length, _ = self._file.stated_length(self.header.stream_id)
+        return None if length is None else float(length * self.header.time_base)
+
+    def frames(
+        self, *, start: float = 0.0, stop: float | None = None, keyframes_only: bool = False
+    ) -> Iterator[VideoFrame]:
+        """The pictures shown from `start` on and before `stop`, in seconds.
+
+        On a seekable file decoding starts at the keyframe before `start`; on a pipe everything before is decoded too.
+        Where packets are damaged or missing, pictures are concealed up to the next keyframe, as many as were lost, and
+        `gaps` of the file says so; what is missing before the first good picture shows that one. Whoever joins
+        a stream on its way gets the next keyframe first. With `keyframes_only` nothing else is decoded.
+
+        Raises ParameterError on a negative time, ModelNotFoundError, ModelMismatchError; on damage only where the file
+        was opened strict.
+        """
+        run = self.run(start, stop, keyframes_only=keyframes_only)
+        yield from through(self._file.packets({self.header.stream_id: run.position}), run)
+
+    def run(self, start: float, stop: float | None, *, keyframes_only: bool = False) -> VideoRun:
+        """A decoding of the pictures between two times, for whoever brings the packets."""
+        return VideoRun(self._file, self, start, stop, keyframes_only=keyframes_only)
+
+
+class VideoRun:
+    """One decoding of a stream's pictures between two times; see `Run`."""
+
+    def __init__(
+        self, file: FileReader, stream: VideoReader, start: float, stop: float | None, *, keyframes_only: bool
+    ) -> None:
+        check_times(start, stop)
+        self._file, self._stream, self.header = file, stream, stream.header
+        self._keyframes_only = keyframes_only
+        tick = self.header.time_base
+        self._first = -int(-_exact(start) // tick)  # rounded up: what is shown before is left out
+        self._stop = None if stop is None else _exact(stop) / tick
+        self._decoder = cast("VideoDecoder", file.decoder(self.header))
+        self._random = self._decoder if isinstance(self._decoder, RandomAccessDecoder) else None
+        self._refers = self._decoder if isinstance(self._decoder, ReferringDecoder) else None
+        self._fetches_left = MAX_FETCHED
+        self._nominal = 1 / (stream.frame_rate * tick)
+        self._fill_left = int(MAX_FILL * min(stream.frame_rate, Fraction(MAX_RATE)))
+        self._broken: Packet | None = None  # the first packet of a stretch that cannot be decoded
+        self._waiting: list[int] = []  # pts of pictures that are missing before the first good one
+        self._last: VideoFrame | None = None
+        self._started = False  # a keyframe was seen
+        self.position = self._first if start else 0
+        self.done = False
+        self._length, _ = file.stated_length(self.header.stream_id)
+        self._place: Fraction | None = None  # where the next picture is due
+
+    def push(self, packet: Packet) -> Iterator[VideoFrame]:
+        """The picture of a packet, and before it what stands in for missing ones."""
+        if self._stop is not None and packet.pts >= self._stop:
+            yield from self._between(self._held())
+            self.done = True  # without decoding it
+            return
+        yield from self._between(self._pictures(packet))
+
+    def finish(self) -> Iterator[VideoFrame]:
+        """What the decoder still holds, and what the end of the file says is missing."""
+        yield from self._between(self._ending())
+
+    def _between(self, frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+        """What lies between the two times and before the stated length."""
+        for frame in frames:
+            if self._stop is not None and frame.pts >= self._stop:
+                self.done = True
+                return
+            if frame.pts >= self._first and (self._length is None or frame.pts < self._length):
+                yield frame
+
+    def _pictures(self, packet: Packet) -> Iterator[VideoFrame]:
+        if self._place is None:
+            self._place = self._known_loss(packet)
+        if not self._keyframes_only:
+            if packet.discontinuity and self._place is not None:
+                yield from self._missing(self._place, packet.pts)
+                self._break(packet)
+            yield from self._one(packet)
+        elif packet.is_keyframe:
+            yield from self._one(packet)
+        self._place = packet.pts + (Fraction(packet.duration) or self._nominal)
+
+    def _known_loss(self, first: Packet) -> Fraction | None:
+        """Where the pictures begin that are known to be missing before the first packet; None if none are."""
+        if self._file.reader.joined:  # nothing was seen before, so nothing is missing
+            return None
+        stream_id = self.header.stream_id
+        starts = [gap.pts_start for gap in self._file.reader.gaps if gap.stream_id == stream_id]
+        before = [start for start in starts if start is not None and start < first.pts]
+        return Fraction(min(before)) if before else None
+
+    def _ending(self) -> Iterator[VideoFrame]:
+        yield from self._held()
+        length, _ = self._file.stated_length(self.header.stream_id)
+        if length and self._place is not None and not self._keyframes_only:
+            if length - self._place > self._nominal / 2:
+                check_end(self._file, self.header.stream_id, int(self._place), length)
+            yield from self._missing(self._place, length)
+        self._mend(length)
+
+    def _held(self) -> Iterator[VideoFrame]:
+        """What a decoder still holds that is a picture behind."""
+        for frame in self._decoder.flush():
+            yield from self._good(frame)
+
+    def _one(self, packet: Packet) -> Iterator[VideoFrame]:
+        """The pictures of a packet, or what stands in for them."""
+        if packet.is_keyframe:
+            self._mend(packet.pts)
+            self._started = True
+        if not self._started and self._file.reader.joined:
+            return  # nothing was seen yet, so nothing is missing
+        if self._broken is None and self._started:
+            try:
+                frames = self._decoded(packet)
+            except BitstreamError as error:
+                if self._file.strict:
+                    yield from self._held()
+                    raise
+                end = packet.pts + packet.duration
+                self._file.note(Gap(packet.stream_id, packet.pts, end, -1, f"undecodable packet: {error}"))
+                if self._random is None:
+                    self._broken = packet
+            else:
+                for frame in frames:
+                    yield from self._good(frame)
+                if frames or self._random is None or packet.pts < self._first:
+                    return  # else nothing is there yet that could stand in
+        yield from self._concealed(packet.pts)
+
+    def _decoded(self, packet: Packet) -> list[VideoFrame]:
+        """The pictures of a packet; of one before the stretch only what later ones need, where that is less work."""
+        if self._random is None:
+            return self._decoder.push(packet)
+        if packet.is_keyframe and self._refers is not None:
+            self._provide(packet, self._refers)
+        if packet.pts < self._first:
+            self._random.skip(packet)
+            return []
+        before = self._random.concealed
+        frames = self._decoder.push(packet)
+        if self._random.concealed > before or not frames:
+            end = packet.pts + packet.duration
+            self._file.note(Gap(packet.stream_id, packet.pts, end, -1, "picture concealed: what it needs is missing"))
+        return frames
+
+    def _provide(self, packet: Packet, decoder: ReferringDecoder) -> None:
+        """Have the decoder take the keyframes that this one refers to and that were not read."""
+        missing = [packet]
+        while (pts := decoder.needs(missing[-1])) is not None and self._fetches_left:
+            self._fetches_left -= 1
+            found = self._file.reader.peek_keyframe(packet.stream_id, pts)
+            if found is None:
+                break
+            missing.append(found)
+        for each in reversed(missing[1:]):
+            decoder.skip(each)
+
+    def _break(self, packet: Packet) -> None:
+        """Packets are missing before this one, which therefore cannot be decoded unless it is a keyframe."""
+        if not packet.is_keyframe and self._broken is None and self._random is None:
+            self._broken = packet
+
+    def _mend(self, until: int | None) -> None:
+        """A keyframe: decoding begins anew, and what was concealed before is noted."""
+        if self._broken is not None and until is not None and until > self._broken.pts:
+            reason = "pictures concealed up to the next keyframe"
+            self._file.note(Gap(self.header.stream_id, self._broken.pts, until, -1, reason))
+        self._broken = None
+
+    def _missing(self, position: Fraction, until: int) -> Iterator[VideoFrame]:
+        """Concealment for the pictures of packets that are not there."""
+        count = round((until - position) / self._nominal)
+        if not 0 < count <= self._fill_left:  # a forged time stamp must not make hours of pictures
+            return
+        self._fill_left -= count
+        for number in range(count):
+            yield from self._concealed(round(position + (until - position) * number / count))
+
+    def _concealed(self, pts: int) -> Iterator[VideoFrame]:
+        frames = self._decoder.push(None) if self._started else []
+        for frame in frames[:-1]:  # what a decoder that is a picture behind still held
+            yield from self._good(frame)
+        stand_in = frames[-1] if frames else self._last
+        if stand_in is not None:
+            self._last = replace(stand_in, pts=pts)
+            yield self._last
+        elif pts >= self._first and len(self._waiting) < MAX_FILL * MAX_RATE:
+            self._waiting.append(pts)
+
+    def _good(self, frame: VideoFrame) -> Iterator[VideoFrame]:
+        waiting, self._waiting = self._waiting, []
+        for pts in waiting:
+            yield replace(frame, pts=pts)
+        self._last = frame
+        yield frame
+
+
+def _exact(seconds: float) -> Fraction:
+    """Seconds as somebody wrote them: 0.04 is 1/25, not the next binary number."""
+    return Fraction(seconds).limit_denominator(1_000_000)

@@ -1,0 +1,1 @@
+"""Integer codes for language models: out of audio or .mcx files, and back."""

@@ -1,0 +1,116 @@
+"""The integer codes of a stretch of sound and what is needed to decode them: for language models, and back from them.
+
+No network runs here: codes come out of the packets of an .mcx file and go back into packets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mediacodec import manifest
+from mediacodec.codecs.registry import code_reader, code_writer
+from mediacodec.errors import InputError, ParameterError
+from mediacodec.manifest import Manifest
+from mediacodec.mcx.audio_reader import AudioReader
+from mediacodec.mcx.probe import Source
+from mediacodec.mcx.reader import FileReader
+from mediacodec_bitstream import FileHeader, TruncatedError, Writer
+
+MAX_CODES = 1 << 27  # of one file: ten hours with all of 70 codebooks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """Codes of one stream.
+
+    codes: uint16 [1, codebooks, frames]; codebook_size in a codebook means no code; model: its name; weights_sha256,
+    tables_sha256: its canonical hashes in hexadecimal, empty where only the name is known; frame_rate: frames a second;
+    num_samples: per channel at sample_rate, None for all that the codes stand for. Raises ParameterError.
+    """
+
+    codes: NDArray[np.uint16] = field(repr=False)
+    model: str
+    sample_rate: int
+    frame_rate: float
+    codebook_size: int
+    num_samples: int | None = None
+    weights_sha256: str = ""
+    tables_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        if self.codes.ndim != 3 or self.codes.shape[0] != 1 or self.codes.dtype != np.uint16:
+            raise ParameterError(
+                f"codes must be uint16 [1, codebooks, frames], not {self.codes.dtype} {list(self.codes.shape)}"
+            )
+        for name in ("weights_sha256", "tables_sha256"):
+            value = getattr(self, name)
+            if value and (len(value) != 64 or any(c not in "0123456789abcdef" for c in value)):
+                raise ParameterError(f"{name} must be 64 hexadecimal digits, not {value[:70]!r}")
+        if self.num_samples is not None and self.num_samples < 0:
+            raise ParameterError(f"num_samples must not be negative, it is {self.num_samples}")
+
+    def find_model(self, models: Path | None = None) -> Manifest:
+        """The model that the codes are of; by its hashes where they are known.
+
+        Raises ModelNotFoundError, ModelMismatchError; ParameterError where rate or codebooks are not the model's.
+        """
+        if self.weights_sha256 and self.tables_sha256:
+            hashes = bytes.fromhex(self.weights_sha256), bytes.fromhex(self.tables_sha256)
+            return manifest.find_by_hash(*hashes, self.model, models)
+        return manifest.find_by_name(self.model, models)
+
+    def write_mcx(self, file: BinaryIO, *, models: Path | None = None) -> None:
+        """The codes as an .mcx file into an open binary file.
+
+        Raises ModelNotFoundError, ModelMismatchError; ParameterError where they are not codes of the model.
+        """
+        model = self.find_model(models)
+        packets = code_writer(model, self.codes[0])
+        header = packets.header
+        reader = code_reader(header, models=models)
+        ours = (self.sample_rate, round(self.frame_rate, 3), self.codebook_size)
+        theirs = (int(1 / header.time_base), round(reader.frame_rate, 3), reader.codebook_size)
+        if ours != theirs:
+            raise ParameterError(
+                f"these codes have {ours[0]} Hz, {ours[1]} frames a second and {ours[2]} entries, "
+                f"those of {model.name} {theirs[0]}, {theirs[1]} and {theirs[2]}"
+            )
+        length = packets.num_samples if self.num_samples is None else self.num_samples
+        if length > packets.num_samples:
+            raise ParameterError(f"{self.num_samples} samples are more than the codes hold, {packets.num_samples}")
+        writer = Writer(file, FileHeader((header,)))
+        for packet in packets.packets():
+            writer.write(packet)
+        writer.close({header.stream_id: length})
+
+
+def read_mcx(source: Source, *, models: Path | None = None) -> Tokens:
+    """The codes of the first audio stream of an .mcx file.
+
+    Damage raises its BitstreamError: codes with holes would decode to something shorter. Raises InputError where there
+    is no sound, UnsupportedFeatureError where its codes need a network, ModelNotFoundError, ModelMismatchError.
+    """
+    with FileReader(source, models=models, strict=True) as file:
+        stream = file.audio
+        if not isinstance(stream, AudioReader):
+            raise InputError("the sound of this file was copied from another codec: it has no codes")
+        header = stream.header
+        reader = code_reader(header, models=models)
+        codes = stream.codes()
+        if file.truncated:
+            raise TruncatedError("the file ends before its end chunk: there may be codes missing")
+        return Tokens(
+            codes=codes,
+            model=str(header.fields.get("model_name", "")),
+            weights_sha256=header.model_hash.hex() if header.model_hash else "",
+            tables_sha256=header.tables_hash.hex() if header.tables_hash else "",
+            sample_rate=stream.sample_rate,
+            frame_rate=reader.frame_rate,
+            codebook_size=reader.codebook_size,
+            num_samples=stream.num_samples,
+        )

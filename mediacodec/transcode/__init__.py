@@ -1,0 +1,1 @@
+"""The whole journey: media file to .mcx and .mcx to media file."""

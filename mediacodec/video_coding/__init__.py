@@ -1,0 +1,1 @@
+"""What video codecs share: stream headers, rate control, scene cuts, adaptive quantization, motion."""

@@ -1,0 +1,1 @@
+"""Comparisons that recipes and cards quote."""

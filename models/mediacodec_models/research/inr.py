@@ -1,0 +1,154 @@
+"""Fits several architectures to one clip at equal sizes and efforts, and measures the files that come of it.
+
+`python -m mediacodec_models.research.inr CLIP --parameters 350000 --epochs 100 --size 640x320 -o table.csv`
+
+Each row is written as soon as it is known: weights and embeddings together, PSNR of RGB (mean over pictures, BT.709,
+chroma repeated) and 6:1:1 of the pictures that the file decodes to, bytes of the file, hours of fitting, pictures a
+second of decoding with one thread. Stop it with Ctrl-C: the fit that runs ends as it stands, and its row says so.
+"""
+
+import argparse
+import csv
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+import mediacodec
+from mediacodec import manifest
+from mediacodec.bench.video.clips import read_video
+from mediacodec.codecs.fitting.encoder import FitOptions, FitProgress, FittingEncoder
+from mediacodec.codecs.inr.encoder import FOURCC
+from mediacodec.frames import VideoFrame
+from mediacodec.metrics.video import psnr, psnr_611
+from mediacodec.video_coding.stream import make_header
+from mediacodec_bitstream import FileHeader, Writer
+from mediacodec_models.fit import device_of
+from mediacodec_models.inr.fitter import Choice, InrFitter
+from mediacodec_models.inr.plan import BITS
+
+COLUMNS = (
+    "clip", "architecture", "pictures", "width", "height", "weights", "embeddings", "kmac_per_pixel", "epochs",
+    "psnr_rgb", "psnr_611", "file_bytes", "bits_per_pixel", "fit_hours", "decode_fps",
+)  # fmt: skip
+CHUNK = 64  # packets under one head
+
+
+@dataclass
+class Watch:
+    """A line of progress a minute, and a stop by Ctrl-C."""
+
+    stopped: bool = False
+    due: float = 0.0
+    last: FitProgress | None = None
+
+    def report(self, progress: FitProgress) -> None:
+        self.last = progress
+        if time.monotonic() >= self.due:
+            self.due = time.monotonic() + 60
+            left = "" if progress.seconds_left is None else f", {progress.seconds_left / 60:.1f} minutes left"
+            psnr_now = "" if progress.psnr is None else f", {progress.psnr:.2f} dB"
+            print(f"step {progress.step}/{progress.steps}, loss {progress.loss:.4f}{psnr_now}{left}", flush=True)
+
+    def stop(self, *_: int | FrameType | None) -> None:
+        self.stopped = True
+
+
+def rgb(planes: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """[h, w, 3] of planes in BT.709, limited range, chroma repeated."""
+    height, width = planes[0].shape
+    y, u, v = (plane.astype(np.float32) for plane in planes)
+    u, v = (np.repeat(np.repeat(plane, 2, 0), 2, 1)[:height, :width] - 128 for plane in (u, v))
+    y = (y - 16) * (255 / 219)
+    r, g, b = y + 1.7927 * v, y - 0.2132 * u - 0.5329 * v, y + 2.1124 * u
+    return np.rint(np.stack([r, g, b], -1)).clip(0, 255).astype(np.uint8)
+
+
+def fitted(frames: Sequence[VideoFrame], fitter: InrFitter, options: FitOptions, out: BinaryIO, watch: Watch) -> None:
+    """Write one stream of frames, fitted as one group, as a file."""
+    model = manifest.find_by_name("inr")
+    header = make_header(model, FOURCC, options, colour=frames[0].colour, stream_id=0)
+    encoder = FittingEncoder(header, options, fitter, watch)
+    writer = Writer(out, FileHeader((header,)), packets_per_chunk=CHUNK)
+    for packets in (*(encoder.push(frame) for frame in frames), encoder.flush()):
+        for packet in packets:
+            writer.write(packet)
+    writer.close({0: encoder.num_frames})
+
+
+def measure(clip: str, frames: Sequence[VideoFrame], choice: Choice, path: Path, watch: Watch) -> dict[str, object]:
+    """Fit, decode, compare: a row of the table."""
+    first = frames[0]
+    rate = 1 / first.time_base
+    options = FitOptions(
+        width=first.width, height=first.height, frame_rate=rate, time_base=first.time_base, gop=len(frames)
+    )
+    fitter = InrFitter(manifest.find_by_name("inr"), options, device_of(options), choice)
+    began = time.monotonic()
+    with path.open("wb") as file:
+        fitted(frames, fitter, options, file, watch)
+    hours = (time.monotonic() - began) / 3600
+    began = time.monotonic()
+    with mediacodec.open(path) as reader:
+        shown = list(reader.video.frames())
+    fps = len(shown) / (time.monotonic() - began)
+    pairs = [((a.y, a.u, a.v), (b.y, b.u, b.v)) for a, b in zip(frames, shown, strict=True)]
+    network, size = fitter.network, path.stat().st_size
+    assert network is not None
+    assert watch.last is not None
+    channels, rows, columns = network.embedding_shape
+    values: dict[str, object] = dict.fromkeys(COLUMNS)
+    values |= {
+        "clip": clip, "architecture": network.architecture, "pictures": len(frames),
+        "width": first.width, "height": first.height,
+        "weights": network.counted.parameters, "embeddings": len(frames) * channels * rows * columns,
+        "kmac_per_pixel": round(network.counted.operations / first.width / first.height / 1e3, 2),
+        "epochs": round((watch.last.step + 1) / len(frames), 2),
+        "psnr_rgb": round(float(np.mean([psnr(rgb(a).reshape(-1, 3), rgb(b).reshape(-1, 3)) for a, b in pairs])), 3),
+        "psnr_611": round(float(np.mean([psnr_611(a, b) for a, b in pairs])), 3),
+        "file_bytes": size, "bits_per_pixel": round(8 * size / len(frames) / first.width / first.height, 5),
+        "fit_hours": round(hours, 4), "decode_fps": round(fps, 2),
+    }  # fmt: skip
+    return values
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--architectures", default="hnerv,boost,nerv++")
+    parser.add_argument("--parameters", type=int, default=350_000, help="weights and embeddings together")
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--size", help="WIDTHxHEIGHT to scale to")
+    parser.add_argument("--frames", type=int, default=132)
+    parser.add_argument("--bits", type=float, default=BITS, help="a weight, to aim at")
+    parser.add_argument("-o", "--out", type=Path, default=Path("table.csv"), help="files lie beside it")
+    args = parser.parse_args()
+    size = None if args.size is None else tuple(map(int, args.size.split("x")))
+    clip = read_video(args.clip, frames=args.frames, size=size)
+    tick = 1 / clip.frame_rate
+    frames = [VideoFrame(*planes, index, tick) for index, planes in enumerate(clip.frames)]
+    watch = Watch()
+    signal.signal(signal.SIGINT, watch.stop)
+    with args.out.open("w", newline="") as file:
+        table = csv.DictWriter(file, COLUMNS)
+        table.writeheader()
+        for architecture in args.architectures.split(","):
+            choice = Choice(architecture, args.parameters, args.epochs, args.bits)
+            path = args.out.with_name(f"{args.out.stem}-{architecture}.mcx")
+            row = measure(args.clip.name, frames, choice, path, watch)
+            table.writerow(row)
+            file.flush()
+            print(", ".join(f"{name} {value}" for name, value in row.items()), flush=True)
+            if watch.stopped:
+                sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

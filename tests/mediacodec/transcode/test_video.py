@@ -1,0 +1,384 @@
+"""Films there and back through the pipeline: sync, time stamps, sizes, kinds of outputs, copied sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from support import plain_video as plain
+
+import mediacodec
+from mediacodec.errors import InputError, UsageError
+from mediacodec.mcx.reader import CopyReader, FileReader
+from mediacodec.media import AudioSource
+from mediacodec.transcode.encode import (
+    DecodeOptions,
+    DecodeReport,
+    EncodeOptions,
+    EncodeReport,
+    decode_file,
+    encode_file,
+)
+from mediacodec.transcode.reports import Progress
+from mediacodec_bitstream import Reader
+from mediacodec_bitstream.chunk import DATA
+
+WIDTH, HEIGHT = 96, 64
+SECONDS = 1.6  # 40 pictures
+RATE = 16_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def family(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with plain.with_family(tmp_path_factory.mktemp("models")):
+        yield
+
+
+@pytest.fixture(scope="module")
+def make(pictures: Callable[..., Any], film: Callable[..., None], speech: Callable[..., Any]) -> Callable[..., BytesIO]:
+    """make(seconds=, size=, times=, sound=, late=...) -> a film in memory."""
+
+    def made(
+        size: tuple[int, int] = (WIDTH, HEIGHT), times: list[int] | None = None, *, muxer: str = "mp4",
+        tick: Fraction = Fraction(1, 1000), sound: str | None = "aac", **options: Any,
+    ) -> BytesIO:  # fmt: skip
+        times = [40 * i for i in range(40)] if times is None else times
+        frames = pictures(len(times), *size, times=times, time_base=tick)
+        samples = None if sound is None else (speech(SECONDS, RATE), RATE, sound)
+        buffer = BytesIO()
+        film(buffer, frames, options.pop("codec", "libx264"), muxer=muxer, sound=samples, **options)
+        buffer.seek(0)
+        return buffer
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def clip(make: Callable[..., BytesIO]) -> bytes:
+    return make().getvalue()
+
+
+@pytest.fixture(scope="module")
+def coded(clip: bytes) -> bytes:
+    return encoded(BytesIO(clip), crf=0, gop=10)[0]
+
+
+def encoded(source: Any, **options: Any) -> tuple[bytes, EncodeReport]:
+    target = BytesIO()
+    report = encode_file(source, target, EncodeOptions(**options))
+    return target.getvalue(), report
+
+
+def decoded(data: bytes, kind: str = "mp4", **options: Any) -> tuple[BytesIO, DecodeReport]:
+    target = BytesIO()
+    report = decode_file(data, target, DecodeOptions(format=kind, **options))
+    target.seek(0)
+    return target, report
+
+
+def times_of(film: BytesIO) -> list[float]:
+    """When pictures are shown, with nothing of the code under test."""
+    film.seek(0)
+    with av.open(film) as container:
+        return [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
+
+
+def packets_of(film: BytesIO) -> list[bytes]:
+    film.seek(0)
+    with av.open(film) as container:
+        return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+
+
+def sound_of(film: BytesIO) -> Any:
+    film.seek(0)
+    with AudioSource(film) as audio:
+        return np.concatenate([chunk.samples for chunk in audio.blocks()], axis=1)
+
+
+class TestThereAndBack:
+    def test_everything_is_kept(self, clip: bytes, watch: Any, psnr: Any) -> None:
+        steps: list[Progress] = []
+        target = BytesIO()
+        report = encode_file(BytesIO(clip), target, EncodeOptions(crf=0, bit_rate=3000), progress=steps.append)
+        data = target.getvalue()
+        video, audio = mediacodec.info(data).streams
+        assert (report.frames, report.seconds) == (40, pytest.approx(SECONDS))
+        assert (report.video_payload_bytes, report.file_bytes) == (video.payload_bytes, len(data))
+        assert report.payload_bytes == video.payload_bytes + audio.payload_bytes
+        assert report.video_kbps == pytest.approx(video.bit_rate / 1000)
+        assert report.fps > 1
+        assert steps[-1].frames == 40
+        assert steps[-1].video_bytes == report.video_payload_bytes
+        assert [s.seconds_done for s in steps] == sorted(s.seconds_done for s in steps)
+
+        steps.clear()
+        out = BytesIO()
+        back = decode_file(data, out, DecodeOptions(format="mp4"), progress=steps.append)
+        assert (back.frames, back.damaged, back.notes) == (40, False, [])
+        assert back.seconds == pytest.approx(SECONDS)
+        assert steps[-1].seconds_total == pytest.approx(SECONDS)
+        before, _, _ = watch(BytesIO(clip))
+        after, heard, _ = watch(out)
+        assert [f.pts_seconds for f in after] == pytest.approx([f.pts_seconds for f in before], abs=1e-3)
+        assert min(psnr(a, b) for a, b in zip(after, before, strict=True)) > 38
+        assert sum(chunk.num_samples for chunk in heard) == round(SECONDS * RATE)
+
+    @pytest.mark.parametrize("size", [(97, 65), (96, 33), (17, 16)])
+    def test_odd_sizes(self, make: Any, watch: Any, size: tuple[int, int]) -> None:
+        source = make(size, codec="ffv1", muxer="matroska", sound=None)
+        for kind in ("mp4", "mkv", "y4m"):
+            shown, _, media = watch(decoded(encoded(source, crf=8)[0], kind)[0])
+            assert ((media.width, media.height), len(shown)) == (size, 40)
+            source.seek(0)
+
+    def test_one_picture(self, make: Any) -> None:
+        source = make(times=[0], sound=None)
+        data, report = encoded(source)
+        assert (report.frames, mediacodec.info(data).streams[0].num_frames) == (1, 1)
+        assert times_of(decoded(data)[0]) == [0]
+
+    def test_a_variable_frame_rate(self, make: Any) -> None:
+        times = [0, 33, 100, 133, 400, 440, 441, 900, 1500]
+        for muxer, out in (("mp4", "mp4"), ("matroska", "mkv")):
+            data, _ = encoded(make(times=times, muxer=muxer))
+            found = times_of(decoded(data, out)[0])
+            assert found == pytest.approx([t / 1000 for t in times], abs=1e-3)
+
+    def test_portrait(self, make: Any, watch: Any) -> None:
+        data, report = encoded(make(rotation=90))
+        assert any("turned by 90 degrees" in note for note in report.notes)
+        _, _, media = watch(decoded(data)[0])
+        assert (media.width, media.height) == (HEIGHT, WIDTH)
+
+    def test_one_kind_alone(self, make: Any, coded: bytes) -> None:
+        silent, _ = encoded(make(sound=None))
+        assert [s.kind for s in mediacodec.info(silent).streams] == ["video"]
+        assert len(times_of(decoded(silent)[0])) == 40
+        for options, kinds in (({"audio": False}, ["video"]), ({"video": False}, ["audio"])):
+            part, _ = encoded(make(), **options)
+            assert [s.kind for s in mediacodec.info(part).streams] == kinds
+            film, report = decoded(coded, **options)
+            with av.open(film) as container:
+                assert [s.type for s in container.streams] == kinds
+            assert (report.frames is None) == ("video" not in kinds)
+
+
+class TestSync:
+    def shifted(self, make: Any, ticks: int) -> BytesIO:
+        """The clip in Matroska, its sound (positive) or its pictures (negative) later by milliseconds."""
+        source, target = make(muxer="matroska", sound="pcm_s16le", options={"bf": "0"}), BytesIO()
+        with av.open(source) as reader, av.open(target, "w", format="matroska") as writer:
+            streams = {s.index: writer.add_stream_from_template(s) for s in reader.streams}
+            for packet in reader.demux():
+                if not packet.size:
+                    continue
+                if (packet.stream.type == "audio") == (ticks > 0):
+                    packet.pts = packet.dts = packet.pts + abs(ticks)
+                packet.stream = streams[packet.stream.index]
+                writer.mux(packet)
+        target.seek(0)
+        return target
+
+    def test_sound_that_begins_late_has_silence_in_front(self, make: Any, lag: Any) -> None:
+        plain_sound = mediacodec.decode(encoded(make(muxer="matroska", sound="pcm_s16le"))[0]).samples
+        data, report = encoded(self.shifted(make, 500))
+        assert any("0.50 s after the pictures" in note for note in report.notes)
+        late = mediacodec.decode(data).samples
+        assert late.shape[1] == pytest.approx(plain_sound.shape[1] + 8000, abs=32)
+        assert lag(plain_sound, late) == pytest.approx(8000, abs=32)
+        assert mediacodec.info(data).streams[0].num_frames == 40
+        film, _ = decoded(data)
+        assert times_of(film)[0] == 0
+        assert lag(plain_sound, sound_of(film)) == pytest.approx(8000, abs=64)
+
+    def test_pictures_that_begin_late_stay_late(self, make: Any) -> None:
+        data, report = encoded(self.shifted(make, -500))
+        assert not any("silence" in note for note in report.notes)
+        with FileReader(data) as file:
+            assert next(file.video.frames()).pts_seconds == 0.5
+        for kind in ("mp4", "mkv"):
+            film, _ = decoded(data, kind)
+            assert times_of(film)[0] == pytest.approx(0.5, abs=1e-3)
+            film.seek(0)
+            with av.open(film) as container:
+                assert next(container.decode(audio=0)).pts == 0
+
+    def test_at_the_end(self, pictures: Any, film: Any, speech: Any) -> None:
+        """A flash and a burst of sound near the end of 20 s at 23.976 pictures a second."""
+        tick = Fraction(1001, 24_000)
+        frames = pictures(480, 32, 32, time_base=tick)
+        flash = 470
+        frames[flash].y[:] = 235
+        samples = 0.05 * speech(20.02, RATE)
+        click = round(flash * tick * RATE)
+        samples[:, click : click + 400] += 0.9 * np.sin(np.arange(400) * 0.9)
+        source = BytesIO()
+        film(source, frames, muxer="mp4", rate=1 / tick, sound=(samples, RATE, "aac"), options={"preset": "ultrafast"})
+        source.seek(0)
+        found, _ = decoded(encoded(source, crf=40)[0])
+        with av.open(found) as container:
+            shown = [
+                (float(f.pts * f.time_base), f.to_ndarray(format="gray").mean()) for f in container.decode(video=0)
+            ]
+        assert len(shown) == 480
+        seen = max(shown, key=lambda item: item[1])[0]
+        heard = float(np.argmax(np.abs(sound_of(found)[0]))) / RATE
+        assert seen == pytest.approx(float(flash * tick), abs=1e-3)
+        assert abs(heard - seen) < 0.02
+
+
+class TestStretches:
+    def test_of_the_source(self, make: Any) -> None:
+        data, report = encoded(make(), start=0.5, duration=0.8)
+        video, audio = mediacodec.info(data).streams
+        assert (video.num_frames, report.seconds) == (20, pytest.approx(0.8, abs=0.041))
+        assert audio.duration == pytest.approx(0.8, abs=1e-3)
+
+    @pytest.mark.parametrize("start", [0.2, 0.21, 0.8])
+    def test_of_the_file(self, coded: bytes, start: float) -> None:
+        film, report = decoded(coded, start=start, duration=0.4)
+        first = -(-round(start * 1000) // 40) * 0.04 - start
+        found = times_of(film)
+        assert found == pytest.approx([first + 0.04 * i for i in range(10)], abs=1e-3)
+        assert report.frames == 10
+        assert sound_of(film).shape[1] == pytest.approx(0.4 * RATE, abs=32)
+
+    def test_keyframes_only(self, coded: bytes) -> None:
+        film, report = decoded(coded, keyframes_only=True)
+        assert times_of(film) == pytest.approx([0, 0.4, 0.8, 1.2], abs=1e-3)
+        assert report.frames == 4
+
+
+class TestOutputs:
+    def test_formats_take_what_they_hold(self, coded: bytes) -> None:
+        _, report = decoded(coded, "wav")
+        assert report.notes == ["wav holds no pictures: they are left out"]
+        y4m, report = decoded(coded, "y4m")
+        assert report.notes == ["y4m holds no sound: it is left out"]
+        assert y4m.getvalue().count(b"FRAME\n") == 40
+        planes, _ = decoded(coded, "rawvideo")
+        assert len(planes.getvalue()) == 40 * WIDTH * HEIGHT * 3 // 2
+
+    def test_ffv1_is_lossless(self, coded: bytes, watch: Any) -> None:
+        shown, _, _ = watch(decoded(coded, "mkv", video_codec="ffv1")[0])
+        with FileReader(coded) as file:
+            for a, b in zip(shown, file.video.frames(), strict=True):
+                assert np.array_equal(a.y, b.y)
+                assert np.array_equal(a.u, b.u)
+
+    def test_numbered_pictures(self, coded: bytes, tmp_path: Path) -> None:
+        report = decode_file(coded, tmp_path / "f%03d.png", DecodeOptions(duration=0.2))
+        assert sorted(p.name for p in tmp_path.iterdir()) == [f"f{i:03d}.png" for i in range(1, 6)]
+        assert report.frames == 5
+        data, report = encoded(tmp_path / "f%03d.png", crf=0)
+        assert (report.frames, mediacodec.info(data).streams[0].frame_rate) == (5, 25)
+
+    @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.y4m", "a.wav"])
+    def test_stopped_by_its_progress(self, coded: bytes, tmp_path: Path, name: str) -> None:
+        def stop(progress: Progress) -> None:
+            if progress.seconds_done > 0.5:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            decode_file(coded, tmp_path / name, progress=stop)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_pipes_at_both_ends(self, coded: bytes, pipe: Any, watch: Any) -> None:
+        source = decoded(coded, "y4m")[0].getvalue()
+        target = pipe()
+        encode_file(pipe(source), target, EncodeOptions(crf=0))
+        out = pipe()
+        decode_file(pipe(bytes(target.written)), out, DecodeOptions(format="y4m"))
+        shown, _, _ = watch(BytesIO(bytes(out.written)))
+        assert len(shown) == 40
+        film = pipe()
+        decode_file(pipe(coded), film, DecodeOptions(format="mkv"))
+        shown, heard, _ = watch(BytesIO(bytes(film.written)))
+        assert (len(shown), bool(heard)) == (40, True)
+
+    @pytest.mark.parametrize(("kind", "options", "words"), [
+        ("wav", {"keyframes_only": True}, "keyframes only"), ("wav", {"video_codec": "ffv1"}, "ffv1"),
+        ("wav", {"audio": False}, "-an"), ("y4m", {"video": False}, "-vn"), ("y4m", {"channels": 2}, "no sound"),
+        ("mp4", {"video_codec": "ffv1"}, "mkv"), ("y4m", {"video_codec": "h264"}, "no choice"),
+    ])  # fmt: skip
+    def test_what_makes_no_sense(self, coded: bytes, kind: str, options: dict[str, Any], words: str) -> None:
+        with pytest.raises(UsageError, match=words):
+            decoded(coded, kind, **options)
+
+    def test_what_is_not_there(self, make: Any) -> None:
+        silent, _ = encoded(make(sound=None))
+        with pytest.raises(InputError, match="no sound"):
+            decoded(silent, "wav")
+        for options, words in (({"bit_rate": 3000.0}, "no sound"), ({"codec": "copy", "bit_rate": 3000.0}, "no sound")):
+            with pytest.raises(UsageError, match=words):
+                encoded(make(sound=None), **options)
+        with pytest.raises(UsageError, match="crf and gop"):
+            encoded(make(), crf=20, gop=4, video=False)
+
+
+class TestCopies:
+    @pytest.mark.parametrize(("muxer", "codec", "out"), [
+        ("mp4", "aac", "mp4"), ("mp4", "aac", "mkv"), ("matroska", "libopus", "mkv"), ("matroska", "flac", "mkv"),
+        ("mp4", "libmp3lame", "mp4"), ("matroska", "pcm_s16le", "mkv"),
+    ])  # fmt: skip
+    def test_packets_are_kept_to_the_bit(self, make: Any, lag: Any, muxer: str, codec: str, out: str) -> None:
+        source = make(muxer=muxer, sound=codec)
+        data, report = encoded(source, codec="copy", crf=40)
+        assert report.notes == []
+        stream = mediacodec.info(data).streams[1]
+        assert (stream.codec, stream.header.coder) == ("copy", 2)
+        film, _ = decoded(data, out)
+        assert packets_of(film) == packets_of(source)
+        before, after = sound_of(source), sound_of(film)
+        assert 0 <= after.shape[1] - before.shape[1] + 32 < 1300, "padding at the end may come along"
+        assert abs(lag(before, after)) <= 16  # Matroska counts milliseconds
+        wav, _ = decoded(data, "wav")
+        played = sound_of(wav)
+        assert lag(before, played) == 0
+        size = min(before.shape[1], played.shape[1])
+        assert abs(before.shape[1] - played.shape[1]) <= 1024
+        assert np.abs(before[:, 2048 : size - 2048] - played[:, 2048 : size - 2048]).max() < 2e-3
+
+    def test_a_stretch_of_copied_sound(self, make: Any, lag: Any) -> None:
+        data, _ = encoded(make(), codec="copy")
+        whole = sound_of(decoded(data, "wav")[0])
+        part = sound_of(decoded(data, "wav", start=0.7, duration=0.5)[0])
+        assert part.shape[1] == 8000
+        assert np.abs(part - whole[:, 11_200:19_200]).max() < 1e-3
+        film, _ = decoded(data, start=0.7, duration=0.5)
+        assert abs(lag(part, sound_of(film)[:, :8000])) <= 16
+        cut, _ = encoded(make(), codec="copy", start=0.7, duration=0.5)
+        heard = sound_of(decoded(cut, "wav")[0])
+        assert abs(lag(part, heard)) <= 16
+
+    def test_at_another_rate_it_is_decoded(self, make: Any) -> None:
+        data, _ = encoded(make(), codec="copy")
+        film, _ = decoded(data, sample_rate=48_000, channels=2)
+        with av.open(film) as container:
+            assert (container.streams.audio[0].rate, container.streams.audio[0].channels) == (48_000, 2)
+        with FileReader(data) as file:
+            assert isinstance(file.audio, CopyReader)
+            assert file.audio.foreign_codec == "aac"
+
+    def test_a_hole_in_copied_sound_is_silent(self, make: Any) -> None:
+        data, _ = encoded(make(), codec="copy")
+        whole = sound_of(decoded(data, "wav")[0])
+        reader, cut = Reader(BytesIO(data)), None
+        while (chunk := reader._next_chunk()) is not None:
+            if chunk.head.type == DATA and chunk.head.stream_id == 1 and chunk.head.pts > 0 and cut is None:
+                cut = chunk
+        assert cut is not None
+        wav, report = decoded(data[: cut.offset] + data[cut.offset + cut.head.total :], "wav")
+        assert len(report.gaps) == 1
+        found = sound_of(wav)
+        assert found.shape == whole.shape
+        begin, end = cut.head.pts - 1024, cut.head.end - 1024
+        assert not found[:, begin + 1024 : end].any()
+        good = np.r_[0:begin, end + 2048 : whole.shape[1]]
+        assert np.abs(found - whole)[:, good].max() < 1e-3
