@@ -16,11 +16,11 @@ from fractions import Fraction
 import numpy as np
 
 from mediacodec import Decoder, manifest
-from mediacodec.codecs.fitting.encoder import FitOptions
 from mediacodec.codecs.inr.graph import _shared as shared_sessions
 from mediacodec.codecs.inr.network import ARCHITECTURES, Network
 from mediacodec.codecs.inr.packet import CodedGroup, coded_bits, network_bits, pack_group, pack_picture
 from mediacodec.codecs.inr.tensors import InrTables, best_coding, parts_of
+from mediacodec.codecs.options import VideoFormat
 from mediacodec.codecs.overfit.latents import Grids
 from mediacodec.codecs.overfit.packet import Picture, PictureCoder
 from mediacodec.codecs.overfit.settings import UNIT, Geometry, OverfitModel
@@ -43,8 +43,8 @@ FULL = {
 
 def header_of(name: str, width: int, height: int) -> StreamHeader:
     fourcc, block = MODELS[name]
-    options = FitOptions(width=width, height=height, frame_rate=RATE, time_base=1 / RATE, block=block)
-    return make_header(manifest.find_by_name(name), fourcc, options, colour=(2, 2, 2, 0), stream_id=0)
+    video = VideoFormat(width=width, height=height, frame_rate=RATE)
+    return make_header(manifest.find_by_name(name), fourcc, video, block=block)
 
 
 def milliseconds(job: Callable[[], object], clock: Clock) -> float:

@@ -21,9 +21,10 @@ import numpy as np
 import soundfile
 import torch
 from oracles import PUBLISHED
+from support.coding import audio_decoder, audio_encoder
 
+from mediacodec.audio_coding.codebook_settings import CodebookSettings
 from mediacodec.codecs.registry import CODECS
-from mediacodec.codecs.rvq.settings import RvqSettings
 from mediacodec.manifest import Manifest
 from mediacodec.media import resample_audio
 from mediacodec_models.importers import import_model
@@ -53,22 +54,22 @@ def times_real(seconds: float, job: Callable[[], object]) -> float:
 
 
 def coded(model: Manifest, samples: np.ndarray) -> tuple[Any, list[Any]]:
-    encoder: Any = CODECS[model.family].encoder(model)
+    encoder = audio_encoder(model)
     return encoder.header, encoder.push(samples) + encoder.flush()
 
 
 def decoded(model: Manifest, header: Any, packets: list[Any]) -> np.ndarray:
-    decoder: Any = CODECS[model.family].decoder(model, header)
+    decoder = audio_decoder(model, header)
     chunks = [*map(decoder.push, packets), decoder.flush()]
     return np.concatenate([chunk.samples for chunk in chunks], axis=1)
 
 
 def live(model: Manifest, samples: np.ndarray, codebooks: int) -> str:
     """Percentiles of single steps with so many codebooks."""
-    size, family = model.settings["frame_size"], CODECS[model.family]
-    bit_rate = RvqSettings(model).bit_rate(codebooks, 1, 1)
-    encoder: Any = family.encoder(model, packet_duration=size / model.settings["sample_rate"], bit_rate=bit_rate)
-    decoder: Any = family.decoder(model, encoder.header)
+    size = model.settings["frame_size"]
+    bit_rate = CodebookSettings(model).bit_rate(codebooks, 1, 1)
+    encoder = audio_encoder(model, packet_duration=size / model.settings["sample_rate"], bit_rate=bit_rate)
+    decoder = audio_decoder(model, encoder.header)
     steps: dict[str, list[float]] = {"encode": [], "decode": []}
     for start in range(0, samples.shape[1] - size, size):
         began = time.process_time()
@@ -118,7 +119,7 @@ def measure(name: str, seconds: float, folder: Path) -> None:
     for what, speeds in (("encode", encode), ("decode", decode)):
         torchs = f" (torch {speeds[1]:.2f}x)" if len(speeds) > 1 else ""
         print(f"  {what} {speeds[0]:.2f}x{torchs} real time")
-    if model.family == "causal":
+    if model.settings.get("network") == "step":
         for codebooks in sorted({model.settings["num_codebooks"], -(-model.settings["num_codebooks"] // 4)}):
             print(f"  {live(model, samples, codebooks)}")
 

@@ -52,8 +52,8 @@ def whole_file(bit_rate: int, seconds: float = 60.0) -> str:
 
 
 def live_steps(seconds: float = 60.0) -> str:
-    encoder = mediacodec.Encoder("speech", bit_rate=6000, packet_duration=0.02)
-    decoder = mediacodec.Decoder(encoder.header)
+    encoder = mediacodec.AudioEncoder("speech", bit_rate=6000, packet_duration=0.02)
+    decoder = mediacodec.AudioDecoder(encoder.header)
     samples, encoding, decoding = speech(seconds), [], []
     for start in range(0, len(samples), 320):
         began = time.perf_counter()

@@ -18,8 +18,8 @@ source = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("speech.
 samples, rate = soundfile.read(source, dtype="float32", always_2d=True)
 speech = resample_audio(samples.mean(axis=1), rate, 16_000)
 
-encoder = mediacodec.Encoder("speech", bit_rate=6000, packet_duration=0.02)
-decoder = mediacodec.Decoder(encoder.header)  # the header is all that the other side needs to know
+encoder = mediacodec.AudioEncoder("speech", bit_rate=6000, packet_duration=0.02)
+decoder = mediacodec.AudioDecoder(encoder.header)  # the header is all that the other side needs to know
 
 random.seed(1)
 received, bits, slowest = [], 0, 0.0

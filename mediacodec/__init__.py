@@ -3,8 +3,9 @@
 >>> data = mediacodec.encode(samples, sample_rate=16000, codec="speech", bit_rate=3000)
 >>> chunk = mediacodec.decode(data)  # AudioChunk: samples [channels, n], sample_rate
 
-`open` reads and writes files as streams, `Encoder` and `Decoder` work live, packet by packet. Importing the package
-loads neither ONNX Runtime nor FFmpeg; what needs them is loaded on first use.
+`open` reads and writes files as streams, `AudioEncoder` and `AudioDecoder`, `VideoEncoder`
+and `VideoDecoder` work live, packet by packet. Importing the package loads neither ONNX Runtime nor FFmpeg; what needs
+them is loaded on first use.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mediacodec.codecs.registry import Decoder, Encoder
+    from mediacodec.codecs.options import AudioOptions, VideoOptions
+    from mediacodec.codecs.streaming import AudioDecoder, AudioEncoder, VideoDecoder, VideoEncoder, decoder_for
     from mediacodec.errors import BitstreamError, MediaCodecError
     from mediacodec.frames import AudioChunk, VideoFrame
     from mediacodec.mcx.oneshot import decode, encode
@@ -28,8 +30,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "AudioChunk": "mediacodec.frames",
     "BitstreamError": "mediacodec.errors",
-    "Decoder": "mediacodec.codecs.registry",
-    "Encoder": "mediacodec.codecs.registry",
+    "AudioDecoder": "mediacodec.codecs.streaming",
+    "AudioEncoder": "mediacodec.codecs.streaming",
+    "AudioOptions": "mediacodec.codecs.options",
+    "VideoDecoder": "mediacodec.codecs.streaming",
+    "VideoEncoder": "mediacodec.codecs.streaming",
+    "VideoOptions": "mediacodec.codecs.options",
+    "decoder_for": "mediacodec.codecs.streaming",
     "FileInfo": "mediacodec.mcx.probe",
     "FileReader": "mediacodec.mcx.reader",
     "FileWriter": "mediacodec.mcx.writer",
@@ -46,9 +53,10 @@ _HOMES = {
 
 __all__ = [
     "AudioChunk",
+    "AudioDecoder",
+    "AudioEncoder",
+    "AudioOptions",
     "BitstreamError",
-    "Decoder",
-    "Encoder",
     "FileInfo",
     "FileReader",
     "FileWriter",
@@ -56,9 +64,13 @@ __all__ = [
     "Packet",
     "StreamHeader",
     "StreamInfo",
+    "VideoDecoder",
+    "VideoEncoder",
     "VideoFrame",
+    "VideoOptions",
     "__version__",
     "decode",
+    "decoder_for",
     "encode",
     "info",
     "open",

@@ -66,8 +66,8 @@ samples = 0.3 * np.sin(2 * np.pi * 140 * t * (1 + 0.1 * np.sin(5 * t))) * np.abs
 data = mediacodec.encode(samples, sample_rate=16_000, bit_rate=3000)
 chunk = mediacodec.decode(data)
 assert chunk.samples.shape == (1, 20_000)
-encoder = mediacodec.Encoder(packet_duration=0.02)
-decoder = mediacodec.Decoder(encoder.header)
+encoder = mediacodec.AudioEncoder(packet_duration=0.02)
+decoder = mediacodec.AudioDecoder(encoder.header)
 for packet in encoder.push(samples[:3200].astype(np.float32)) + encoder.flush():
     decoder.push(packet)
 assert not BLOCKED & set(sys.modules)

@@ -26,8 +26,9 @@ def test_all_is_sorted_and_complete() -> None:
 
 def test_these_names_are_promised() -> None:
     """Removing one breaks programs: that takes a new major version and an edit here."""
-    assert {"open", "encode", "decode", "info", "Encoder", "Decoder", "Packet"} <= set(PUBLIC)
-    assert {"AudioChunk", "VideoFrame"} <= set(PUBLIC)
+    assert {"open", "encode", "decode", "info", "decoder_for", "Packet"} <= set(PUBLIC)
+    assert {"AudioChunk", "VideoFrame", "AudioOptions", "VideoOptions"} <= set(PUBLIC)
+    assert {"AudioEncoder", "AudioDecoder", "VideoEncoder", "VideoDecoder"} <= set(PUBLIC)
     assert {"MediaCodecError", "BitstreamError"} <= set(PUBLIC)
 
 

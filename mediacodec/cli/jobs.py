@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import click
 from click.core import ParameterSource
@@ -13,7 +14,8 @@ from mediacodec.cli.parsing.inputs import opened_mcx
 from mediacodec.cli.parsing.options import only_kinds, span
 from mediacodec.cli.ui.console import Console
 from mediacodec.cli.ui.monitor import Monitor
-from mediacodec.codecs.registry import CODECS
+from mediacodec.codecs.options import AudioOptions, VideoOptions, with_changes
+from mediacodec.codecs.registry import CODECS, VideoFamily
 from mediacodec.errors import UsageError
 from mediacodec.manifest import find_by_name
 from mediacodec.mcx.append import DEFAULT_CODEC, Archive
@@ -32,20 +34,35 @@ from mediacodec.transcode.mux import output_format
 from mediacodec_bitstream import FileHeader
 
 MACHINE = ("device", "threads", "models")
-CODING = ("codec", "bit_rate", "packet_duration", "entropy", "video_codec", "crf", "video_bit_rate", "gop", "preset")
+Options = TypeVar("Options", AudioOptions, VideoOptions)
+
+
+def options_of(kind: type[Options], given: Mapping[str, Any], prefix: str) -> Options:
+    """The options of an encoder that a command line gave, by the names of its parameters behind a prefix.
+
+    Args:
+        kind: AudioOptions or VideoOptions; the parameter of a field `crf` is "video_crf" where the prefix is "video_".
+        given: parameters by name; None for what was not given, so that the defaults are those of `kind`.
+        prefix: of the kind's parameters.
+
+    Raises:
+        ParameterError: a value is out of range.
+    """
+    names = [field.name for field in dataclasses.fields(kind)]
+    return with_changes(kind, None, {n: given[prefix + n] for n in names if given.get(prefix + n) is not None})
 
 
 def check_coding(given: Mapping[str, Any]) -> None:
     """Raise UsageError for options of encoding that contradict each other."""
     only_kinds(given)
-    if given["crf"] is not None and given["video_bit_rate"] is not None:
+    if given["video_crf"] is not None and given["video_bit_rate"] is not None:
         raise UsageError("-crf and -b:v exclude each other: one keeps the quality, the other the rate")
-    pictures = {"-crf": "crf", "-b:v": "video_bit_rate", "-g": "gop"}
+    pictures = {"-crf": "video_crf", "-b:v": "video_bit_rate", "-g": "video_gop"}
     for option, name in pictures.items():
         if given["no_video"] and given[name] is not None:
             raise UsageError(f"{option} is for pictures, and -vn leaves them out")
-    for option, name in {"-b:a": "bit_rate", "-entropy": "entropy"}.items():
-        if given[name] is not None and (given["no_audio"] or given["codec"] == "copy"):
+    for option, name in {"-b:a": "audio_bit_rate", "-entropy": "audio_entropy"}.items():
+        if given[name] is not None and (given["no_audio"] or given["audio_codec"] == "copy"):
             why = "-an leaves it out" if given["no_audio"] else "-c:a copy keeps it as it is"
             raise UsageError(f"{option} is for sound that is encoded, and {why}")
 
@@ -71,10 +88,9 @@ def encoded(console: Console, source: str, target: str, given: Mapping[str, Any]
     settings = EncodeOptions(
         start=start,
         duration=duration,
-        audio=not given["no_audio"],
-        video=not given["no_video"],
-        scene_cut=given["scene_threshold"] != 0,
-        **{name: given[name] for name in (*CODING, *MACHINE)},
+        audio=None if given["no_audio"] else options_of(AudioOptions, given, "audio_"),
+        video=None if given["no_video"] else options_of(VideoOptions, given, "video_"),
+        **{name: given[name] for name in ("audio_codec", "video_codec", *MACHINE)},
     )
     with (
         Archive(target) if given.get("append") else contextlib.nullcontext() as archive,
@@ -108,7 +124,7 @@ def _checkpoint(console: Console, given: Mapping[str, Any], target: str, *, name
     """
     resume, codec = given.get("resume", False), given["video_codec"]
     family = CODECS.get(find_by_name(codec, given["models"]).family)
-    fits = family is not None and family.fits and not given["no_video"]
+    fits = isinstance(family, VideoFamily) and family.fits and not given["no_video"]
     if not fits or not named:
         if resume:
             why = f"encoding with {codec!r} is not fitting" if named else f"{target!r} is no file that stays"

@@ -1,4 +1,4 @@
-"""What every codec offers, whatever its family.
+"""What every codec family implements. `mediacodec.codecs.streaming` has the classes that people use.
 
 Audio encoders take samples at the codec's own rate and channels (`mediacodec.media.Converter` gets them there) in
 pieces of any size, and return the same packets whatever the pieces were; video encoders take pictures one at a time.
@@ -23,12 +23,8 @@ Samples = NDArray[np.float32]
 Codes = NDArray[np.uint16]
 
 
-class AudioEncoder(Protocol):
-    """Samples to packets.
-
-    Options of every encoder: `bit_rate` in bits a second (the codec's highest rate that does not exceed it is taken),
-    `packet_duration` in seconds (1.0 for files, 0.02 to 0.1 live), `stream_id`, `device`, `threads`.
-    """
+class AudioEncoderBackend(Protocol):
+    """Samples to packets; opened with a model, `AudioOptions`, a `Runtime` and the id of its stream."""
 
     @property
     def header(self) -> StreamHeader: ...
@@ -47,7 +43,7 @@ class AudioEncoder(Protocol):
         ...
 
 
-class AudioDecoder(Protocol):
+class AudioDecoderBackend(Protocol):
     """Packets to samples."""
 
     @property
@@ -76,7 +72,7 @@ class AudioDecoder(Protocol):
         ...
 
 
-class VideoEncoder(Protocol):
+class VideoEncoderBackend(Protocol):
     """Pictures to packets.
 
     Options of every encoder: `width` and `height` in pixels, `frame_rate` (nominal, a Fraction), `time_base` (seconds
@@ -103,7 +99,7 @@ class VideoEncoder(Protocol):
         ...
 
 
-class VideoDecoder(Protocol):
+class VideoDecoderBackend(Protocol):
     """Packets to pictures."""
 
     @property
@@ -123,8 +119,8 @@ class VideoDecoder(Protocol):
 
 @runtime_checkable
 class RandomAccessDecoder(Protocol):
-    """A VideoDecoder that knows by itself what each packet needs: pictures can be passed over at less cost than making
-    them, and after a loss it decodes what is whole and conceals the rest until a keyframe.
+    """A VideoDecoderBackend that knows by itself what each packet needs: frames can be passed over at less cost than
+    making them, and after a loss it decodes what is whole and conceals the rest until a keyframe.
 
     Attributes:
         concealed: pictures concealed so far.

@@ -1,105 +1,175 @@
-"""Codec families: one a file, CODECS the only table of them.
+"""CODECS, the only table of codec families.
 
-A family is a kind of codec; a model is one trained instance of it. `speech` is a model of the family `rvq`.
+A family is a kind of codec; a model is one trained instance of it: `speech-1` is a model of the family `rvq`. What a
+family must offer is said by the protocols of `mediacodec.codecs.base`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Final, Protocol
 
 from mediacodec import manifest
-from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader, Codes, CodeWriter, VideoDecoder, VideoEncoder
-from mediacodec.codecs.conditional import decoder as live_decoder
-from mediacodec.codecs.conditional import encoder as live
-from mediacodec.codecs.inr import decoder as inr_decoder
-from mediacodec.codecs.inr import encoder as inr
-from mediacodec.codecs.overfit import decoder as overfit_decoder
-from mediacodec.codecs.overfit import encoder as overfit
-from mediacodec.codecs.rvq import causal, window
-from mediacodec.codecs.rvq import decoder as rvq_decoder
-from mediacodec.codecs.rvq import encoder as rvq
+from mediacodec.codecs.base import (
+    AudioDecoderBackend,
+    AudioEncoderBackend,
+    CodeReader,
+    Codes,
+    CodeWriter,
+    VideoDecoderBackend,
+    VideoEncoderBackend,
+)
+from mediacodec.codecs.conditional.decoder import LiveDecoder
+from mediacodec.codecs.conditional.encoder import LiveEncoder
+from mediacodec.codecs.conditional.settings import FOURCC as CONDITIONAL
+from mediacodec.codecs.inr.decoder import InrDecoder
+from mediacodec.codecs.inr.encoder import FOURCC as INR
+from mediacodec.codecs.inr.encoder import InrEncoder
+from mediacodec.codecs.options import AudioOptions, Runtime, VideoFormat, VideoOptions
+from mediacodec.codecs.overfit.decoder import OverfitDecoder
+from mediacodec.codecs.overfit.encoder import OverfitEncoder
+from mediacodec.codecs.overfit.settings import FOURCC as OVERFIT
+from mediacodec.codecs.rvq.decoder import open_decoder as open_rvq_decoder
+from mediacodec.codecs.rvq.encoder import RvqEncoder
 from mediacodec.codecs.rvq.packet import RvqCodeReader, RvqCodeWriter
-from mediacodec.codecs.segment import encoder as segment
+from mediacodec.codecs.rvq.settings import FOURCC as RVQ
+from mediacodec.codecs.segment.decoder import SegmentDecoder
+from mediacodec.codecs.segment.encoder import SegmentEncoder
 from mediacodec.codecs.segment.packet import SegmentCodeReader
+from mediacodec.codecs.segment.settings import FOURCC as SEGMENT
 from mediacodec.errors import ModelError, UnsupportedFeatureError
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import StreamHeader
 
 
-@dataclass(frozen=True)
-class Family:
-    """What the rest of the program needs to know of a codec family. `fourcc` is written into files: a constant.
+class OpenAudioEncoder(Protocol):
+    def __call__(
+        self, model: Manifest, options: AudioOptions, runtime: Runtime, /, *, stream_id: int = 0
+    ) -> AudioEncoderBackend: ...
 
-    kind: what its encoder takes, and so which protocols of `mediacodec.codecs.base` it follows; code_reader,
-    code_writer: None where the integers of a packet cannot be had, or made a packet of, without running a network;
-    fits: whether encoding is fitting, so that the encoder takes a `monitor` (codecs.fitting.encoder); context:
-    whether its models may have a context model, so that the encoder takes `entropy` (mediacodec.codecs.rvq.entropy);
-    grows: whether clips can be added to its files (mediacodec.mcx.append).
+
+class OpenVideoEncoder(Protocol):
+    def __call__(
+        self, model: Manifest, video: VideoFormat, options: VideoOptions, runtime: Runtime, /, *, stream_id: int = 0
+    ) -> VideoEncoderBackend: ...
+
+
+class OpenAudioDecoder(Protocol):
+    def __call__(self, model: Manifest, header: StreamHeader, runtime: Runtime, /) -> AudioDecoderBackend: ...
+
+
+class OpenVideoDecoder(Protocol):
+    def __call__(self, model: Manifest, header: StreamHeader, runtime: Runtime, /) -> VideoDecoderBackend: ...
+
+
+class OpenCodeReader(Protocol):
+    def __call__(self, model: Manifest, header: StreamHeader, /) -> CodeReader: ...
+
+
+class OpenCodeWriter(Protocol):
+    def __call__(self, model: Manifest, codes: Codes, /) -> CodeWriter: ...
+
+
+@dataclass(frozen=True)
+class AudioFamily:
+    """A family of audio codecs.
+
+    Attributes:
+        fourcc: of its streams; it names the syntax of packets. Written into files: a constant.
+        encoder, decoder: open one.
+        code_reader, code_writer: open one; None where the integers of a packet cannot be had, or made a packet of,
+            without running a network.
+        has_context: whether its models may have a context model, so that `AudioOptions.entropy` means something.
     """
 
     fourcc: str
-    kind: Literal["audio", "video"]
-    encoder: Callable[..., AudioEncoder] | Callable[..., VideoEncoder]
-    decoder: Callable[..., AudioDecoder] | Callable[..., VideoDecoder]
-    code_reader: Callable[[Manifest, StreamHeader], CodeReader] | None = None
-    code_writer: Callable[..., CodeWriter] | None = None
-    fits: bool = False
-    context: bool = False
-    grows: bool = False
+    encoder: OpenAudioEncoder
+    decoder: OpenAudioDecoder
+    code_reader: OpenCodeReader | None = None
+    code_writer: OpenCodeWriter | None = None
+    has_context: bool = False
 
+    kind: Final = "audio"
+
+
+@dataclass(frozen=True)
+class VideoFamily:
+    """A family of video codecs.
+
+    Attributes:
+        fourcc: of its streams; it names the syntax of packets. Written into files: a constant.
+        encoder, decoder: open one.
+        fits: whether encoding is fitting networks (`codecs.fitting`): it can be watched, stopped and resumed.
+        appends: whether clips can be added to its files (`mcx.append`).
+    """
+
+    fourcc: str
+    encoder: OpenVideoEncoder
+    decoder: OpenVideoDecoder
+    fits: bool = False
+    appends: bool = False
+
+    kind: Final = "video"
+
+
+Family = AudioFamily | VideoFamily
 
 CODECS: dict[str, Family] = {
-    "rvq": Family("rvq1", "audio", rvq.RvqEncoder, rvq_decoder.RvqDecoder, RvqCodeReader, RvqCodeWriter, context=True),
-    "causal": Family("caus", "audio", causal.CausalEncoder, causal.CausalDecoder, RvqCodeReader, RvqCodeWriter),
-    "segment": Family("sgmt", "audio", segment.SegmentEncoder, segment.SegmentDecoder, SegmentCodeReader),
-    "window": Family("wndw", "audio", window.WindowEncoder, window.WindowDecoder, RvqCodeReader, RvqCodeWriter),
-    "live": Family("live", "video", live.LiveEncoder, live_decoder.LiveDecoder),
-    "inr": Family("inr1", "video", inr.InrEncoder, inr_decoder.InrDecoder, fits=True, grows=True),
-    "overfit": Family("ovft", "video", overfit.OverfitEncoder, overfit_decoder.OverfitDecoder, fits=True),
+    "rvq": AudioFamily(RVQ, RvqEncoder, open_rvq_decoder, RvqCodeReader, RvqCodeWriter, has_context=True),
+    "segment": AudioFamily(SEGMENT, SegmentEncoder, SegmentDecoder, SegmentCodeReader),
+    "live": VideoFamily(CONDITIONAL, LiveEncoder, LiveDecoder),
+    "inr": VideoFamily(INR, InrEncoder, InrDecoder, fits=True, appends=True),
+    "overfit": VideoFamily(OVERFIT, OverfitEncoder, OverfitDecoder, fits=True),
 }
 
 
-def Encoder(codec: str = "speech", *, models: Path | None = None, **options: Any) -> Any:  # noqa: N802
-    """A live encoder of the model named `codec`, an AudioEncoder or a VideoEncoder of `mediacodec.codecs.base`.
-
-    Which of the two, only the model tells, so type checkers take it as you annotate it. `options` as said there; a
-    frame_rate or time_base may also be a whole number.
-
-    Raises ModelNotFoundError, ParameterError on an option out of range, DeviceError.
-
-    >>> encoder = Encoder("speech", bit_rate=3000, packet_duration=0.02)
-    >>> encoder.header.codec
-    'rvq1'
-    """
-    model = manifest.find_by_name(codec, models)
+def family_of_model(model: Manifest) -> Family:
+    """The family of a model. Raises ModelError where this version does not know it."""
     if model.family not in CODECS:
         raise ModelError(f"model {model.name} is of family {model.family!r}, which this version does not know")
-    for name in ("frame_rate", "time_base"):
-        if isinstance(options.get(name), int):
-            options[name] = Fraction(options[name])
-    return CODECS[model.family].encoder(model, **options)
+    return CODECS[model.family]
 
 
-def Decoder(header: StreamHeader, *, models: Path | None = None, **options: Any) -> Any:  # noqa: N802
-    """A decoder for the packets of the stream that `header` describes: an AudioDecoder or a VideoDecoder, by its kind.
+def family_of(header: StreamHeader) -> Family:
+    """The family of a stream. Raises UnsupportedFeatureError where this version does not know it."""
+    for family in CODECS.values():
+        if family.fourcc == header.codec:
+            return family
+    known = ", ".join(family.fourcc for family in CODECS.values())
+    raise UnsupportedFeatureError(f"stream {header.stream_id} uses codec {header.codec!r}; this version knows {known}")
 
-    Raises UnsupportedFeatureError on a codec this version does not know, ModelNotFoundError or ModelMismatchError
-    where the model of the stream is not here.
-    """
+
+def audio_family_of(header: StreamHeader) -> AudioFamily:
+    """As `family_of`, of a stream of audio."""
     family = family_of(header)
-    return family.decoder(model_of(header, models), header, **options)
+    if not isinstance(family, AudioFamily):
+        raise UnsupportedFeatureError(f"stream {header.stream_id}: codec {header.codec!r} is one for video, not audio")
+    return family
+
+
+def video_family_of(header: StreamHeader) -> VideoFamily:
+    """As `family_of`, of a stream of video."""
+    family = family_of(header)
+    if not isinstance(family, VideoFamily):
+        raise UnsupportedFeatureError(f"stream {header.stream_id}: codec {header.codec!r} is one for audio, not video")
+    return family
+
+
+def model_of(header: StreamHeader, models: Path | None = None) -> Manifest:
+    """The installed model that a stream names by hash."""
+    name = header.fields.get("model_name")
+    return manifest.find_by_hash(header.model_hash, header.tables_hash, str(name) if name else None, models)
 
 
 def code_reader(header: StreamHeader, *, models: Path | None = None) -> CodeReader:
     """A reader of the integer codes in the packets of a stream; runs no network.
 
-    Raises what `Decoder` raises, and UnsupportedFeatureError on a codec whose codes cannot be read so.
+    Raises:
+        UnsupportedFeatureError: the codec is not known, or its codes cannot be read without a network.
+        ModelNotFoundError, ModelMismatchError: the model of the stream is not here.
     """
-    reader = family_of(header).code_reader
+    reader = audio_family_of(header).code_reader
     if reader is None:
         raise UnsupportedFeatureError(f"stream {header.stream_id}: codes of {header.codec!r} need its networks")
     return reader(model_of(header, models), header)
@@ -108,23 +178,11 @@ def code_reader(header: StreamHeader, *, models: Path | None = None) -> CodeRead
 def code_writer(model: Manifest, codes: Codes) -> CodeWriter:
     """A writer of packets for integer codes [codebooks, frames] of a model; runs no network.
 
-    Raises ParameterError where the model has no such codes, UnsupportedFeatureError where its packets hold more.
+    Raises:
+        ParameterError: the model has no such codes.
+        UnsupportedFeatureError: packets of the model hold more than codes.
     """
     family = CODECS.get(model.family)
-    if family is None or family.code_writer is None:
+    if not isinstance(family, AudioFamily) or family.code_writer is None:
         raise UnsupportedFeatureError(f"model {model.name}: codes alone are not all that family {model.family!r} sends")
-    return family.code_writer(model, family.fourcc, codes)
-
-
-def family_of(header: StreamHeader) -> Family:
-    for family in CODECS.values():
-        if family.fourcc == header.codec:
-            return family
-    known = ", ".join(family.fourcc for family in CODECS.values())
-    raise UnsupportedFeatureError(f"stream {header.stream_id} uses codec {header.codec!r}; this version knows {known}")
-
-
-def model_of(header: StreamHeader, models: Path | None = None) -> Manifest:
-    """The installed model that a stream names by hash."""
-    name = header.fields.get("model_name")
-    return manifest.find_by_hash(header.model_hash, header.tables_hash, str(name) if name else None, models)
+    return family.code_writer(model, codes)

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from mediacodec import manifest
 from mediacodec.codecs.fitting.encoder import FittingEncoder
-from mediacodec.codecs.registry import family_of, model_of
+from mediacodec.codecs.options import Runtime, VideoFormat, VideoOptions
+from mediacodec.codecs.registry import model_of, video_family_of
 from mediacodec.errors import (
     BitstreamError,
     CorruptError,
@@ -29,7 +30,7 @@ from mediacodec.errors import (
     ParameterTypeError,
     UsageError,
 )
-from mediacodec.frames import Colour, VideoFrame
+from mediacodec.frames import VideoFrame
 from mediacodec.mcx.probe import open_path
 from mediacodec.mcx.resume import partial_name
 from mediacodec.mcx.streams import VideoWriter
@@ -100,7 +101,7 @@ class Archive:
             raise UsageError(f"'{self.path}' holds sound: only files of pictures without sound can grow")
         if len(streams) != 1 or streams[0].stream_id or not isinstance(streams[0].parameters, VideoParameters):
             raise UsageError(f"'{self.path}' is not one stream of pictures: only such files can grow")
-        if not family_of(streams[0]).grows:
+        if not video_family_of(streams[0]).appends:
             raise UsageError(f"'{self.path}' holds pictures of codec {streams[0].codec!r}, whose files cannot grow")
         return streams[0]
 
@@ -133,15 +134,13 @@ class Archive:
     def add_clip(
         self,
         codec: str,
+        video: VideoFormat,
+        options: VideoOptions,
+        runtime: Runtime,
         *,
-        width: int,
-        height: int,
-        frame_rate: Fraction,
-        colour: Colour,
         models: Path | None = None,
-        **options: Any,
     ) -> ClipWriter:
-        """The file's stream, to be continued by a clip; options: of the encoder.
+        """The file's stream, to be continued by a clip.
 
         codec: the name of the file's model, or the default one, which stands for it. Raises ParameterError where the
         clip does not fit the file, CorruptError where that is damaged, ModelNotFoundError, ModelMismatchError.
@@ -150,23 +149,23 @@ class Archive:
         assert isinstance(parameters, VideoParameters)
         if codec != DEFAULT_CODEC and manifest.find_by_name(codec, models).name != model.name:
             raise ParameterError(f"'{self.path}' was made with {model.name!r}, and grows with nothing else")
-        if (width, height) != (parameters.width, parameters.height):
-            size = f"{parameters.width} x {parameters.height}"
-            raise ParameterError(f"the pictures of '{self.path}' are {size}, not {width} x {height}; scale them first")
-        if not all(a == b or UNKNOWN in (a, b) for a, b in zip(colour, parameters.colour, strict=True)):
-            raise ParameterError(f"the colours of '{self.path}' are {parameters.colour}, not {colour}; convert them")
-        encoder = family_of(self.stream).encoder(
-            model,
-            width=width,
-            height=height,
+        sizes = [f"{each.width} x {each.height}" for each in (parameters, video)]
+        if sizes[0] != sizes[1]:
+            raise ParameterError(f"the pictures of '{self.path}' are {sizes[0]}, not {sizes[1]}; scale them first")
+        if not all(a == b or UNKNOWN in (a, b) for a, b in zip(video.colour, parameters.colour, strict=True)):
+            found = f"{parameters.colour}, not {video.colour}"
+            raise ParameterError(f"the colours of '{self.path}' are {found}; convert them")
+        same = VideoFormat(
+            width=parameters.width,
+            height=parameters.height,
             frame_rate=parameters.frame_rate,  # packets may be no longer than the header says
             time_base=self.stream.time_base,
             colour=parameters.colour,
-            **options,
         )
+        encoder = video_family_of(self.stream).encoder(model, same, options, runtime)
         assert isinstance(encoder, FittingEncoder)
         with self._named():
-            return ClipWriter(encoder, frame_rate, self._read_by(encoder), live=self.header.live)
+            return ClipWriter(encoder, video.frame_rate, self._read_by(encoder), live=self.header.live)
 
     def _read_by(self, encoder: FittingEncoder) -> int:
         """Have an encoder read everything; the tick at which the file ends."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.codecs.base import AudioDecoder
 from mediacodec.codecs.registry import code_reader
 from mediacodec.errors import ParameterError
 from mediacodec.frames import AudioChunk
@@ -96,7 +95,7 @@ class AudioRun:
         self._rate = stream.sample_rate
         self._first = round(start * self._rate)
         self._last = None if stop is None else round(stop * self._rate)
-        self._decoder = cast("AudioDecoder", file.decoder(self.header))
+        self._decoder = file.audio_decoder(self.header)
         self._begun = False  # whether a packet was decoded
         self._end = 0  # of what a decoder that looks ahead has given
         self._fill_left = MAX_FILL * self._rate

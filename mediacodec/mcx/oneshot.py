@@ -8,6 +8,7 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
+from mediacodec.codecs.options import AudioOptions
 from mediacodec.frames import AudioChunk
 from mediacodec.mcx import reader as files
 from mediacodec.mcx.probe import Source
@@ -22,31 +23,34 @@ def encode(
     *,
     sample_rate: int,
     codec: str = "speech",
-    bit_rate: float | None = None,
-    packet_duration: float = 1.0,
-    entropy: str | None = None,
+    options: AudioOptions | None = None,
     device: str = "auto",
-    threads: int = 1,
+    threads: int | None = None,
     models: Path | None = None,
     callback: ProgressCallback | None = None,
+    **changes: object,
 ) -> bytes:
-    """Samples, [n] or [channels, n] float in -1..1 at any rate, as the bytes of an .mcx file.
+    """Samples as the bytes of an .mcx file.
 
-    They are resampled and mixed to what the codec takes. bit_rate: bits a second, the highest rate of the codec that
-    does not exceed it; None for its best. entropy: as for `FileWriter.add_stream`. callback: gets a Progress after
-    every few seconds of sound, and may raise to stop. Raises ParameterError, ParameterTypeError, ModelNotFoundError,
-    DeviceError.
+    Args:
+        samples: [n] or [channels, n], float in -1..1 at any rate; resampled and mixed to what the codec takes.
+        sample_rate: of the samples, Hz.
+        codec: name of a model.
+        options: how to encode; None for the defaults.
+        device, threads, models: as for `AudioEncoder`.
+        callback: gets a Progress after every few seconds of audio, and may raise to stop.
+        changes: options by name, in place of those of `options`: `bit_rate=3000`.
+
+    Raises:
+        ParameterError, ParameterTypeError: an argument makes no sense; the message says which.
+        ModelNotFoundError: there is no such model.
+        DeviceError: the device cannot be used.
     """
     chunk = as_chunk(samples, sample_rate)
     buffer = BytesIO()
     with FileWriter(buffer, models=models, device=device, threads=threads) as writer:
-        stream = writer.add_stream(
-            codec,
-            sample_rate=sample_rate,
-            channels=chunk.channels,
-            bit_rate=bit_rate,
-            packet_duration=packet_duration,
-            entropy=entropy,
+        stream = writer.add_audio_stream(
+            codec, options, sample_rate=sample_rate, channels=chunk.channels, **changes
         )
         began = time.perf_counter()
         for start in range(0, chunk.num_samples, BLOCK_SECONDS * sample_rate):  # any pieces give the same packets
@@ -58,7 +62,7 @@ def encode(
     return buffer.getvalue()
 
 
-def decode(data: Source, *, device: str = "auto", threads: int = 1, models: Path | None = None) -> AudioChunk:
+def decode(data: Source, *, device: str = "auto", threads: int | None = None, models: Path | None = None) -> AudioChunk:
     """The first audio stream of an .mcx file (bytes, a path, or an open file), whole, at the codec's rate.
 
     What is damaged is concealed; use `open` to learn where. Raises BitstreamError kinds, ModelNotFoundError,

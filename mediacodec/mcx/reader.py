@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, overload
 
-from mediacodec.codecs.base import AudioDecoder, VideoDecoder
-from mediacodec.codecs.registry import Decoder
+from mediacodec.codecs.base import AudioDecoderBackend, VideoDecoderBackend
+from mediacodec.codecs.options import Runtime
+from mediacodec.codecs.registry import audio_family_of, model_of, video_family_of
 from mediacodec.errors import InputError, ParameterError
 from mediacodec.frames import AudioChunk, VideoFrame
 from mediacodec.mcx.audio_reader import AudioReader
@@ -73,7 +74,13 @@ class FileReader:
     """An .mcx file being read: its streams one at a time, or several in one pass (`items`)."""
 
     def __init__(
-        self, file: Source, *, models: Path | None = None, device: str = "auto", threads: int = 1, strict: bool = False
+        self,
+        file: Source,
+        *,
+        models: Path | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+        strict: bool = False,
     ) -> None:
         self._stack = ExitStack()
         self._file = self._stack.enter_context(opened(file))
@@ -84,7 +91,7 @@ class FileReader:
             raise
         self.strict = strict
         self._passes = 0  # over the file, begun so far
-        self._options: dict[str, Any] = {"device": device, "threads": threads}
+        self._runtime = Runtime(device=device, threads=threads)
         self.models = models
         self.header: FileHeader = self.reader.header
         self.streams: tuple[StreamReader, ...] = tuple(
@@ -196,10 +203,13 @@ class FileReader:
         stream = end.streams.get(stream_id) if end else None
         return (stream.length, stream.packets) if stream else (None, None)
 
-    def decoder(self, stream: StreamHeader) -> AudioDecoder | VideoDecoder:
-        """A new decoder for a stream."""
-        made: AudioDecoder | VideoDecoder = Decoder(stream, models=self.models, **self._options)
-        return made
+    def audio_decoder(self, stream: StreamHeader) -> AudioDecoderBackend:
+        """A new decoder for a stream of audio."""
+        return audio_family_of(stream).decoder(model_of(stream, self.models), stream, self._runtime)
+
+    def video_decoder(self, stream: StreamHeader) -> VideoDecoderBackend:
+        """A new decoder for a stream of video."""
+        return video_family_of(stream).decoder(model_of(stream, self.models), stream, self._runtime)
 
     def close(self) -> None:
         """Close the file if it was opened here."""

@@ -79,7 +79,7 @@ class ResumableEncoder:
         return {"comment": f"{self._settings} first={self._pictures} whole={self._whole}"}
 
     def push(self, frame: VideoFrame) -> list[Packet]:
-        """See `mediacodec.codecs.base.VideoEncoder`; a picture that was coded before costs little."""
+        """See `mediacodec.codecs.base.VideoEncoderBackend`; a picture that was coded before costs little."""
         if not self._pictures and isinstance(frame, VideoFrame):
             self._pictures = _sum_of(frame)
             if self._found is not None and self._found.pictures != self._pictures:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mediacodec.codecs.base import AudioEncoder, VideoEncoder
+from mediacodec.codecs.base import AudioEncoderBackend, VideoEncoderBackend
 from mediacodec.errors import ParameterError, ParameterTypeError
 from mediacodec.frames import AudioChunk, VideoFrame
 from mediacodec_bitstream import OPAQUE, AudioParameters, Packet, StreamHeader
@@ -53,7 +53,7 @@ def as_chunk(samples: ArrayLike, sample_rate: int) -> AudioChunk:
 class AudioWriter:
     """One audio stream of a file being written."""
 
-    def __init__(self, encoder: AudioEncoder, sample_rate: int, channels: int) -> None:
+    def __init__(self, encoder: AudioEncoderBackend, sample_rate: int, channels: int) -> None:
         from mediacodec.media.convert import Converter
 
         self._encoder = encoder
@@ -133,7 +133,7 @@ class VideoWriter:
 
     begin = 0  # tick at which the pictures given here begin
 
-    def __init__(self, encoder: VideoEncoder, frame_rate: Fraction, *, live: bool = False) -> None:
+    def __init__(self, encoder: VideoEncoderBackend, frame_rate: Fraction, *, live: bool = False) -> None:
         self._encoder = encoder
         self.header: StreamHeader = encoder.header
         self._nominal = max(1, round(1 / (frame_rate * self.header.time_base)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from mediacodec.codecs.base import RandomAccessDecoder, ReferringDecoder, VideoDecoder
+from mediacodec.codecs.base import RandomAccessDecoder, ReferringDecoder
 from mediacodec.frames import VideoFrame
 from mediacodec.mcx.audio_reader import check_end, check_times
 from mediacodec.mcx.interleave import through
@@ -77,7 +77,7 @@ class VideoRun:
         tick = self.header.time_base
         self._first = -int(-_exact(start) // tick)  # rounded up: what is shown before is left out
         self._stop = None if stop is None else _exact(stop) / tick
-        self._decoder = cast("VideoDecoder", file.decoder(self.header))
+        self._decoder = file.video_decoder(self.header)
         self._random = self._decoder if isinstance(self._decoder, RandomAccessDecoder) else None
         self._refers = self._decoder if isinstance(self._decoder, ReferringDecoder) else None
         self._fetches_left = MAX_FETCHED

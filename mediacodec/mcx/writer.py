@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, cast
 
 from mediacodec import manifest
-from mediacodec.codecs.base import AudioEncoder, VideoEncoder
-from mediacodec.codecs.registry import CODECS, Encoder
+from mediacodec.codecs.base import VideoEncoderBackend
+from mediacodec.codecs.options import (
+    UNKNOWN_COLOUR,
+    AudioOptions,
+    Runtime,
+    VideoFormat,
+    VideoOptions,
+    with_changes,
+)
+from mediacodec.codecs.registry import AudioFamily, VideoFamily, family_of_model
 from mediacodec.errors import ParameterError
 from mediacodec.frames import Colour
 from mediacodec.mcx.streams import AudioWriter, CopyWriter, StreamWriter, VideoWriter, as_chunk
@@ -53,7 +62,7 @@ class FileWriter:
         live: bool = False,
         models: Path | None = None,
         device: str = "auto",
-        threads: int = 1,
+        threads: int | None = None,
         monitor: FitMonitor | None = None,
         resume: bool = False,
         checkpoint: Checkpoint | None = None,
@@ -80,7 +89,8 @@ class FileWriter:
             raise ParameterError("only a file with a name can be resumed")
         self._file = cast("BinaryIO", file if self._owned is None else self._owned)
         self._live = live if archive is None else archive.header.live
-        self._options: dict[str, Any] = {"models": models, "device": device, "threads": threads}
+        self._models = models
+        self._runtime = Runtime(device=device, threads=threads, monitor=monitor)
         self._streams: list[StreamWriter] = []
         self._writer: Writer | None = None
         self._waiting: float | None = None  # when the first packet begins that waits for its chunk to fill, in seconds
@@ -88,75 +98,89 @@ class FileWriter:
         self._closed = False
         self._failure: Exception | None = None  # of `close`
 
-    def add_stream(
+    def add_audio_stream(
         self,
         codec: str = "speech",
+        options: AudioOptions | None = None,
         *,
         sample_rate: int,
         channels: int = 1,
-        bit_rate: float | None = None,
-        packet_duration: float = 1.0,
-        entropy: str | None = None,
+        **changes: object,
     ) -> AudioWriter:
-        """A stream for sound at `sample_rate` with `channels`; it is converted to what the codec takes.
+        """A stream for audio at `sample_rate` with `channels`; it is converted to what the codec takes.
 
-        entropy: "static", or "context" for fewer bits and more time, where the codec has it; None for its default.
+        Args:
+            codec: name of a model.
+            options: how to encode; None for the defaults.
+            sample_rate: of what will be given, Hz.
+            channels: likewise.
+            changes: options by name, in place of those of `options`: `bit_rate=3000`.
 
-        Raises ModelNotFoundError, ParameterError (also where the codec is one for video), DeviceError.
+        Raises:
+            ModelNotFoundError: there is no such model.
+            ParameterError: the codec is one for video, there is no option of a name, or a value is out of range.
+            DeviceError: the device cannot be used.
         """
+        self._check_open()
         self._refuse_sound()
-        options: dict[str, Any] = {"bit_rate": bit_rate, "packet_duration": packet_duration}
-        if entropy is not None:
-            options["entropy"] = entropy
-        encoder: AudioEncoder = self._encoder(codec, "audio", **options)
+        model = manifest.find_by_name(codec, self._models)
+        family = family_of_model(model)
+        if not isinstance(family, AudioFamily):
+            raise ParameterError(f"{codec!r} is a codec for video, not for audio")
+        wanted = with_changes(AudioOptions, options, changes)
+        if wanted.entropy is not None and not family.has_context:
+            raise ParameterError(f"entropy {wanted.entropy!r}: codec {codec!r} offers no choice; leave it out")
+        encoder = family.encoder(model, wanted, self._runtime, stream_id=len(self._streams))
         return self._added(AudioWriter(encoder, sample_rate, channels))
 
     def add_video_stream(
         self,
         codec: str = "live",
+        options: VideoOptions | None = None,
         *,
         width: int,
         height: int,
         frame_rate: Fraction | int,
         time_base: Fraction | None = None,
-        colour: Colour = (2, 2, 2, 0),
-        crf: float | None = None,
-        bit_rate: float | None = None,
-        gop: int | None = None,
-        scene_cut: bool = True,
-        preset: str = "medium",
+        colour: Colour = UNKNOWN_COLOUR,
+        **changes: object,
     ) -> VideoWriter:
-        """A stream for pictures of width x height in 8-bit 4:2:0 (`VideoFrame`).
+        """A stream for frames of width x height in 8-bit 4:2:0 (`VideoFrame`).
 
         Args:
             codec: name of a model.
+            options: how to encode; None for the defaults.
             width, height: pixels.
-            frame_rate: nominal, per second; the pts of the pictures tell the true times.
-            time_base: seconds per tick; None for one picture. Ticks below a microsecond become 1/90000 s.
-            colour: of the pictures, see VideoFrame.
-            crf: 0 (best) to 63; None for the codec's default, or with a bit rate.
-            bit_rate: bits a second to be kept on average.
-            gop: pictures from keyframe to keyframe at most; None for 2 s.
-            scene_cut: whether a new scene begins with a keyframe.
-            preset: effort of the encoder: fast, medium or slow; for codecs that fit, ultrafast to veryslow.
+            frame_rate: nominal, per second; the pts of the frames tell the true times.
+            time_base: seconds per tick; None for the time of one frame. Ticks below a microsecond become 1/90000 s.
+            colour: of the frames, see `VideoFrame`.
+            changes: options by name, in place of those of `options`: `crf=30`.
 
-        Raises ModelNotFoundError, ParameterError (also where the codec is one for audio), DeviceError.
+        Raises:
+            ModelNotFoundError: there is no such model.
+            ParameterError: the codec is one for audio, there is no option of a name, or a value is out of range.
+            DeviceError: the device cannot be used.
+            MissingExtraError: the codec fits networks, and the extra `train` is not installed.
         """
-        rate = Fraction(frame_rate)
-        if rate <= 0:
-            raise ParameterError(f"frame_rate must be above 0, not {frame_rate}")
-        tick = time_base or 1 / rate
-        options: dict[str, Any] = {
-            "width": width, "height": height, "frame_rate": rate, "time_base": tick if tick >= FINEST else _FINE,
-            "colour": colour, "crf": crf, "bit_rate": bit_rate, "gop": gop, "scene_cut": scene_cut, "preset": preset,
-        }  # fmt: skip
+        self._check_open()
+        wanted = with_changes(VideoOptions, options, changes)
+        video = VideoFormat(
+            width=width, height=height, frame_rate=Fraction(frame_rate), time_base=time_base, colour=colour
+        )
+        if video.tick < FINEST:
+            video = replace(video, time_base=_FINE)
         if self._archive is not None:
-            self._check_open()
-            del options["time_base"]
-            clip = self._archive.add_clip(codec, monitor=self._monitor, **options, **self._options)
-            return self._added(clip)
-        encoder: VideoEncoder = self._encoder(codec, "video", **options)
-        return self._added(VideoWriter(encoder, rate, live=self._live))
+            return self._added(self._archive.add_clip(codec, video, wanted, self._runtime, models=self._models))
+        model = manifest.find_by_name(codec, self._models)
+        family = family_of_model(model)
+        if not isinstance(family, VideoFamily):
+            raise ParameterError(f"{codec!r} is a codec for audio, not for video")
+        if not family.fits and self._checkpoint is not None and self._checkpoint.resume:
+            raise ParameterError(f"encoding with {codec!r} is no fit: there is nothing to resume")
+        encoder = family.encoder(model, video, wanted, self._runtime, stream_id=len(self._streams))
+        if family.fits:
+            encoder = self._resumed(cast("FittingEncoder", encoder), wanted)
+        return self._added(VideoWriter(encoder, video.frame_rate, live=self._live))
 
     def add_copied_stream(self, copy: AudioCopy) -> CopyWriter:
         """A stream for the packets of another codec, which are kept as they are."""
@@ -164,30 +188,15 @@ class FileWriter:
         self._refuse_sound()
         return self._added(CopyWriter(copy, stream_id=len(self._streams), live=self._live))
 
-    def _encoder(self, codec: str, kind: Literal["audio", "video"], **options: Any) -> Any:
-        self._check_open()
-        family = CODECS.get(manifest.find_by_name(codec, self._options["models"]).family)
-        if family is not None and family.kind != kind:
-            raise ParameterError(f"{codec!r} is a codec for {family.kind}, not for {kind}")
-        if family is not None and "entropy" in options and not family.context:
-            raise ParameterError(f"entropy {options['entropy']!r}: codec {codec!r} offers no choice; leave it out")
-        if family is None or not family.fits:
-            if kind == "video" and self._checkpoint is not None and self._checkpoint.resume:
-                raise ParameterError(f"encoding with {codec!r} is no fit: there is nothing to resume")
-            return Encoder(codec, stream_id=len(self._streams), **options, **self._options)
-        options["monitor"] = self._monitor
-        encoder = Encoder(codec, stream_id=len(self._streams), **options, **self._options)
-        return self._resumed(encoder, options)
-
-    def _resumed(self, encoder: FittingEncoder, options: dict[str, Any]) -> FittingEncoder | ResumableEncoder:
+    def _resumed(self, encoder: FittingEncoder, options: VideoOptions) -> VideoEncoderBackend:
         """The first encoder that fits, its groups kept."""
         if self._checkpoint is None or self._resumable is not None:
             return encoder
         from mediacodec.mcx.resume import ResumableEncoder
 
-        names = {"-preset": "preset", "-crf": "crf", "-b:v": "bit_rate", "-g": "gop"}
-        given = {flag: options[name] for flag, name in names.items() if options[name] is not None}
-        if not options["scene_cut"]:
+        names = {"-preset": options.preset, "-crf": options.crf, "-b:v": options.bit_rate, "-g": options.gop}
+        given = {flag: value for flag, value in names.items() if value is not None}
+        if not options.scene_cut:
             given["-sc_threshold"] = 0
         settings = " ".join(f"{flag} {v if isinstance(v, str) else format(v, 'g')}" for flag, v in given.items())
         self._resumable = ResumableEncoder(encoder, self._checkpoint, settings, self._monitor)

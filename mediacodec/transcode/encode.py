@@ -106,11 +106,12 @@ def encode_file(
     options = options or EncodeOptions()
     began, seconds = time.perf_counter(), 0.0
     counted = _Counted(target)
-    copies = options.audio and options.codec == COPY
+    copies = options.audio is not None and options.audio_codec == COPY
+    live = options.audio is not None and options.audio.packet_duration < LIVE_BELOW
     with MediaSource(
         source,
-        audio="copy" if copies else options.audio,
-        video=options.video,
+        audio="copy" if copies else options.audio is not None,
+        video=options.video is not None,
         start=options.start,
         duration=options.duration,
     ) as media:
@@ -123,7 +124,7 @@ def encode_file(
             device=options.device,
             threads=options.threads,
             # short packets are for someone who listens now, and may come in late
-            live=options.packet_duration < LIVE_BELOW,
+            live=live,
             monitor=monitor,
             checkpoint=checkpoint,
             archive=archive,
@@ -156,11 +157,12 @@ def _check(options: EncodeOptions, media: MediaSource, archive: Archive | None) 
     """Raise UsageError for options that mean nothing to this source, and for sound that the archive does not take."""
     if archive is not None and (media.has_audio or media.audio_copy is not None):
         archive.refuse_sound()
-    pictures = {"crf": options.crf, "video_bit_rate": options.video_bit_rate, "gop": options.gop}
-    given = [name for name, value in pictures.items() if value is not None]
+    frames = {"crf": options.video and options.video.crf, "video bit rate": options.video and options.video.bit_rate,
+              "gop": options.video and options.video.gop}  # fmt: skip
+    given = [name for name, value in frames.items() if value is not None]
     if given and not media.has_video:
         raise UsageError(f"{' and '.join(given)} given, but there are no pictures to encode")
-    if options.bit_rate is not None and (not media.has_audio or options.codec == COPY):
+    if options.audio and options.audio.bit_rate is not None and (not media.has_audio or options.audio_codec == COPY):
         why = "the sound is copied" if media.has_audio else "there is no sound to encode"
         raise UsageError(f"a bit rate for sound is given, but {why}")
 
@@ -184,27 +186,18 @@ class _Inlet:
         if media.has_video:
             self._video = writer.add_video_stream(
                 options.video_codec,
+                options.video,
                 width=media.width,
                 height=media.height,
                 frame_rate=media.frame_rate,
                 time_base=media.time_base,
                 colour=media.colour,
-                crf=options.crf,
-                bit_rate=options.video_bit_rate,
-                gop=options.gop,
-                scene_cut=options.scene_cut,
-                preset=options.preset,
             )
         if media.audio_copy is not None:
             self._audio = writer.add_copied_stream(media.audio_copy)
         elif media.has_audio:
-            self._audio = writer.add_stream(
-                options.codec,
-                sample_rate=media.sample_rate,
-                channels=media.channels,
-                bit_rate=options.bit_rate,
-                packet_duration=options.packet_duration,
-                entropy=options.entropy,
+            self._audio = writer.add_audio_stream(
+                options.audio_codec, options.audio, sample_rate=media.sample_rate, channels=media.channels
             )
 
     def take(self, item: AudioChunk | AudioPacket | VideoFrame) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from mediacodec.codecs.options import AudioOptions, VideoOptions
 from mediacodec_bitstream import Gap
 
 
@@ -38,36 +39,44 @@ ProgressCallback = Callable[[Progress], None]
 
 @dataclass(frozen=True, kw_only=True)
 class EncodeOptions:
-    """start, duration: seconds of the source; codec, bit_rate: of the sound, "copy" to keep the source's packets,
-    bits a second, None for the codec's best; packet_duration: seconds, below 0.2 the file is a live one; entropy: as
-    for `FileWriter.add_stream`; audio, video: whether to take them where there are any; video_codec, crf,
-    video_bit_rate, gop, scene_cut, preset: as for `FileWriter.add_video_stream`; models: a folder to look for models in
-    first."""
+    """What to encode of a source, and how.
 
-    codec: str = "speech"
-    bit_rate: float | None = None
+    Attributes:
+        start, duration: seconds of the source; None for all of it.
+        audio_codec, video_codec: names of models; "copy" for audio keeps the packets of the source.
+        audio, video: options of the encoders; None leaves the kind out.
+        device: "auto", "cpu" or "cuda".
+        threads: CPU threads; None for as many as help.
+        models: a folder to look for models in first.
+    """
+
     start: float = 0.0
     duration: float | None = None
-    packet_duration: float = 1.0
-    entropy: str | None = None
-    audio: bool = True
-    video: bool = True
+    audio_codec: str = "speech"
     video_codec: str = "live"
-    crf: float | None = None
-    video_bit_rate: float | None = None
-    gop: int | None = None
-    scene_cut: bool = True
-    preset: str = "medium"
+    audio: AudioOptions | None = field(default_factory=AudioOptions)
+    video: VideoOptions | None = field(default_factory=VideoOptions)
     device: str = "auto"
-    threads: int = 1
+    threads: int | None = None
     models: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeOptions:
-    """start, duration: seconds; sample_rate, channels: of the output, None for the codec's own; format: of the
-    output, None to take it from the file's suffix; audio, video: whether to take them where the output holds them;
-    video_codec: of the output, None for its default; keyframes_only: decode no other pictures."""
+    """What to decode of an .mcx file, and into what.
+
+    Attributes:
+        start, duration: seconds of the file; None for all of it.
+        sample_rate, channels: of the output; None for the codec's own.
+        format: of the output; None to take it from the file's suffix.
+        audio, video: whether to take them where the output holds them.
+        video_codec: of the output; None for the format's default.
+        keyframes_only: decode no other frames.
+        overwrite: whether an output that exists may be replaced.
+        device: "auto", "cpu" or "cuda".
+        threads: CPU threads; None for as many as help.
+        models: a folder to look for models in first.
+    """
 
     start: float = 0.0
     duration: float | None = None
@@ -80,7 +89,7 @@ class DecodeOptions:
     keyframes_only: bool = False
     overwrite: bool = False
     device: str = "auto"
-    threads: int = 1
+    threads: int | None = None
     models: Path | None = None
 
 

@@ -1,67 +1,18 @@
-"""What the streams of all video codecs share: options of encoders, headers, and what pictures must be like."""
+"""What the streams of all video codecs share: headers, and what frames must be like."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar
 
+from mediacodec.codecs.options import VideoFormat
 from mediacodec.errors import CorruptError, ParameterError, ParameterTypeError
-from mediacodec.frames import Colour, VideoFrame
+from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import RC24, StreamHeader, VideoParameters
 
 CRC_SIZE = 2
-MAX_CRF = 63
 MAX_PIXELS = 12 << 20  # of a padded picture: a packet holds at most 2^24 symbols, of about 1.1 a pixel
-
-
-@dataclass(frozen=True, kw_only=True)
-class VideoOptions:
-    """Options of an encoder, checked. Raises ParameterError or ParameterTypeError.
-
-    crf and bit_rate are both None where the codec's default quality is wanted; gop: pictures from keyframe to keyframe
-    at most, None for the codec's default; scene_cut: whether a new scene begins with a keyframe; block: pictures are
-    padded to multiples of so many pixels.
-    """
-
-    PRESETS: ClassVar[tuple[str, ...]]
-
-    width: int
-    height: int
-    frame_rate: Fraction
-    time_base: Fraction
-    crf: float | None = None
-    bit_rate: float | None = None
-    gop: int | None = None
-    scene_cut: bool = True
-    preset: str = "medium"
-    block: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("frame_rate", "time_base"):
-            value = getattr(self, name)
-            if not isinstance(value, Fraction):
-                raise ParameterTypeError(f"{name} must be a fractions.Fraction, not {value!r}")
-            if value <= 0:
-                raise ParameterError(f"{name} must be above 0, not {value}")
-        if self.preset not in self.PRESETS:
-            raise ParameterError(f"preset must be one of {', '.join(self.PRESETS)}, not {self.preset!r}")
-        if self.crf is not None and self.bit_rate is not None:
-            raise ParameterError("crf and bit_rate exclude each other: give the one that is to be kept")
-        if self.crf is not None and not 0 <= self.crf <= MAX_CRF:  # also refuses NaN
-            raise ParameterError(f"crf must lie in 0..{MAX_CRF}, not {self.crf}")
-        if self.bit_rate is not None and not (math.isfinite(self.bit_rate) and self.bit_rate >= 1000):
-            raise ParameterError(f"bit_rate must be at least 1000 bits a second, not {self.bit_rate}")
-        if self.gop is not None and (not isinstance(self.gop, int) or self.gop < 1):
-            raise ParameterError(f"gop must be a number of pictures from 1 up, not {self.gop!r}")
-        if self.width < 1 or self.height < 1:
-            raise ParameterError(f"pictures must have pixels, not {self.width} x {self.height}")
-        right, bottom = padding(self.width, self.height, self.block)
-        if (self.width + right) * (self.height + bottom) > MAX_PIXELS:
-            raise ParameterError(f"pictures of {self.width} x {self.height} are too large: at most {MAX_PIXELS} pixels")
 
 
 def padding(width: int, height: int, block: int) -> tuple[int, int]:
@@ -78,23 +29,34 @@ def nominal_duration(frame_rate: Fraction, time_base: Fraction) -> int:
 def make_header(
     model: Manifest,
     fourcc: str,
-    options: VideoOptions,
+    video: VideoFormat,
     *,
-    colour: Colour,
-    stream_id: int,
+    block: int = 1,
+    stream_id: int = 0,
     fields: Mapping[str, int | str | bytes] | None = None,
 ) -> StreamHeader:
-    """The header of a stream; fields: what it states beside the model's name.
+    """The header of a stream.
 
-    Raises ParameterError where a value does not fit into one.
+    Args:
+        model: that its packets are of.
+        fourcc: of its family.
+        video: its frames.
+        block: frames are padded to multiples of so many pixels.
+        stream_id: in its file.
+        fields: what it states beside the model's name.
+
+    Raises:
+        ParameterError: frames are too large, or a value does not fit into a header.
     """
-    added = padding(options.width, options.height, options.block)
+    added = padding(video.width, video.height, block)
+    if (video.width + added[0]) * (video.height + added[1]) > MAX_PIXELS:
+        raise ParameterError(f"frames of {video.width} x {video.height} are too large: at most {MAX_PIXELS} pixels")
     return StreamHeader(
         stream_id,
         fourcc,
-        VideoParameters(options.width, options.height, options.frame_rate, colour, *added),
-        options.time_base,
-        packet_duration=nominal_duration(options.frame_rate, options.time_base),
+        VideoParameters(video.width, video.height, video.frame_rate, video.colour, *added),
+        video.tick,
+        packet_duration=nominal_duration(video.frame_rate, video.tick),
         coder=RC24,
         symbol_crc_size=CRC_SIZE,
         model_hash=model.weights_hash,

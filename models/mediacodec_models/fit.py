@@ -8,7 +8,7 @@ from importlib import import_module
 
 import torch
 
-from mediacodec.codecs.fitting.encoder import FitOptions, Fitter
+from mediacodec.codecs.fitting.encoder import FitTask, Fitter
 from mediacodec.errors import DeviceError, ModelError
 from mediacodec.manifest import Manifest
 
@@ -16,26 +16,26 @@ FITTERS: dict[str, str] = {
     "inr": "mediacodec_models.inr.fitter:InrFitter",
     "overfit": "mediacodec_models.overfit.stream:OverfitFitter",
 }
-"""By family `package.module:Class`, imported when it is wanted. The class takes (model, options, device)."""
+"""By family `package.module:Class`, imported when it is wanted. The class takes (model, task, device)."""
 
 
-def open_fitter(model: Manifest, options: FitOptions) -> Fitter:
+def open_fitter(model: Manifest, task: FitTask) -> Fitter:
     """A fitter for one stream. Raises DeviceError, ModelError, ParameterError."""
     if model.family not in FITTERS:
         raise ModelError(f"model {model.name}: nothing here fits a codec of family {model.family!r}")
     module, _, name = FITTERS[model.family].partition(":")
-    fitter: Fitter = getattr(import_module(module), name)(model, options, device_of(options))
+    fitter: Fitter = getattr(import_module(module), name)(model, task, device_of(task))
     return fitter
 
 
-def device_of(options: FitOptions) -> torch.device:
+def device_of(task: FitTask) -> torch.device:
     """Where to fit. Raises DeviceError where it is not there."""
-    if options.device not in ("auto", "cpu", "cuda"):
-        raise DeviceError(f"unknown device {options.device!r}; choose one of auto, cpu, cuda")
+    if task.runtime.device not in ("auto", "cpu", "cuda"):
+        raise DeviceError(f"unknown device {task.runtime.device!r}; choose one of auto, cpu, cuda")
     cuda = torch.cuda.is_available()
-    if options.device == "cuda" and not cuda:
+    if task.runtime.device == "cuda" and not cuda:
         raise DeviceError("device 'cuda' was asked for, but this torch finds none; run `mediacodec doctor`")
-    return torch.device("cuda" if cuda and options.device != "cpu" else "cpu")
+    return torch.device("cuda" if cuda and task.runtime.device != "cpu" else "cpu")
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ from pathlib import Path
 sys.path.insert(0, {str(TESTS)!r})
 from support import plain_video
 from mediacodec.cli import main
+from mediacodec.codecs.options import VideoOptions
+from mediacodec.codecs.options import VideoOptions
 with plain_video.with_family(Path(sys.argv[1])):
     sys.exit(main(sys.argv[2:]))
 """
@@ -128,16 +130,17 @@ def test_options_reach_the_encoder(run, clip, tmp_path, monkeypatch):
     given = []
     init = plain.PlainEncoder.__init__
 
-    def noted(self, model, **options):
-        init(self, model, **options)
-        given.append(options)
+    def noted(self, model, video, options, runtime, **rest):
+        init(self, model, video, options, runtime, **rest)
+        given.append((video, options, runtime))
 
     monkeypatch.setattr(plain.PlainEncoder, "__init__", noted)
     words = ["-b:v", "400k", "-preset", "slow", "-g", "7", "-sc_threshold", "0", "-threads", "2"]
     run("encode", "-i", clip, *words, tmp_path / "a.mcx").works()
-    expected = {"bit_rate": 400_000, "crf": None, "preset": "slow", "gop": 7, "scene_cut": False, "threads": 2}
-    assert {name: given[0][name] for name in expected} == expected
-    assert (given[0]["width"], given[0]["height"], given[0]["frame_rate"]) == (*SIZE, 25)
+    video, options, runtime = given[0]
+    assert options == VideoOptions(bit_rate=400_000, preset="slow", gop=7, scene_cut=False)
+    assert runtime.threads == 2
+    assert (video.width, video.height, video.frame_rate) == (*SIZE, 25)
 
 
 def test_probe(run, coded, clip, tmp_path):

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.coding import audio_decoder, audio_encoder
 
 from mediacodec import manifest
-from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader
+from mediacodec.codecs.base import AudioDecoderBackend, AudioEncoderBackend, CodeReader
 from mediacodec.codecs.registry import CODECS
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import AudioParameters, Packet, StreamHeader
@@ -49,11 +50,11 @@ class Codec:
         window = max(1, context)  # live, a window is as long as its context
         return -(-end // window) * window + context if context else end + self.lookahead
 
-    def encoder(self, **options: Any) -> AudioEncoder:
-        return self.family.encoder(self.model, **{**self._options, **options})
+    def encoder(self, **options: Any) -> AudioEncoderBackend:
+        return audio_encoder(self.model, **{**self._options, **options})
 
-    def decoder(self, header: StreamHeader, **options: Any) -> AudioDecoder:
-        return self.family.decoder(self.model, header, **options)
+    def decoder(self, header: StreamHeader, **options: Any) -> AudioDecoderBackend:
+        return audio_decoder(self.model, header, **options)
 
     def code_reader(self, header: StreamHeader) -> CodeReader:
         return self.family.code_reader(self.model, header)
@@ -114,7 +115,7 @@ def codec(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     published = CHECKPOINTS[request.param.removeprefix("imported-")]
     folder = tmp_path_factory.mktemp("imported")
     model = import_model(published.save(folder / "checkpoint"), name=request.param, folder=folder)
-    assert model.family == published.family
+    assert (model.family, model.settings.get("network")) == (published.family, published.network)
     return Codec(model)
 
 

@@ -18,11 +18,11 @@ import pytest
 
 import mediacodec
 from mediacodec import manifest
-from mediacodec.codecs.fitting.encoder import FitOptions
 from mediacodec.codecs.inr.decoder import InrDecoder
 from mediacodec.codecs.inr.network import ARCHITECTURES, Network
 from mediacodec.codecs.inr.packet import CodedGroup, pack_group, pack_picture
 from mediacodec.codecs.inr.tensors import Coding, InrTables, best_coding, parts_of
+from mediacodec.codecs.options import VideoFormat
 from mediacodec.codecs.overfit.decoder import OverfitDecoder
 from mediacodec.codecs.overfit.latents import Grids
 from mediacodec.codecs.overfit.packet import Picture, PictureCoder
@@ -41,8 +41,7 @@ LARGEST = 32767
 Push = Callable[[Packet], list[VideoFrame]]
 
 
-def options(block: int) -> FitOptions:
-    return FitOptions(width=WIDTH, height=HEIGHT, frame_rate=RATE, time_base=1 / RATE, block=block)
+VIDEO = VideoFormat(width=WIDTH, height=HEIGHT, frame_rate=RATE)
 
 
 def inr_group(
@@ -129,7 +128,7 @@ def tried(push: Push, packet: Packet, ends: Counter[str]) -> None:
 @pytest.mark.parametrize("forged", [False, True], ids=["plain", "forged"])
 def test_inr(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
     model, numbers = manifest.find_by_name("inr"), np.random.default_rng(5)
-    header = make_header(model, "inr1", options(1), colour=(2, 2, 2, 0), stream_id=0)
+    header = make_header(model, "inr1", VIDEO)
     groups = [inr_group(name, numbers, forged=forged) for name in ARCHITECTURES]
     ends: Counter[str] = Counter()
     for group in groups:
@@ -156,7 +155,7 @@ def test_inr(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
 def test_inr_that_refers(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
     """Groups that go on from each other, and what says so damaged, alone and as a file that is read from its end."""
     model, numbers = manifest.find_by_name("inr"), np.random.default_rng(7)
-    header = make_header(model, "inr1", options(1), colour=(2, 2, 2, 0), stream_id=0)
+    header = make_header(model, "inr1", VIDEO)
     backs = (0, 3, 3, 6)
     groups = [inr_group("boost", numbers, forged=forged, begin=3 * i, back=back) for i, back in enumerate(backs)]
     ends: Counter[str] = Counter()
@@ -182,7 +181,7 @@ def test_inr_that_refers(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
 def tried_file(packets: list[Packet]) -> None:
     """Such packets in a file that is read from its last group on."""
     model, file = manifest.find_by_name("inr"), BytesIO()
-    header = make_header(model, "inr1", options(1), colour=(2, 2, 2, 0), stream_id=0)
+    header = make_header(model, "inr1", VIDEO)
     writer = Writer(file, FileHeader((header,)), packets_per_chunk=3)
     for packet in packets:
         writer.write(packet)
@@ -196,7 +195,7 @@ def tried_file(packets: list[Packet]) -> None:
 @pytest.mark.parametrize("forged", [False, True], ids=["plain", "forged"])
 def test_overfit(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
     model, numbers = manifest.find_by_name("overfit"), np.random.default_rng(6)
-    header = make_header(model, FOURCC, options(UNIT), colour=(2, 2, 2, 0), stream_id=0)
+    header = make_header(model, FOURCC, VIDEO, block=UNIT)
     seeds = [overfit_pictures(numbers, forged=forged) for _ in range(2)]
     ends: Counter[str] = Counter()
     for pictures in seeds:

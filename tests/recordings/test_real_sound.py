@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.coding import encode_options
 
 import mediacodec
 from mediacodec.media import AudioSource, resample_audio
 from mediacodec.metrics.audio import align, si_sdr
-from mediacodec.transcode.encode import EncodeOptions, EncodeReport, encode_file
+from mediacodec.transcode.encode import EncodeReport, encode_file
 
 pytestmark = pytest.mark.recordings
 
@@ -23,7 +24,7 @@ def read_mono(path: Path) -> np.ndarray:
 
 def encoded(path: Path, bit_rate: int) -> tuple[EncodeReport, bytes]:
     buffer = BytesIO()
-    return encode_file(path, buffer, EncodeOptions(bit_rate=bit_rate)), buffer.getvalue()
+    return encode_file(path, buffer, encode_options(bit_rate=bit_rate)), buffer.getvalue()
 
 
 @pytest.mark.parametrize("clip", range(0, 25, 4))

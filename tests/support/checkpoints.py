@@ -18,12 +18,17 @@ import pytest
 
 @dataclass(frozen=True)
 class Published:
-    """family: of the model that its importer makes; save: writes a checkpoint into a new folder, and returns what is
-    to be imported.
+    """A published codec.
+
+    Attributes:
+        family: of the model that its importer makes.
+        save: writes a checkpoint into a new folder, and returns what is to be imported.
+        network: how the graphs of the model run, where the family has several ways.
     """
 
     family: str
     save: Callable[[Path], Path]
+    network: str | None = None
 
 
 def save_encodec(folder: Path) -> Path:
@@ -255,8 +260,8 @@ def settle(model: Any) -> None:
 
 
 CHECKPOINTS = {
-    "encodec": Published("causal", save_encodec),
+    "encodec": Published("rvq", save_encodec, "step"),
     "encodec-segments": Published("segment", save_encodec_segments),
-    "mimi": Published("causal", save_mimi),
-    "dac": Published("window", save_dac),
+    "mimi": Published("rvq", save_mimi, "step"),
+    "dac": Published("rvq", save_dac, "window"),
 }

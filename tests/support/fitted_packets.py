@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from mediacodec import manifest
-from mediacodec.codecs.fitting.encoder import FitOptions
 from mediacodec.codecs.inr import encoder as inr
 from mediacodec.codecs.inr.decoder import InrDecoder
 from mediacodec.codecs.inr.network import Network
 from mediacodec.codecs.inr.packet import CodedGroup, pack_group, pack_picture
 from mediacodec.codecs.inr.tensors import InrTables, best_coding, parts_of
-from mediacodec.codecs.registry import Decoder
+from mediacodec.codecs.options import VideoFormat
 from mediacodec.entropy_coding.signed_golomb import Integers
 from mediacodec.video_coding.stream import make_header
 from mediacodec_bitstream import Packet, StreamHeader
+from support.coding import video_decoder
 
 HEIGHT, WIDTH, COUNT = 48, 64, 5
 STEP = 136  # 2^-3
@@ -62,11 +62,11 @@ def make(
 
 
 def header_for(shape: Network) -> StreamHeader:
-    options = FitOptions(width=shape.width, height=shape.height, frame_rate=Fraction(25), time_base=Fraction(1, 25))
-    return make_header(manifest.find_by_name("inr"), inr.FOURCC, options, colour=(1, 1, 1, 0), stream_id=0)
+    video = VideoFormat(width=shape.width, height=shape.height, frame_rate=Fraction(25), colour=(1, 1, 1, 0))
+    return make_header(manifest.find_by_name("inr"), inr.FOURCC, video)
 
 
 def decoder_for(shape: Network, **options: Any) -> InrDecoder:
-    found = Decoder(header_for(shape), **options)
+    found = video_decoder(header_for(shape), **options)
     assert isinstance(found, InrDecoder)
     return found

@@ -12,14 +12,14 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mediacodec.codecs.registry import CODECS, Family
-from mediacodec.errors import CorruptError, ParameterError
+from mediacodec.codecs.options import Runtime, VideoFormat, VideoOptions
+from mediacodec.codecs.registry import CODECS, VideoFamily
+from mediacodec.errors import CorruptError
 from mediacodec.frames import VideoFrame
 from mediacodec_bitstream import (
     RC24,
@@ -55,7 +55,7 @@ def with_family(folder: Path) -> Iterator[None]:
         write_model(folder)
     before = os.environ.get("MEDIACODEC_CACHE")
     os.environ["MEDIACODEC_CACHE"] = str(folder)
-    CODECS["plain"] = Family("plvd", "video", PlainEncoder, PlainDecoder)
+    CODECS["plain"] = VideoFamily("plvd", PlainEncoder, PlainDecoder)
     try:
         yield
     finally:
@@ -77,35 +77,25 @@ class PlainEncoder:
     def __init__(
         self,
         _: Any,
+        video: VideoFormat,
+        options: VideoOptions,
+        runtime: Runtime,
         *,
-        width: int,
-        height: int,
-        frame_rate: Fraction,
-        time_base: Fraction,
-        colour: tuple[int, int, int, int] = (2, 2, 2, 0),
-        crf: float | None = None,
-        bit_rate: float | None = None,
-        gop: int | None = None,
-        scene_cut: bool = True,
-        preset: str = "medium",
         stream_id: int = 0,
-        **machine: object,
     ) -> None:
-        if crf is not None and bit_rate is not None:
-            raise ParameterError("crf and bit_rate exclude each other")
-        self.options = {"crf": crf, "bit_rate": bit_rate, "scene_cut": scene_cut, "preset": preset, **machine}
-        self._crf = 30 if crf is None else crf
-        self._gop = gop or max(1, round(2 * frame_rate))
-        self._cuts = scene_cut
+        self.options, self.runtime = options, runtime
+        self._crf = 30 if options.crf is None else options.crf
+        self._gop = options.gop or max(1, round(2 * video.frame_rate))
+        self._cuts = options.scene_cut
         self._last: tuple[Any, Any, Any] | None = None
         self._position = 0
         self.num_frames = 0
-        ticks = 1 / (frame_rate * time_base)
+        ticks = 1 / (video.frame_rate * video.tick)
         self.header = StreamHeader(
             stream_id,
             "plvd",
-            VideoParameters(width, height, frame_rate, colour),
-            time_base,
+            VideoParameters(video.width, video.height, video.frame_rate, video.colour),
+            video.tick,
             packet_duration=int(ticks) if ticks.denominator == 1 else 0,
             coder=RC24,
             symbol_crc_size=2,
@@ -136,8 +126,8 @@ class PlainEncoder:
 class PlainDecoder:
     """Fails where a packet does not follow the one it was made from: nobody may hand it such a packet."""
 
-    def __init__(self, _: Any, header: StreamHeader, **machine: object) -> None:
-        self.header, self.machine = header, machine
+    def __init__(self, _: Any, header: StreamHeader, runtime: Runtime) -> None:
+        self.header, self.runtime = header, runtime
         self._last: VideoFrame | None = None
         self._lost = True
 

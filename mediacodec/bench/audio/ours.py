@@ -3,14 +3,13 @@
 import time
 from dataclasses import dataclass
 from io import BytesIO
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 import mediacodec
 from mediacodec.bench.audio.entries import Result
-from mediacodec.codecs.base import AudioDecoder
+from mediacodec.codecs.base import AudioDecoderBackend
 from mediacodec.media import resample_audio
 from mediacodec_bitstream import StreamHeader
 
@@ -44,8 +43,8 @@ class OurEntry:
 def _encode(samples: NDArray[np.float32], sample_rate: int, codec: str, bit_rate: int) -> tuple[bytes, float]:
     """The file, and the seconds it took from the first sample to the end chunk."""
     buffer = BytesIO()
-    with mediacodec.open(buffer, "w") as writer:
-        stream = writer.add_stream(codec, sample_rate=sample_rate, bit_rate=bit_rate)  # loads the model
+    with mediacodec.open(buffer, "w", threads=1) as writer:
+        stream = writer.add_audio_stream(codec, sample_rate=sample_rate, bit_rate=bit_rate)  # loads the model
         start = time.perf_counter()
         writer.mux(stream.encode(samples))
     return buffer.getvalue(), time.perf_counter() - start
@@ -55,8 +54,8 @@ class _ReadyReader(mediacodec.FileReader):
     """Loads the model on opening, which keeps that out of the time of decoding. Reads one stream, once."""
 
     def __init__(self, data: bytes) -> None:
-        super().__init__(data)
-        self._ready = cast("AudioDecoder", super().decoder(self.audio.header))
+        super().__init__(data, threads=1)
+        self._ready = super().audio_decoder(self.audio.header)
 
-    def decoder(self, _: StreamHeader) -> AudioDecoder:
+    def audio_decoder(self, _: StreamHeader) -> AudioDecoderBackend:
         return self._ready

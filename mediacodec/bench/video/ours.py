@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from mediacodec.bench.video.entries import Planes, VideoClip, VideoResult
-from mediacodec.codecs.registry import Decoder, Encoder
+from mediacodec.codecs.options import VideoOptions
+from mediacodec.codecs.streaming import VideoDecoder, VideoEncoder
 from mediacodec.errors import MediaCodecError, ParameterError
 from mediacodec.frames import VideoFrame
 from mediacodec_bitstream import Packet, StreamHeader
@@ -51,13 +51,12 @@ class OurVideoEntry:
         Raises what the codec raises, MediaCodecError where it gives back another number of pictures.
         """
         frames = [VideoFrame(*planes, pts=i, time_base=1 / clip.frame_rate) for i, planes in enumerate(clip.frames)]
-        encoder = _encoder(
-            *(frames[0], clip.frame_rate), codec=self.codec, crf=point, gop=self.gop or len(frames), preset=self.preset
-        )
+        options = VideoOptions(crf=point, gop=self.gop or len(frames), preset=self.preset)
+        encoder = _encoder(frames[0], clip.frame_rate, self.codec, options)
         start = time.perf_counter()
         packets = _encoded(encoder, frames)
         encode_seconds = time.perf_counter() - start
-        decoder: Any = Decoder(encoder.header)
+        decoder = VideoDecoder(encoder.header, threads=1)
         start = time.perf_counter()
         decoded = tuple(_planes(frame) for frame in _decoded(decoder, packets))
         decode_seconds = time.perf_counter() - start
@@ -83,7 +82,7 @@ def encode_video(
     first = next(rest, None)
     if first is None:
         raise ParameterError("there is no picture to encode")
-    encoder = _encoder(first, frame_rate, codec=codec, crf=crf, gop=gop, preset=preset)
+    encoder = _encoder(first, frame_rate, codec, VideoOptions(crf=crf, gop=gop, preset=preset))
     packets = list(encoder.push(first))
     packets += _encoded(encoder, rest)
     return encoder.header, packets
@@ -91,19 +90,19 @@ def encode_video(
 
 def decode_video(header: StreamHeader, packets: Iterable[Packet]) -> Iterator[VideoFrame]:
     """The pictures of a stream in order of presentation, as they come. Raises what the codec raises."""
-    return _decoded(Decoder(header), packets)
+    return _decoded(VideoDecoder(header, threads=1), packets)
 
 
-def _encoder(first: VideoFrame, frame_rate: Fraction, *, codec: str, **options: Any) -> Any:
-    return Encoder(codec, width=first.width, height=first.height, frame_rate=frame_rate, **options)
+def _encoder(first: VideoFrame, frame_rate: Fraction, codec: str, options: VideoOptions) -> VideoEncoder:
+    return VideoEncoder(codec, options, width=first.width, height=first.height, frame_rate=frame_rate, threads=1)
 
 
-def _encoded(encoder: Any, frames: Iterable[VideoFrame]) -> list[Packet]:
+def _encoded(encoder: VideoEncoder, frames: Iterable[VideoFrame]) -> list[Packet]:
     packets = [packet for frame in frames for packet in encoder.push(frame)]
     return [*packets, *encoder.flush()]
 
 
-def _decoded(decoder: Any, packets: Iterable[Packet]) -> Iterator[VideoFrame]:
+def _decoded(decoder: VideoDecoder, packets: Iterable[Packet]) -> Iterator[VideoFrame]:
     for packet in packets:
         yield from decoder.push(packet)
     yield from decoder.flush()

@@ -9,12 +9,11 @@ from typing import Any, TypeVar
 import click
 
 from mediacodec.cli.parsing.command import Spelt
-from mediacodec.cli.parsing.values import BIT_RATE, CHANNELS, CRF, GOP, HERTZ, SCENE_THRESHOLD, THREADS, TIME
+from mediacodec.cli.parsing.values import BIT_RATE, CHANNELS, CRF, GOP, HERTZ, PRESET, SCENE_CUT, THREADS, TIME
 from mediacodec.cli.ui.console import LEVELS, Console
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEVICES = ("auto", "cpu", "cuda")
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -67,12 +66,13 @@ time_range = _stack(
 )
 
 coding = _stack(
-    click.option("-c:a", "-codec:a", "-acodec", "codec", cls=Spelt, metavar="NAME", default="speech",
+    click.option("-c:a", "-codec:a", "-acodec", "audio_codec", cls=Spelt, metavar="NAME", default="speech",
                  help="Codec (default: speech), or copy."),
-    click.option("-b:a", "bit_rate", type=BIT_RATE, metavar="RATE",
+    click.option("-b:a", "audio_bit_rate", type=BIT_RATE, metavar="RATE",
                  help="At most so much: 3k, 3000. Default: its best."),
-    click.option("-packet_duration", type=TIME, metavar="TIME", default=1.0, help="Default: 1 s; live 0.02 to 0.1."),
-    click.option("-entropy", type=click.Choice(("static", "context")), metavar="NAME",
+    click.option("-packet_duration", "audio_packet_duration", type=TIME, metavar="TIME",
+                 help="Default: 1 s; live 0.02 to 0.1."),
+    click.option("-entropy", "audio_entropy", type=click.Choice(("static", "context")), metavar="NAME",
                  help="static, or context: fewer bits, more time."),
 )  # fmt: skip
 
@@ -84,12 +84,12 @@ kinds = _stack(
 pictures = _stack(
     click.option("-c:v", "-codec:v", "-vcodec", "video_codec", cls=Spelt, metavar="NAME", default="live",
                  help="Codec of pictures. Default: live."),
-    click.option("-crf", type=CRF, metavar="N", help="Their quality, 0 (best) to 63. Default: 30."),
+    click.option("-crf", "video_crf", type=CRF, metavar="N", help="Their quality, 0 (best) to 63. Default: 30."),
     click.option("-b:v", "video_bit_rate", type=BIT_RATE, metavar="RATE", help="Their rate instead: 400k."),
-    click.option("-preset", type=click.Choice(PRESETS), metavar="NAME", default="medium",
-                 help="fast, medium, slow; to fit: ultrafast to veryslow."),
-    click.option("-g", "gop", type=GOP, metavar="N", help="Pictures between keyframes. Default: 2 s."),
-    click.option("-sc_threshold", "scene_threshold", type=SCENE_THRESHOLD, metavar="N", hidden=True,
+    click.option("-preset", "video_preset", type=PRESET, metavar="NAME",
+                 help="Effort: fast to slow; to fit, ultrafast to veryslow."),
+    click.option("-g", "video_gop", type=GOP, metavar="N", help="Pictures between keyframes. Default: 2 s."),
+    click.option("-sc_threshold", "video_scene_cut", type=SCENE_CUT, metavar="N", hidden=True,
                  help="0: no keyframes at new scenes."),
 )  # fmt: skip
 
@@ -102,8 +102,8 @@ sound = _stack(
 machine = _stack(
     click.option("-device", type=click.Choice(DEVICES), metavar="NAME", default="auto",
                  help="auto (default), cpu or cuda."),
-    click.option("-threads", type=THREADS, metavar="N", default=1,
-                 help="CPU threads; live uses two at most. Default: 1."),
+    click.option("-threads", type=THREADS, metavar="N",
+                 help="CPU threads. Default: as many as help."),
     click.option("-models", type=FOLDER, metavar="DIR", help="Look for models here first."),
 )  # fmt: skip
 

@@ -118,6 +118,31 @@ class Whole(click.ParamType):  # type: ignore[type-arg]  # no parameter before c
         return number
 
 
+class Preset(click.ParamType):  # type: ignore[type-arg]  # no parameter before click 8.5
+    """An effort of encoders; which there are is said where they are defined, which a help does not wait for."""
+
+    name = "preset"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The preset; fails on what is none."""
+        from mediacodec.codecs.options import PRESETS
+
+        if value not in PRESETS:
+            self.fail(f"{value!r} is no preset; there are {', '.join(PRESETS)}", param, ctx)
+        return str(value)
+
+
+class SceneCut(Whole):
+    """ffmpeg's threshold for new scenes, of which only 0 (no keyframes there) is told from the rest."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 100)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bool:
+        """Whether scene cuts get keyframes; fails beyond 0..100."""
+        return value if isinstance(value, bool) else super().convert(value, param, ctx) != 0
+
+
 HERTZ, CHANNELS, THREADS = Whole(1, 384_000), Whole(1, 8), Whole(1, 256)
-GOP, SCENE_THRESHOLD = Whole(1, 100_000), Whole(0, 100)
+GOP, PRESET, SCENE_CUT = Whole(1, 100_000), Preset(), SceneCut()
 TIME, BIT_RATE, RATES, THRESHOLD, CRF = Time(), BitRate(), RateList(), Threshold(), Crf()

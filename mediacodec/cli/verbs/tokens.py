@@ -87,12 +87,15 @@ def _encode(console: Console, source: str, given: Mapping[str, Any]) -> Tokens:
     """The codes of sound, by way of an .mcx that nobody sees."""
     from mediacodec.cli.jobs import MACHINE
     from mediacodec.cli.ui.monitor import Monitor
+    from mediacodec.codecs.options import AudioOptions
     from mediacodec.errors import InputError
     from mediacodec.tokens.codes import read_mcx
     from mediacodec.transcode.encode import EncodeOptions, encode_file
 
     machine = {name: given[name] for name in MACHINE}
-    settings = EncodeOptions(codec=given["codec"] or "speech", bit_rate=given["bit_rate"], video=False, **machine)
+    settings = EncodeOptions(
+        audio_codec=given["codec"] or "speech", audio=AudioOptions(bit_rate=given["bit_rate"]), video=None, **machine
+    )
     with tempfile.TemporaryFile() as spool, Monitor(console) as monitor:
         report = encode_file(source, spool, settings, progress=monitor)
         console.notes(report.notes)

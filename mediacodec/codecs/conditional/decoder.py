@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from mediacodec.codecs.conditional.packet import INTER, Read, picture, prepare, unpack_picture
 from mediacodec.codecs.conditional.reconstructor import Floats, Reconstructor, Shown, Trail
-from mediacodec.codecs.conditional.settings import Geometry, LiveSettings
+from mediacodec.codecs.conditional.settings import MOST_THREADS, Geometry, LiveSettings
 from mediacodec.codecs.conditional.symbols import LiveTables
+from mediacodec.codecs.options import DEFAULT_RUNTIME, Runtime
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
 from mediacodec.video_coding.concealment import RepeatingDecoder, is_inter
@@ -32,18 +33,19 @@ class _Waiting:
 
 
 class LiveDecoder(RepeatingDecoder):
-    """Decodes packets to pictures; see `mediacodec.codecs.base.VideoDecoder`.
+    """Decodes packets to pictures; see `mediacodec.codecs.base.VideoDecoderBackend`.
 
     With one thread every packet gives its picture at once. With more, packets are read while the picture before them is
     computed, and pictures come one packet later. After a loss or damage the last good picture is shown again, with the
     time stamps of what arrives, until a keyframe comes; before the first keyframe there is nothing to show.
     """
 
-    def __init__(self, model: Manifest, header: StreamHeader, *, device: str = "auto", threads: int = 1) -> None:
+    def __init__(self, model: Manifest, header: StreamHeader, runtime: Runtime = DEFAULT_RUNTIME) -> None:
         settings = LiveSettings(model)
         super().__init__(header, check_header(header, model, settings.block))
         self._tables = LiveTables(model, settings)
         self._geometry = Geometry(self._parameters.width, self._parameters.height, settings.block)
+        device, threads = runtime.device, runtime.threads_for(MOST_THREADS)
         self._shared = Reconstructor(model, settings, self._geometry, device=device, threads=threads, analyse=False)
         self._late = self._shared.parallel
         self._waiting: _Waiting | None = None

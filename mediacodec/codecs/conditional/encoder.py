@@ -7,7 +7,6 @@ refers back beyond one.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import cast
 
 import numpy as np
@@ -16,9 +15,20 @@ import numpy.typing as npt
 from mediacodec.codecs.conditional.candidates import Coded
 from mediacodec.codecs.conditional.frame_coder import PictureCoder
 from mediacodec.codecs.conditional.reconstructor import LiveState, Reconstructor
-from mediacodec.codecs.conditional.settings import FOURCC, Geometry, LiveOptions, LiveSettings, Preset, level_at
+from mediacodec.codecs.conditional.settings import (
+    FOURCC,
+    MOST_THREADS,
+    PRESETS,
+    Geometry,
+    LiveSettings,
+    Preset,
+    gop_of,
+    level_at,
+    quality_of,
+)
 from mediacodec.codecs.conditional.symbols import LiveTables
-from mediacodec.frames import Colour, VideoFrame
+from mediacodec.codecs.options import DEFAULT_RUNTIME, Runtime, VideoFormat, VideoOptions
+from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
 from mediacodec.video_coding.motion.compensate import Planes
 from mediacodec.video_coding.rate_control import RateControl
@@ -28,7 +38,7 @@ from mediacodec_bitstream import Packet
 
 
 class LiveEncoder:
-    """Encodes pictures one by one; see `mediacodec.codecs.base.VideoEncoder`.
+    """Encodes pictures one by one; see `mediacodec.codecs.base.VideoEncoderBackend`.
 
     Without `crf` and `bit_rate` it encodes at crf 30, without `gop` there is a keyframe every two seconds. With one
     thread every picture gives its packet at once; with more, packets come one picture later.
@@ -37,49 +47,35 @@ class LiveEncoder:
     def __init__(
         self,
         model: Manifest,
+        video: VideoFormat,
+        options: VideoOptions,
+        runtime: Runtime = DEFAULT_RUNTIME,
         *,
-        width: int,
-        height: int,
-        frame_rate: Fraction,
-        time_base: Fraction | None = None,
-        colour: Colour = (2, 2, 2, 0),
-        crf: float | None = None,
-        bit_rate: float | None = None,
-        gop: int | None = None,
-        scene_cut: bool = True,
-        preset: str = "fast",
         stream_id: int = 0,
-        device: str = "auto",
-        threads: int = 1,
     ) -> None:
+        options.require_preset(*PRESETS)
         self._settings = LiveSettings(model)
-        self._options = options = LiveOptions(
-            width=width,
-            height=height,
-            frame_rate=frame_rate,
-            time_base=1 / frame_rate if time_base is None else time_base,
-            crf=crf,
-            bit_rate=bit_rate,
-            gop=gop,
-            scene_cut=scene_cut,
-            preset=preset,
-            block=self._settings.block,
-        )
-        self._geometry = Geometry(width, height, self._settings.block)
+        self.header = make_header(model, FOURCC, video, block=self._settings.block, stream_id=stream_id)
+        self._quality, self._gop = quality_of(options), gop_of(options, video.frame_rate)
+        self._frame_rate = video.frame_rate
+        self._geometry = Geometry(video.width, video.height, self._settings.block)
         tables = LiveTables(model, self._settings)
-        shared = Reconstructor(model, self._settings, self._geometry, device=device, threads=threads, analyse=True)
-        self._coder = PictureCoder(shared, tables, cast(Preset, preset))
-        self._cuts = SceneCuts(options.pictures) if options.scene_cut else None
+        threads = runtime.threads_for(MOST_THREADS)
+        shared = Reconstructor(
+            model, self._settings, self._geometry, device=runtime.device, threads=threads, analyse=True
+        )
+        self._coder = PictureCoder(shared, tables, cast(Preset, options.preset))
+        self._cuts = SceneCuts(self._gop) if options.scene_cut else None
         self._rate: RateControl | None = None
-        if bit_rate is not None:
-            self._rate = RateControl(bit_rate, float(frame_rate), options.pictures, width * height)
+        if options.bit_rate is not None:
+            pixels = video.width * video.height
+            self._rate = RateControl(options.bit_rate, float(video.frame_rate), self._gop, pixels)
         self._state: LiveState | None = None
         self._late = shared.parallel  # packets are written while the next picture is searched for motion
         self._waiting: tuple[Coded, int] | None = None
         self._last_pts: int | None = None
         self._flushed = False
         self.num_frames = 0
-        self.header = make_header(model, FOURCC, options, colour=colour, stream_id=stream_id)
 
     def push(self, frame: VideoFrame) -> list[Packet]:
         """Code the next picture: its packet, with more than one thread that of the picture before.
@@ -117,13 +113,13 @@ class LiveEncoder:
         """The rate control sees the time since the picture before."""
         if self._rate is not None:
             ticks = None if self._last_pts is None else pts - self._last_pts
-            passed = 1 / self._options.frame_rate if ticks is None else ticks * self.header.time_base
+            passed = 1 / self._frame_rate if ticks is None else ticks * self.header.time_base
             self._rate.wait(min(float(passed), 1.0))
 
     def _encode(self, planes: Planes) -> Coded:
         state = self._state
         position = 0 if state is None else state.trail.position + 1
-        if state is None or position >= self._options.pictures:
+        if state is None or position >= self._gop:
             return self._key(planes)
         level = self._level(position)
         refresh = position % self._settings.refresh == 0
@@ -149,7 +145,7 @@ class LiveEncoder:
     def _level(self, position: int) -> int:
         if self._rate is not None:
             return self._rate.level(position)
-        return level_at(self._options.quality, position)
+        return level_at(self._quality, position)
 
 
 def padded(planes: Planes, geometry: Geometry) -> Planes:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from fractions import Fraction
+from typing import Final, Literal, get_args
 
+from mediacodec.codecs.options import MAX_CRF, VideoOptions
 from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest
-from mediacodec.video_coding.stream import MAX_CRF, VideoOptions, padding
+from mediacodec.video_coding.stream import padding
 
 FOURCC = "live"
 MAX_QUALITY = MAX_CRF
@@ -15,7 +17,9 @@ DEFAULT_CRF = 30.0
 KEY_OFFSET = -11  # quality levels that keyframes add to what is asked for
 CYCLE = (-4, 4, 3, 4, 0, 4, 3, 4)  # what the others add, by their distance from the keyframe
 GOP_SECONDS = 2.0
+MOST_THREADS = 2  # more have nothing to do
 Preset = Literal["fast", "medium", "slow"]
+PRESETS: Final[tuple[str, ...]] = get_args(Preset)
 
 
 class LiveSettings:
@@ -70,20 +74,14 @@ class Geometry:
         return 2 * rows, 2 * columns
 
 
-class LiveOptions(VideoOptions):
-    """Options of an encoder, checked. Raises ParameterError or ParameterTypeError."""
+def quality_of(options: VideoOptions) -> int:
+    """The quality level asked for where there is no bit rate."""
+    return round(DEFAULT_CRF if options.crf is None else options.crf)
 
-    PRESETS = ("fast", "medium", "slow")
 
-    @property
-    def quality(self) -> int:
-        """The quality level asked for where there is no bit rate."""
-        return round(DEFAULT_CRF if self.crf is None else self.crf)
-
-    @property
-    def pictures(self) -> int:
-        """From keyframe to keyframe, at most."""
-        return self.gop if self.gop is not None else max(1, round(GOP_SECONDS * self.frame_rate))
+def gop_of(options: VideoOptions, frame_rate: Fraction) -> int:
+    """Frames from keyframe to keyframe, at most."""
+    return options.gop if options.gop is not None else max(1, round(GOP_SECONDS * frame_rate))
 
 
 def quality_offset(position: int) -> int:

@@ -10,18 +10,17 @@ import importlib
 import importlib.util
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import ClassVar, Protocol, runtime_checkable
 
+from mediacodec.codecs.options import DEFAULT_RUNTIME, PRESETS, Runtime, VideoFormat, VideoOptions
 from mediacodec.errors import MissingExtraError, ParameterError
-from mediacodec.frames import Colour, VideoFrame
+from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
-from mediacodec.video_coding.stream import VideoOptions, check_frame, make_header
+from mediacodec.video_coding.stream import check_frame, make_header
 from mediacodec_bitstream import Packet, StreamHeader
 
 EXTRA = "train"  # what brings torch
 MAX_GATHERED = 256 << 20  # bytes of pictures that may wait for their group to fill
-FIT_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
 
 @dataclass(frozen=True)
@@ -70,29 +69,34 @@ class FittedPicture:
     is_keyframe: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class FitOptions(VideoOptions):
-    """Options of an encoder that fits, checked. Raises ParameterError or ParameterTypeError."""
+@dataclass(frozen=True)
+class FitTask:
+    """What a fitter is asked for.
 
-    PRESETS = FIT_PRESETS
+    Attributes:
+        video: the frames of the stream.
+        options: how to encode them.
+        runtime: on what.
+    """
 
-    device: str = "auto"
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not isinstance(self.threads, int) or self.threads < 1:
-            raise ParameterError(f"threads must be a positive integer, not {self.threads!r}")
+    video: VideoFormat
+    options: VideoOptions
+    runtime: Runtime = DEFAULT_RUNTIME
 
     @property
     def effort(self) -> int:
         """0 (ultrafast) to 8 (veryslow)."""
-        return FIT_PRESETS.index(self.preset)
+        return PRESETS.index(self.options.preset)
+
+    @property
+    def threads(self) -> int:
+        """CPU threads to fit with."""
+        return self.runtime.threads_for(1)
 
     @property
     def most_gathered(self) -> int:
         """Pictures of this size that may wait for their group to fill."""
-        return max(1, MAX_GATHERED * 2 // (3 * self.width * self.height))
+        return max(1, MAX_GATHERED * 2 // (3 * self.video.width * self.video.height))
 
 
 class Fitter(Protocol):
@@ -128,7 +132,7 @@ class GrowingFitter(Fitter, Protocol):
         ...
 
 
-def open_fitter(model: Manifest, options: FitOptions) -> Fitter:
+def open_fitter(model: Manifest, task: FitTask) -> Fitter:
     """The fitter of the model's family.
 
     Raises MissingExtraError where torch is not installed, DeviceError, ParameterError.
@@ -140,21 +144,21 @@ def open_fitter(model: Manifest, options: FitOptions) -> Fitter:
         fit = importlib.import_module("mediacodec_models.fit")
     except ImportError as error:
         raise MissingExtraError(feature, EXTRA) from error
-    fitter: Fitter = fit.open_fitter(model, options)
+    fitter: Fitter = fit.open_fitter(model, task)
     return fitter
 
 
 class FittingEncoder:
-    """Gathers pictures into groups and has each fitted; see `mediacodec.codecs.base.VideoEncoder`.
+    """Gathers pictures into groups and has each fitted; see `mediacodec.codecs.base.VideoEncoderBackend`.
 
     `push` returns nothing until a group is complete, and then takes as long as fitting takes. Once the monitor says
     stop, nothing more is coded: the packets returned until then are a whole stream.
     """
 
-    def __init__(self, header: StreamHeader, options: FitOptions, fitter: Fitter, monitor: FitMonitor | None) -> None:
+    def __init__(self, header: StreamHeader, task: FitTask, fitter: Fitter) -> None:
         self.header = header
-        self._options, self._fitter = options, fitter
-        self._monitor: FitMonitor = monitor or Unwatched()
+        self._task, self._fitter = task, fitter
+        self._monitor: FitMonitor = task.runtime.monitor or Unwatched()
         self._gathered: list[VideoFrame] = []
         self._last_pts: int | None = None
         self._flushed = self._begins = False
@@ -167,7 +171,7 @@ class FittingEncoder:
         self.num_frames += 1
         y, u, v = frame.y.copy(), frame.u.copy(), frame.v.copy()  # the caller may write into its picture meanwhile
         self._gathered.append(VideoFrame(y, u, v, frame.pts, frame.time_base, frame.colour))
-        full = min(self._fitter.group_size, self._options.most_gathered)
+        full = min(self._fitter.group_size, self._task.most_gathered)
         return self._fit() if len(self._gathered) >= full else []
 
     def take(self, frame: VideoFrame, data: bytes, *, is_keyframe: bool) -> Packet:
@@ -216,7 +220,7 @@ class FittingEncoder:
 
 
 class FamilyEncoder(FittingEncoder):
-    """The encoder of a family that fits, opened for a model; FOURCC and BLOCK (of VideoOptions) are the family's."""
+    """The encoder of a family that fits, opened for a model; FOURCC and BLOCK (of `make_header`) are the family's."""
 
     FOURCC: ClassVar[str]
     BLOCK: ClassVar[int] = 1
@@ -224,36 +228,13 @@ class FamilyEncoder(FittingEncoder):
     def __init__(
         self,
         model: Manifest,
+        video: VideoFormat,
+        options: VideoOptions,
+        runtime: Runtime = DEFAULT_RUNTIME,
         *,
-        width: int,
-        height: int,
-        frame_rate: Fraction,
-        time_base: Fraction | None = None,
-        colour: Colour = (2, 2, 2, 0),
-        crf: float | None = None,
-        bit_rate: float | None = None,
-        gop: int | None = None,
-        scene_cut: bool = True,
-        preset: str = "medium",
         stream_id: int = 0,
-        device: str = "auto",
-        threads: int = 1,
-        monitor: FitMonitor | None = None,
     ) -> None:
-        options = FitOptions(
-            width=width,
-            height=height,
-            frame_rate=frame_rate,
-            time_base=1 / frame_rate if time_base is None else time_base,
-            crf=crf,
-            bit_rate=bit_rate,
-            gop=gop,
-            scene_cut=scene_cut,
-            preset=preset,
-            block=self.BLOCK,
-            device=device,
-            threads=threads,
-        )
-        fields = {} if bit_rate is None else {"bit_rate": round(bit_rate)}
-        header = make_header(model, self.FOURCC, options, colour=colour, stream_id=stream_id, fields=fields)
-        super().__init__(header, options, open_fitter(model, options), monitor)
+        fields = {} if options.bit_rate is None else {"bit_rate": round(options.bit_rate)}
+        header = make_header(model, self.FOURCC, video, block=self.BLOCK, stream_id=stream_id, fields=fields)
+        task = FitTask(video, options, runtime)
+        super().__init__(header, task, open_fitter(model, task))

@@ -8,6 +8,7 @@ from mediacodec.codecs.inr.graph import Synthesis
 from mediacodec.codecs.inr.packet import FOLLOWING, NUMBERS, PICTURE, REFERRING, CodedGroup, Head, Opened
 from mediacodec.codecs.inr.reference_keyframes import Base, Bases, read_group
 from mediacodec.codecs.inr.tensors import Floats, InrTables
+from mediacodec.codecs.options import DEFAULT_RUNTIME, Runtime
 from mediacodec.entropy_coding.signed_golomb import Integers
 from mediacodec.errors import CorruptError
 from mediacodec.frames import VideoFrame
@@ -35,17 +36,17 @@ class _Group:
 
 
 class InrDecoder(RepeatingDecoder):
-    """Decodes packets to pictures; see `mediacodec.codecs.base.VideoDecoder`.
+    """Decodes packets to pictures; see `mediacodec.codecs.base.VideoDecoderBackend`.
 
     Every packet gives one picture at once, and needs nothing but its group's first packet (which, unless it is a
     keyframe, needs those of the groups before, back to one; a keyframe may need earlier ones, see `needs`). What cannot
     be decoded is concealed by the last good picture.
     """
 
-    def __init__(self, model: Manifest, header: StreamHeader, *, device: str = "auto", threads: int = 1) -> None:
+    def __init__(self, model: Manifest, header: StreamHeader, runtime: Runtime = DEFAULT_RUNTIME) -> None:
         super().__init__(header, check_header(header, model))
         self._tables = InrTables(model)
-        self._device, self._threads = device, threads
+        self._device, self._threads = runtime.device, runtime.threads_for(1)
         self._group: _Group | None = None
         self._bases = Bases()
         self._last: Planes | None = None

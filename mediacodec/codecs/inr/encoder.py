@@ -8,7 +8,7 @@ FOURCC = "inr1"
 
 
 class InrEncoder(FamilyEncoder):
-    """Encodes pictures by fitting a network to each group of them; see `mediacodec.codecs.base.VideoEncoder`.
+    """Encodes pictures by fitting a network to each group of them; see `mediacodec.codecs.base.VideoEncoderBackend`.
 
     Without `crf` and `bit_rate` it encodes at crf 30. `scene_cut` means nothing here: groups have fixed lengths.
     """

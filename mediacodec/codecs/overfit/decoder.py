@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mediacodec.codecs.options import DEFAULT_RUNTIME, Runtime
 from mediacodec.codecs.overfit.packet import INTER, PictureCoder, Reference
 from mediacodec.codecs.overfit.settings import UNIT, Geometry, OverfitModel
 from mediacodec.errors import BitstreamError
@@ -14,14 +15,14 @@ from mediacodec_bitstream import Packet, StreamHeader
 
 
 class OverfitDecoder(RepeatingDecoder):
-    """Decodes packets to pictures; see `mediacodec.codecs.base.VideoDecoder`.
+    """Decodes packets to pictures; see `mediacodec.codecs.base.VideoDecoderBackend`.
 
     After a loss or damage the last good picture is shown again, with the time stamps of what arrives, until a keyframe
-    comes; before the first keyframe there is nothing to show. `device` and `threads` change nothing: the networks are
+    comes; before the first keyframe there is nothing to show. The runtime changes nothing: the networks are
     too small.
     """
 
-    def __init__(self, model: Manifest, header: StreamHeader, *, device: str = "auto", threads: int = 1) -> None:  # noqa: ARG002
+    def __init__(self, model: Manifest, header: StreamHeader, runtime: Runtime = DEFAULT_RUNTIME) -> None:  # noqa: ARG002
         super().__init__(header, check_header(header, model, UNIT))
         self._coder = PictureCoder(OverfitModel(model), Geometry(self._parameters.width, self._parameters.height))
         self._state: Reference | None = None

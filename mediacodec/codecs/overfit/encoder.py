@@ -12,7 +12,7 @@ from mediacodec.codecs.overfit.settings import FOURCC, UNIT
 
 
 class OverfitEncoder(FamilyEncoder):
-    """Fits pictures one by one; see `mediacodec.codecs.base.VideoEncoder`.
+    """Fits pictures one by one; see `mediacodec.codecs.base.VideoEncoderBackend`.
 
     Without `crf` and `bit_rate` it encodes at crf 30, without `gop` there is a keyframe every two seconds. Presets from
     ultrafast to veryslow double the time.

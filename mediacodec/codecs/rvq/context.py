@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mediacodec.audio_coding.codebook_settings import CodeRates
 from mediacodec.codecs.base import Codes
 from mediacodec.codecs.rvq.context_weights import (
     AGES,
@@ -28,7 +29,7 @@ from mediacodec.codecs.rvq.context_weights import (
     frequencies,
     one_row,
 )
-from mediacodec.codecs.rvq.symbols import count_row
+from mediacodec.entropy_coding.code_tables import count_row
 from mediacodec_bitstream import CorruptError, open_decoder, open_encoder
 from mediacodec_bitstream.tables import PRECISION, TableRow
 
@@ -70,6 +71,7 @@ class ContextModel:
 
     def __init__(self, weights: ContextWeights) -> None:
         self._w = weights
+        self.rates = CodeRates(tuple(weights.bits_first_frame), tuple(weights.bits_per_frame))
 
     def encode(self, codes: Codes, *, max_codebooks: int | None = None) -> bytes:
         """[codebooks, frames] to an RC24 payload; with `max_codebooks` it begins with the number of codebooks."""

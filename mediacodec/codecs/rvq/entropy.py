@@ -13,11 +13,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mediacodec.audio_coding.codebook_settings import CodebookSettings, CodeRates
 from mediacodec.codecs.base import Codes
 from mediacodec.codecs.rvq.context import ContextModel
 from mediacodec.codecs.rvq.context_weights import ContextWeights
-from mediacodec.codecs.rvq.settings import RvqSettings
-from mediacodec.codecs.rvq.symbols import CodeTables, code_lengths, decode_codes, encode_codes
+from mediacodec.entropy_coding.code_tables import CodeTables, code_lengths, decode_codes, encode_codes
 from mediacodec.errors import ModelError, ModelMismatchError, ParameterError
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import CorruptError
@@ -27,7 +27,13 @@ HASH_BYTES = 8
 
 
 class EntropyModel(Protocol):
-    """Codes [codebooks, frames] of a packet to an RC24 payload and back."""
+    """Codes [codebooks, frames] of a packet to an RC24 payload and back.
+
+    Attributes:
+        rates: what codes take on average.
+    """
+
+    rates: CodeRates
 
     def encode(self, codes: Codes, *, max_codebooks: int | None = None) -> bytes:
         """The payload; with `max_codebooks` it begins with the number of codebooks."""
@@ -45,8 +51,8 @@ class EntropyModel(Protocol):
 class StaticModel:
     """Static tables, chosen by one code decoded before (`rvq_symbols`)."""
 
-    def __init__(self, tables: CodeTables) -> None:
-        self._tables = tables
+    def __init__(self, tables: CodeTables, rates: CodeRates) -> None:
+        self._tables, self.rates = tables, rates
 
     def encode(self, codes: Codes, *, max_codebooks: int | None = None) -> bytes:
         return encode_codes(codes, self._tables, max_codebooks=max_codebooks)
@@ -58,23 +64,23 @@ class StaticModel:
         return code_lengths(codes, self._tables)
 
 
-def open_static(model: Manifest, settings: RvqSettings) -> EntropyModel:
-    return StaticModel(settings.tables(model))
+def open_static(model: Manifest, settings: CodebookSettings) -> EntropyModel:
+    return StaticModel(settings.tables(model), settings.rates)
 
 
-def open_context(model: Manifest, settings: RvqSettings) -> EntropyModel:
-    """The rates in settings become those of the context model. Raises ModelError where there is none that fits."""
+def open_context(model: Manifest, settings: CodebookSettings) -> EntropyModel:
+    """Raises ModelError where there is no context model that fits."""
     weights = ContextWeights(model.context_arrays)
     if (weights.books, weights.size) != (settings.num_codebooks, settings.codebook_size):
         raise ModelError(f"model {model.name}: its context model is for {weights.books} codebooks of {weights.size}")
-    settings.bits_first_frame, settings.bits_per_frame = weights.bits_first_frame, weights.bits_per_frame
     return ContextModel(weights)
 
 
-ENTROPY: dict[str, Callable[[Manifest, RvqSettings], EntropyModel]] = {"static": open_static, "context": open_context}
+Opener = Callable[[Manifest, CodebookSettings], EntropyModel]
+ENTROPY: dict[str, Opener] = {"static": open_static, "context": open_context}
 
 
-def open_entropy(name: str, model: Manifest, settings: RvqSettings) -> EntropyModel:
+def open_entropy(name: str, model: Manifest, settings: CodebookSettings) -> EntropyModel:
     """The entropy model that an encoder is asked for. Raises ParameterError, ModelError."""
     if name not in ENTROPY:
         raise ParameterError(f"entropy {name!r} is none of {', '.join(ENTROPY)}")

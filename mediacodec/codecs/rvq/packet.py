@@ -1,20 +1,17 @@
-"""Packets of family `rvq` to codes, and codes back into packets, without a network."""
+"""Packets of RVQ codes to codes, and codes back into packets, without a network."""
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 
+from mediacodec.audio_coding.codebook_settings import CodebookSettings
 from mediacodec.codecs.base import Codes
 from mediacodec.codecs.rvq.entropy import open_entropy, read_extradata
-from mediacodec.codecs.rvq.settings import MAX_PACKET_SECONDS, RvqSettings
-from mediacodec.codecs.rvq.symbols import encode_codes
+from mediacodec.codecs.rvq.settings import FOURCC
+from mediacodec.entropy_coding.code_tables import encode_codes
 from mediacodec.errors import ParameterError
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import (
-    RC24,
-    AudioParameters,
     CorruptError,
     Packet,
     StreamHeader,
@@ -31,39 +28,26 @@ class RvqCodeReader:
     """Codes of packets, without a network; see `mediacodec.codecs.base.CodeReader`."""
 
     def __init__(self, model: Manifest, header: StreamHeader) -> None:
-        settings = RvqSettings(model)
-        self._header = header
-        self._frame_size, self._least = settings.frame_size, settings.least_codebooks
-        self._max_frames = int(MAX_PACKET_SECONDS * settings.frame_rate)
+        settings = CodebookSettings(model)
+        self._crc_size = header.symbol_crc_size
+        self._frame_size, self._least, self._max_frames = (
+            settings.frame_size, settings.least_codebooks, settings.max_frames
+        )  # fmt: skip
         self.frame_rate, self.codebook_size = settings.frame_rate, settings.codebook_size
         entropy, self.num_codebooks, self._counted = read_extradata(header.fields.get("extradata"), model)
         self._entropy = open_entropy(entropy, model, settings)
-        if not settings.least_codebooks <= self.num_codebooks <= settings.num_codebooks:
-            raise CorruptError(f"stream {header.stream_id}: {self.num_codebooks} codebooks of {settings.num_codebooks}")
-        s = settings
-        expected = AudioParameters(s.sample_rate, s.channels, s.pre_skip, s.frame_size)
-        time_base = Fraction(1, settings.sample_rate)
-        if header.parameters != expected or header.time_base != time_base or header.coder != RC24:
-            raise CorruptError(f"stream {header.stream_id}: its parameters are not those of model {model.name}")
-        if header.packet_duration > self._max_frames * self._frame_size:  # concealment makes as much at once
-            raise CorruptError(f"stream {header.stream_id}: packets of {header.packet_duration} samples are too long")
+        settings.check_header(model, header, self.num_codebooks)
 
     def read(self, packet: Packet) -> Codes:
         """[codebooks, frames] uint16, at most num_codebooks. Raises CorruptError, TruncatedError or DesyncError."""
         frames, rest = divmod(packet.duration, self._frame_size)
         if rest or not 1 <= frames <= self._max_frames:
             raise CorruptError(f"a packet of {packet.duration} samples is not whole frames of {self._frame_size}")
-        size = self._header.symbol_crc_size
-        coded, crc = unseal(packet.data, size)
-        codes = self._decoded(coded, frames)
-        check_symbols(codes, crc, size)
-        return codes
-
-    def _decoded(self, coded: bytes, frames: int) -> Codes:
-        """Codes that are enough for the model's network. Raises CorruptError."""
+        coded, crc = unseal(packet.data, self._crc_size)
         codes = self._entropy.decode(coded, self.num_codebooks, frames, counted=self._counted)
         if len(codes) < self._least:
             raise CorruptError(f"a packet has {len(codes)} codebooks, which decode from {self._least} on")
+        check_symbols(codes, crc, self._crc_size)
         return codes
 
 
@@ -74,8 +58,8 @@ class RvqCodeWriter:
     that number changes.
     """
 
-    def __init__(self, model: Manifest, fourcc: str, codes: Codes, *, stream_id: int = 0) -> None:
-        self._settings = s = RvqSettings(model)
+    def __init__(self, model: Manifest, codes: Codes, *, stream_id: int = 0) -> None:
+        self._settings = s = CodebookSettings(model)
         self._tables = s.tables(model)
         self._codes, self._counts = codes, self._checked(model, codes)
         self._packet_frames = s.packet_frames(1.0)
@@ -83,7 +67,7 @@ class RvqCodeWriter:
         self._varies = bool((self._counts != self._num_codebooks).any())
         duration, extradata = self._packet_frames * s.frame_size, bytes([self._num_codebooks, self._varies])
         self.header = s.stream_header(
-            model, fourcc, stream_id, packet_duration=duration, crc_size=CRC_SIZE, extradata=extradata
+            model, FOURCC, stream_id, packet_duration=duration, crc_size=CRC_SIZE, extradata=extradata
         )
 
     @property

@@ -1,131 +1,22 @@
-"""What a model whose packets hold RVQ codes says of itself, and what its rates follow from."""
+"""How the networks of an RVQ model run, as its `model.json` says."""
 
 from __future__ import annotations
 
-from fractions import Fraction
-
-import numpy as np
-from numpy.typing import NDArray
-
-from mediacodec.codecs.rvq.symbols import CodeTables
-from mediacodec.errors import ModelError, ParameterError
+from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest
-from mediacodec_bitstream import RC24, AudioParameters, StreamHeader
 
-MAX_PACKET_SECONDS = 10
-MAX_CHANNELS = 2
-MAX_CODEBOOKS = 255  # their number is a byte of a stream's extradata
-MAX_ENTRIES = 0xFFFF  # of a codebook: codes are 16 bits, and one more number stands for no code
-MAX_DELAY_SECONDS = 600
-BYTE_ALIGNMENT_BITS = 4  # the mean cost of ending a payload on a whole byte
+FOURCC = "rvq1"  # of every stream whose packets hold RVQ codes, whatever network found them
+SEARCH, STEP, WINDOW = "search", "step", "window"
+NETWORKS = (SEARCH, STEP, WINDOW)
 
 
-class RvqSettings:
-    """What `model.json` says of an RVQ model; checked once.
+def network_of(model: Manifest) -> str:
+    """How the graphs of a model run, one of NETWORKS: `search` and `step` are in `analysis`, `window` has its own file.
 
-    Beside what every one must say: `channels` (1), `start_frames` (1), the frames that a stream's first step takes at
-    least, because its network looks that far when it begins; `ragged` (false), whether the last step is given as it is,
-    for the network to fill up to a whole frame in its own way; `least_codebooks` (1), without which nothing can be
-    decoded; `chooses_codebooks` (false), whether the encoder graph takes the number of codebooks that are wanted, and
-    may leave the others out. `preroll_frames` is -1 where a network's memory has no end.
+    Raises:
+        ModelError: this version does not know what the model names.
     """
-
-    def __init__(self, model: Manifest) -> None:
-        try:
-            raw = model.settings
-            self.sample_rate = int(raw["sample_rate"])
-            self.frame_size = int(raw["frame_size"])
-            self.pre_skip = int(raw["pre_skip"])
-            self.algorithmic_delay = int(raw["algorithmic_delay"])
-            self.preroll_frames = int(raw["preroll_frames"])
-            self.channels = int(raw.get("channels", 1))
-            self.start_frames = int(raw.get("start_frames", 1))
-            self.ragged = bool(raw.get("ragged", False))
-            self.chooses_codebooks = bool(raw.get("chooses_codebooks", False))
-            self.num_codebooks = int(raw["num_codebooks"])
-            self.least_codebooks = int(raw.get("least_codebooks", 1))
-            self.codebook_size = int(raw["codebook_size"])
-            self.bits_first_frame = [float(bits) for bits in raw["bits_first_frame"]]
-            self.bits_per_frame = [float(bits) for bits in raw["bits_per_frame"]]
-        except (KeyError, TypeError, ValueError, OverflowError) as error:  # an int of what JSON calls Infinity
-            raise ModelError(f"model {model.name}: settings of an RVQ codec are missing or wrong: {error!r}") from error
-        self._check(model)
-
-    def _check(self, model: Manifest) -> None:
-        """Raise ModelError where a number is none that a stream can have."""
-        most_delay = MAX_DELAY_SECONDS * self.sample_rate
-        delays = self.pre_skip, self.algorithmic_delay
-        if min(self.sample_rate, self.frame_size) < 1 or not 0 <= min(delays) <= max(delays) <= most_delay:
-            raise ModelError(f"model {model.name}: its sample rate, frame size or delays are out of range")
-        books, size = self.num_codebooks, self.codebook_size
-        if books > MAX_CODEBOOKS or not 1 <= size <= MAX_ENTRIES:
-            raise ModelError(f"model {model.name}: {books} codebooks of {size} entries cannot be coded")
-        longest = MAX_PACKET_SECONDS * self.sample_rate // self.frame_size
-        if not (1 <= self.channels <= MAX_CHANNELS and 1 <= self.start_frames <= longest and self.preroll_frames >= -1):
-            raise ModelError(f"model {model.name}: channels, start_frames or preroll_frames are out of range")
-        if not 1 <= self.least_codebooks <= self.num_codebooks:
-            raise ModelError(f"model {model.name}: {self.least_codebooks} codebooks of {self.num_codebooks} at least")
-        if not len(self.bits_per_frame) == len(self.bits_first_frame) == self.num_codebooks:
-            raise ModelError(f"model {model.name}: there must be bits for each of {self.num_codebooks} codebooks")
-
-    @property
-    def frame_rate(self) -> float:
-        return self.sample_rate / self.frame_size
-
-    def bit_rate(self, num_codebooks: int, packet_frames: int, crc_size: int) -> float:
-        """Payload bits a second that so many codebooks take on average in packets of so many frames.
-
-        From entropies measured when the tables were fitted. A packet's first frame has no context and costs more, and a
-        packet is whole bytes.
-        """
-        first, later = self.bits_first_frame[num_codebooks - 1], self.bits_per_frame[num_codebooks - 1]
-        bits = first + (packet_frames - 1) * later + BYTE_ALIGNMENT_BITS + 8 * crc_size
-        return bits * self.frame_rate / packet_frames
-
-    def codebooks_for(self, bit_rate: float | None, packet_frames: int, crc_size: int) -> int:
-        """The most codebooks whose average rate is at most bit_rate; None means all.
-
-        Raises ParameterError where even the least number of codebooks takes more.
-        """
-        least = self.least_codebooks
-        rates = [self.bit_rate(n, packet_frames, crc_size) for n in range(least, self.num_codebooks + 1)]
-        fitting = sum(bit_rate is None or rate <= bit_rate for rate in rates)
-        if not fitting:
-            raise ParameterError(f"bit_rate {bit_rate:g} is too low: packets like these take {rates[0]:.0f} at least")
-        return least - 1 + fitting
-
-    def wanted(self, num_codebooks: int) -> dict[str, NDArray[np.int64]]:
-        """What tells the encoder graph how many codebooks are wanted."""
-        return {"num_codebooks": np.array([num_codebooks])} if self.chooses_codebooks else {}
-
-    def packet_frames(self, packet_duration: float) -> int:
-        """Frames in a packet of so many seconds. Raises ParameterError."""
-        shortest = 1 / self.frame_rate
-        if not shortest / 2 < packet_duration <= MAX_PACKET_SECONDS:  # also refuses NaN
-            raise ParameterError(f"packet_duration {packet_duration} s is not in {shortest:g}..{MAX_PACKET_SECONDS} s")
-        return round(packet_duration * self.frame_rate)
-
-    def stream_header(
-        self, model: Manifest, fourcc: str, stream_id: int, *, packet_duration: int, crc_size: int, extradata: bytes
-    ) -> StreamHeader:
-        """The header of a stream of the model; packet_duration in samples."""
-        return StreamHeader(
-            stream_id,
-            fourcc,
-            AudioParameters(self.sample_rate, self.channels, self.pre_skip, self.frame_size),
-            Fraction(1, self.sample_rate),
-            packet_duration=packet_duration,
-            algorithmic_delay=self.algorithmic_delay,
-            coder=RC24,
-            symbol_crc_size=crc_size,
-            model_hash=model.weights_hash,
-            tables_hash=model.tables_hash,
-            fields={"model_name": model.name, "extradata": extradata},
-        )
-
-    def tables(self, model: Manifest) -> CodeTables:
-        """The entropy tables of the model. Raises ModelError where they are not for such codebooks."""
-        tables = CodeTables.of(model)
-        if tables.classes.shape != (self.num_codebooks, self.codebook_size):
-            raise ModelError(f"model {model.name}: its entropy tables are for codebooks {tables.classes.shape}")
-        return tables
+    name = str(model.settings.get("network", SEARCH))
+    if name not in NETWORKS:
+        raise ModelError(f"model {model.name}: network {name!r} is none of {', '.join(NETWORKS)}")
+    return name

@@ -1,4 +1,4 @@
-"""Packets of family `segment`: what its settings say, and the codes of some segments as bytes.
+"""Packets of family `segment`: the codes of some segments as bytes.
 
 A stream is cut into segments of `segment` samples that begin every `segment_stride` samples; the stream's last ones
 are as long as what is left. A packet holds some segments: for each a byte, the frames that it lacks to a whole one, and
@@ -8,20 +8,20 @@ check covers all of that.
 
 from __future__ import annotations
 
-import math
 import struct
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mediacodec.audio_coding.codebook_settings import MAX_PACKET_SECONDS
 from mediacodec.codecs.base import Codes
-from mediacodec.codecs.rvq.packet import RvqCodeReader
-from mediacodec.codecs.rvq.settings import MAX_PACKET_SECONDS, RvqSettings
-from mediacodec.errors import ModelError, ParameterError
+from mediacodec.codecs.segment.settings import SegmentSettings
+from mediacodec.entropy_coding.code_tables import decode_codes
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import CorruptError, Packet, StreamHeader, TruncatedError, check_symbols, unseal
 
+CRC_SIZE = 4
 HEAD = struct.Struct("<Bf")  # of a segment
 MAX_SCALE = 4.0  # 12 dB over full scale
 
@@ -34,53 +34,19 @@ class Segment:
     scale: float
 
 
-class SegmentSettings(RvqSettings):
-    """What `model.json` says of a model that codes segments; checked once."""
-
-    def __init__(self, model: Manifest) -> None:
-        super().__init__(model)
-        try:
-            self.segment, self.stride = int(model.settings["segment"]), int(model.settings["segment_stride"])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ModelError(f"model {model.name}: settings of its segments are missing or wrong: {error!r}") from error
-        if not (0 < self.stride <= self.segment <= 2 * self.stride and self.segment % self.frame_size == 0):
-            raise ModelError(f"model {model.name}: segments of {self.segment} every {self.stride} samples do not fit")
-        if self.pre_skip or self.segment_frames > 256 or self.overlap > self.segment // 2:
-            raise ModelError(f"model {model.name}: its segments cannot be packed")
-
-    @property
-    def segment_frames(self) -> int:
-        return self.segment // self.frame_size
-
-    @property
-    def overlap(self) -> int:
-        """Samples that neighbouring segments share."""
-        return self.segment - self.stride
-
-    @property
-    def frame_rate(self) -> float:
-        """Frames a second, those of overlaps twice."""
-        return self.segment_frames * self.sample_rate / self.stride
-
-    def packet_segments(self, packet_duration: float) -> int:
-        """Whole segments in a packet of so many seconds. Raises ParameterError."""
-        shortest = self.stride / self.sample_rate
-        if not shortest <= packet_duration <= MAX_PACKET_SECONDS:  # also refuses NaN
-            raise ParameterError(f"packet_duration {packet_duration} s is not in {shortest:g}..{MAX_PACKET_SECONDS} s")
-        return math.floor(packet_duration / shortest)
-
-    def frames(self, samples: int) -> int:
-        """Frames of a segment of so many samples."""
-        return -(-samples // self.frame_size)
-
-
-class SegmentCodeReader(RvqCodeReader):
+class SegmentCodeReader:
     """Codes of packets, without a network; see `mediacodec.codecs.base.CodeReader`."""
 
     def __init__(self, model: Manifest, header: StreamHeader) -> None:
-        super().__init__(model, header)
-        self._segments = SegmentSettings(model)
-        self.frame_rate = self._segments.frame_rate
+        self._settings = s = SegmentSettings(model)
+        self._crc_size = header.symbol_crc_size
+        self.frame_rate, self.codebook_size = s.frame_rate, s.codebook_size
+        extradata = header.fields.get("extradata")
+        if not isinstance(extradata, bytes) or len(extradata) != 2 or extradata[1]:
+            raise CorruptError("extradata of a codec of segments is missing or wrong")
+        self.num_codebooks = extradata[0]
+        self._tables = s.tables(model)
+        s.check_header(model, header, self.num_codebooks)
 
     def read(self, packet: Packet) -> Codes:
         """[codebooks, frames] uint16, those of overlaps twice. Raises CorruptError, TruncatedError or DesyncError."""
@@ -89,20 +55,19 @@ class SegmentCodeReader(RvqCodeReader):
     def segments(self, packet: Packet) -> list[Segment]:
         """What a packet holds. Raises CorruptError, TruncatedError or DesyncError."""
         durations = self._durations(packet.duration)
-        size = self._header.symbol_crc_size
-        body, crc = unseal(packet.data, size)
+        body, crc = unseal(packet.data, self._crc_size)
         split = HEAD.size * len(durations)
         if len(body) < split:
             raise TruncatedError(f"a packet of {len(packet.data)} bytes cannot hold {len(durations)} segments")
         frames, scales = self._heads(body[:split], durations)
-        codes = self._decoded(body[split:], sum(frames))
-        check_symbols(symbols(body[:split], codes), crc, size)
+        codes = decode_codes(body[split:], self.num_codebooks, sum(frames), self._tables)
+        check_symbols(symbols(body[:split], codes), crc, self._crc_size)
         parts = np.split(codes, np.cumsum(frames)[:-1], axis=1)
         return [Segment(part, scale) for part, scale in zip(parts, scales, strict=True)]
 
     def _durations(self, duration: int) -> list[int]:
         """What each segment of a packet adds to the timeline: a stride, the last one of a stream less."""
-        s = self._segments
+        s = self._settings
         whole, rest = divmod(duration, s.stride)
         if rest % s.frame_size or not 1 <= duration <= MAX_PACKET_SECONDS * s.sample_rate:
             raise CorruptError(f"a packet of {duration} samples is not segments of {s.stride} and frames")
@@ -110,7 +75,7 @@ class SegmentCodeReader(RvqCodeReader):
 
     def _heads(self, heads: bytes, durations: list[int]) -> tuple[list[int], list[float]]:
         """Frames and scale of each segment."""
-        s, frames, scales = self._segments, [], []
+        s, frames, scales = self._settings, [], []
         for (missing, scale), duration in zip(HEAD.iter_unpack(heads), durations, strict=True):
             frames.append(s.segment_frames - missing)
             scales.append(scale)

@@ -19,7 +19,7 @@ import onnx.numpy_helper
 import torch
 from torch import Tensor, nn
 
-from mediacodec.codecs.rvq.encoder import best_path
+from mediacodec.codecs.rvq.analysis import best_path
 from mediacodec.manifest import Manifest, read_manifest
 from mediacodec.session import StepGraph
 from mediacodec_models.audio.data import Segments

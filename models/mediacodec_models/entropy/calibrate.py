@@ -12,14 +12,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.bench.audio.clips import find_clips
-from mediacodec.codecs.registry import CODECS
-from mediacodec.codecs.rvq.symbols import CodeTables
+from mediacodec.codecs.options import DEFAULT_RUNTIME, AudioOptions
+from mediacodec.codecs.registry import CODECS, AudioFamily
+from mediacodec.entropy_coding.code_tables import CodeTables
 from mediacodec.errors import InputError, ModelError, ParameterError
 from mediacodec.manifest import Manifest, available, read_manifest
 from mediacodec.media import AudioSource, Converter
@@ -90,7 +90,7 @@ def calibrate(
 def _tables(model: Manifest) -> CodeTables:
     """Raises ModelError where the model has no tables of codes."""
     family = CODECS.get(model.family)
-    if family is None or family.kind != "audio" or family.code_reader is None:
+    if not isinstance(family, AudioFamily) or family.code_reader is None:
         raise ModelError(f"model {model.name} is of family {model.family!r}, whose tables cannot be fitted")
     return CodeTables.of(model)
 
@@ -109,8 +109,9 @@ def all_codes(model: Manifest, sound: Path) -> Iterator[tuple[NDArray[np.uint16]
 
 def _codes(model: Manifest, path: Path) -> tuple[NDArray[np.uint16], float]:
     family = CODECS[model.family]
-    encoder: Any = family.encoder(model)
+    assert isinstance(family, AudioFamily)
     assert family.code_reader is not None
+    encoder = family.encoder(model, AudioOptions(), DEFAULT_RUNTIME)
     reader = family.code_reader(model, encoder.header)
     parameters = encoder.header.parameters
     assert isinstance(parameters, AudioParameters)

@@ -1,4 +1,4 @@
-"""Fit the static tables of an RVQ codec's codes (read by `mediacodec.codecs.rvq.symbols`).
+"""Fit the static tables of an RVQ codec's codes (read by `mediacodec.entropy_coding.code_tables`).
 
 For each codebook every candidate context (the same codebook one frame before, a lower codebook of this frame) is
 tried: its codes are clustered by what follows them, tables are counted on training speakers and drawn towards the one
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.codecs.rvq.symbols import CodeTables
+from mediacodec.entropy_coding.code_tables import CodeTables
 from mediacodec_bitstream import TableFamily
 
 # Classes of context: fewer for large codebooks, of which each class sees little. For one of 15360 entries and 218

@@ -21,9 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mediacodec.codecs.rvq.analysis import best_path
 from mediacodec.codecs.rvq.context import ContextModel
 from mediacodec.codecs.rvq.context_weights import ContextWeights
-from mediacodec.codecs.rvq.encoder import best_path
 from mediacodec.manifest import Manifest, read_manifest
 from mediacodec.session import shared_graph
 from mediacodec_bitstream import canonical_hash

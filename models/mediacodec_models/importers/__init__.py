@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from mediacodec.codecs.registry import CODECS
+from mediacodec.codecs.options import DEFAULT_RUNTIME, AudioOptions
+from mediacodec.codecs.registry import CODECS, AudioFamily
 from mediacodec.errors import MediaCodecError, ModelError
 from mediacodec.manifest import Manifest, read_manifest
 from mediacodec_bitstream import AudioParameters
@@ -76,13 +77,14 @@ def import_model(
 def check(model: Manifest) -> None:
     """Code and decode a second of noise. Raises ModelError where the graphs do not run, or not to finite sound."""
     family = CODECS[model.family]
-    encoder: Any = family.encoder(model)
+    assert isinstance(family, AudioFamily)
+    encoder = family.encoder(model, AudioOptions(), DEFAULT_RUNTIME)
     parameters = encoder.header.parameters
     assert isinstance(parameters, AudioParameters)
     shape = (parameters.channels, parameters.sample_rate + 1)
     noise = 0.1 * np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     packets = encoder.push(noise) + encoder.flush()
-    decoder: Any = family.decoder(model, encoder.header)
+    decoder = family.decoder(model, encoder.header, DEFAULT_RUNTIME)
     for chunk in (*map(decoder.push, packets), decoder.flush()):
         if not np.isfinite(chunk.samples).all():
             raise ModelError("the checkpoint's network gives sound that is not finite: its weights are damaged")

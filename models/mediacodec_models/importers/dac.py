@@ -49,7 +49,7 @@ def convert(checkpoint: Checkpoint, name: str, out: Path) -> dict[str, Any]:
     )
     settings |= {"num_codebooks": config.num_codebooks, "codebook_size": config.codebook_size}
     description = f"DAC, {config.sample_rate / 1000:g} kHz, {config.num_codebooks} codebooks"
-    about = About(name, family="window", licence=LICENCE, description=description, parity=PARITY)
+    about = About(name, network="window", licence=LICENCE, description=description, parity=PARITY)
     return write_model(out, about, graphs, settings)
 
 

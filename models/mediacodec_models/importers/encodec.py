@@ -47,7 +47,8 @@ def convert(checkpoint: Checkpoint, name: str, out: Path) -> dict[str, Any]:
     kind = "causal" if config.causal else f"segments of {config.segment / config.sample_rate:g} s"
     about = About(
         name,
-        family="causal" if config.causal else "segment",
+        family="rvq" if config.causal else "segment",
+        network="step" if config.causal else "",
         licence=LICENCE,
         description=seanet.described("EnCodec", config, kind),
         parity=PARITY,

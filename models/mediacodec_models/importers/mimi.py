@@ -75,7 +75,7 @@ def convert(checkpoint: Checkpoint, name: str, out: Path) -> dict[str, Any]:
     graphs = {"encoder": encoder_graph(config, weights), "decoder": decoder_graph(config, weights)}
     about = About(
         name,
-        family="causal",
+        network="step",
         licence=LICENCE,
         description=seanet.described("Mimi", config, "causal"),
         parity=PARITY,

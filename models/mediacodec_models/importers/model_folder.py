@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mediacodec.codecs.rvq.symbols import CodeTables
+from mediacodec.entropy_coding.code_tables import CodeTables
 from mediacodec_bitstream import TableFamily
 from mediacodec_models.graph_builder import GraphBuilder
 from mediacodec_models.onnx_files import write_manifest
@@ -17,13 +17,21 @@ from mediacodec_models.onnx_files import write_manifest
 
 @dataclass(frozen=True)
 class About:
-    """What a manifest says of an imported model; parity: what its network was compared with, or "unproved"."""
+    """What a manifest says of an imported model.
+
+    Attributes:
+        name, licence, description: see `Manifest`.
+        network: how the graphs of a model of family `rvq` run (`codecs.rvq.settings`).
+        parity: what its network was compared with, or "unproved".
+        family: of the codec.
+    """
 
     name: str
-    family: str
+    network: str
     licence: str
     description: str
     parity: str = "unproved"
+    family: str = "rvq"
 
 
 def write_model(
@@ -41,10 +49,11 @@ def write_model(
     np.savez_compressed(out / "tables.npz", allow_pickle=False, **tables)
     bits = [round(float(n * np.log2(size)), 3) for n in range(1, books + 1)]
     rates = {"bits_first_frame": bits, "bits_per_frame": bits, "parity": about.parity}
+    network = {"network": about.network} if about.network else {}
     described = {"name": about.name, "alias": about.name, "generation": 1, "family": about.family}
     described |= {"licence": about.licence, "description": about.description}
     return write_manifest(
-        out, described, weights=weights, tables=tables, graphs=entries, settings={**settings, **rates}
+        out, described, weights=weights, tables=tables, graphs=entries, settings={**network, **settings, **rates}
     )
 
 

@@ -47,7 +47,7 @@ def convert(checkpoint: Checkpoint, name: str, out: Path) -> dict[str, Any]:
     settings |= {"num_codebooks": slots, "least_codebooks": slots, "codebook_size": config.codebook_size}
     settings |= {"vq_strides": list(config.vq_strides), "slots": list(config.slots)}
     description = f"SNAC, {config.sample_rate / 1000:g} kHz, {len(config.vq_strides)} codebooks at as many rates"
-    about = About(name, family="window", licence=LICENCE, description=description, parity=PARITY)
+    about = About(name, network="window", licence=LICENCE, description=description, parity=PARITY)
     return write_model(out, about, graphs, settings)
 
 

@@ -42,7 +42,7 @@ def convert(checkpoint: Checkpoint, name: str, out: Path) -> dict[str, Any]:
     graphs = {"encoder": encoder_graph(config, weights), "decoder": decoder_graph(config, weights)}
     frame_size = config.encodec.frame_size
     description = f"WavTokenizer, {SAMPLE_RATE / 1000:g} kHz, one codebook, {SAMPLE_RATE / frame_size:g} codes a second"
-    about = About(name, family="window", licence=LICENCE, description=description, parity=PARITY)
+    about = About(name, network="window", licence=LICENCE, description=description, parity=PARITY)
     return write_model(out, about, graphs, settings(config))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mediacodec.codecs.fitting.encoder import FitMonitor, FitOptions, FittedPicture
+from mediacodec.codecs.fitting.encoder import FitMonitor, FitTask, FittedPicture
 from mediacodec.codecs.inr.network import Network
 from mediacodec.codecs.inr.packet import PICTURE, CodedGroup, Opened, pack_group, pack_picture
 from mediacodec.codecs.inr.tensors import Floats, InrTables, best_coding
@@ -54,16 +54,16 @@ class InrFitter:
     """
 
     def __init__(
-        self, model: Manifest, options: FitOptions, device: torch.device, choice: Choice | None = None
+        self, model: Manifest, task: FitTask, device: torch.device, choice: Choice | None = None
     ) -> None:
         self._architecture = choice.architecture if choice else str(model.settings.get("architecture"))
         try:
             self._shape = Shape(**model.settings["shapes"][self._architecture])
         except (KeyError, TypeError) as error:
             raise ModelError(f"model {model.name}: settings of an `inr` codec are missing: {error!r}") from error
-        self._family, self._options, self._device, self._choice = model.family, options, device, choice
+        self._family, self._task, self._device, self._choice = model.family, task, device, choice
         self._tables = InrTables(model)
-        self._size, self._key_every = group_sizes(options)
+        self._size, self._key_every = group_sizes(task)
         self._number = 0  # groups coded so far
         self._since = 0  # of them, from the last that began anew
         self._behind = 0  # the number of the first of them, where clips come before
@@ -77,7 +77,7 @@ class InrFitter:
 
     def fit(self, pictures: Sequence[VideoFrame], monitor: FitMonitor) -> list[FittedPicture]:
         """See `Fitter.fit`; where the monitor stops before the first step, nothing is coded."""
-        with threads(self._options.threads), torch.random.fork_rng(devices=[]):
+        with threads(self._task.threads), torch.random.fork_rng(devices=[]):
             torch.manual_seed(SEED + self._number)
             return self._fit(pictures, monitor)
 
@@ -111,7 +111,7 @@ class InrFitter:
 
     def begin_clip(self, packets: Iterable[Packet], *, refers: bool) -> None:
         """See `GrowingFitter.begin_clip`."""
-        self._earlier = EarlierClips.of(packets, (self._options.height, self._options.width), self._tables)
+        self._earlier = EarlierClips.of(packets, (self._task.video.height, self._task.video.width), self._tables)
         self._behind = self._earlier.groups
         if not refers:
             self._earlier = EarlierClips()
@@ -126,10 +126,10 @@ class InrFitter:
         epochs, budget = self._asked(count)
         if not key:
             assert self._last is not None
-            share = 1.0 if self._options.bit_rate is not None else FOLLOWING
+            share = 1.0 if self._task.options.bit_rate is not None else FOLLOWING
             target = Target(max(1, round(FOLLOWING * epochs)) * count, share * budget.bits)
             return replace(self._last, network=replace(self._last.network, group=count), target=target)
-        size = self._options.height, self._options.width
+        size = self._task.video.height, self._task.video.width
         network = network_for(self._architecture, self._shape, *size, group=count, parameters=budget.parameters)
         return Start(network, Target(epochs * count, budget.bits))
 
@@ -137,7 +137,7 @@ class InrFitter:
         """Where a key group may begin in earlier clips."""
         count, pts = len(pictures), pictures[0].pts
         epochs, budget = self._asked(count)
-        share = 1.0 if self._options.bit_rate is not None else REFERRING
+        share = 1.0 if self._task.options.bit_rate is not None else REFERRING
         target = Target(epochs * count, share * budget.bits)
         return [
             Start(replace(base.network, group=count), target, self._moved(base.weights), back=pts - at)
@@ -146,10 +146,10 @@ class InrFitter:
 
     def _asked(self, count: int) -> tuple[int, Budget]:
         """Epochs and budget of a key group."""
-        options, choice = self._options, self._choice
+        task, choice = self._task, self._choice
         if choice is not None:
             return choice.epochs, Budget(choice.parameters, choice.bits * choice.parameters)
-        return EPOCHS[options.effort], budget_for(options, count)
+        return EPOCHS[task.effort], budget_for(task, count)
 
     def _moved(self, weights: Mapping[str, Floats]) -> dict[str, Tensor]:
         return {name: torch.from_numpy(value).to(self._device) for name, value in weights.items()}

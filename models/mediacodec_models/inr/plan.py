@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mediacodec.codecs.fitting.encoder import FitOptions
+from mediacodec.codecs.fitting.encoder import FitTask
 from mediacodec.codecs.inr.network import MAX_OPERATIONS, MAX_PARAMETERS, Network
 
 EPOCHS = (4, 10, 20, 40, 75, 150, 300, 600, 1200)  # of a key group, by effort
@@ -77,21 +77,21 @@ class Budget:
     bits: float
 
 
-def budget_for(options: FitOptions, group: int) -> Budget:
+def budget_for(task: FitTask, group: int) -> Budget:
     """From the bit rate, or the quality level."""
-    if options.bit_rate is not None:
-        bits = options.bit_rate * group / float(options.frame_rate) - 8 * PICTURE_BYTES * group
+    if task.options.bit_rate is not None:
+        bits = task.options.bit_rate * group / float(task.video.frame_rate) - 8 * PICTURE_BYTES * group
         return Budget(max(FEWEST, round(bits / BITS)), max(bits, BITS * FEWEST / 2))
-    crf = DEFAULT_CRF if options.crf is None else options.crf
+    crf = DEFAULT_CRF if task.options.crf is None else task.options.crf
     density = DENSITY * 2 ** ((DEFAULT_CRF - crf) / 6)
-    parameters = max(FEWEST, round(density * options.width * options.height * group))
+    parameters = max(FEWEST, round(density * task.video.width * task.video.height * group))
     return Budget(parameters, BITS * parameters)
 
 
-def group_sizes(options: FitOptions) -> tuple[int, int]:
+def group_sizes(task: FitTask) -> tuple[int, int]:
     """(pictures in a group, groups from key group to key group)."""
-    most = min(GROUP, options.most_gathered)
-    if options.gop is None:
+    most = min(GROUP, task.most_gathered)
+    if task.options.gop is None:
         return most, KEY_EVERY
-    groups = -(-options.gop // max(most, min(options.gop, 2 * GROUP, options.most_gathered)))
-    return -(-options.gop // groups), groups
+    groups = -(-task.options.gop // max(most, min(task.options.gop, 2 * GROUP, task.most_gathered)))
+    return -(-task.options.gop // groups), groups

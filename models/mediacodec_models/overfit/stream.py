@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from mediacodec.codecs.conditional.settings import quality_offset
-from mediacodec.codecs.fitting.encoder import FitMonitor, FitOptions, FitProgress, FittedPicture
+from mediacodec.codecs.fitting.encoder import FitMonitor, FitProgress, FitTask, FittedPicture
 from mediacodec.codecs.overfit.packet import PictureCoder, Reference
 from mediacodec.codecs.overfit.settings import Geometry, OverfitModel, quality_of, step_of
 from mediacodec.frames import VideoFrame
@@ -36,24 +36,24 @@ class OverfitFitter:
 
     group_size = 1
 
-    def __init__(self, model: Manifest, options: FitOptions, _device: torch.device) -> None:
-        self._options = options
+    def __init__(self, model: Manifest, task: FitTask, _device: torch.device) -> None:
+        self._task, options = task, task.options
         self._model = OverfitModel(model)
-        self._size = Geometry(options.width, options.height)
+        self._size = Geometry(task.video.width, task.video.height)
         self._coder = PictureCoder(self._model, self._size)
-        self._gop = options.gop or max(1, round(GOP_SECONDS * options.frame_rate))
+        self._gop = options.gop or max(1, round(GOP_SECONDS * task.video.frame_rate))
         self._cuts = SceneCuts(self._gop) if options.scene_cut else None
         self._control: RateControl | None = None
         if options.bit_rate is not None:
-            pixels = options.width * options.height
-            self._control = RateControl(options.bit_rate, float(options.frame_rate), self._gop, pixels)
+            pixels = task.video.width * task.video.height
+            self._control = RateControl(options.bit_rate, float(task.video.frame_rate), self._gop, pixels)
         self._before: Reference | None = None
         self._position = 0  # of the next picture, from its keyframe
         self._coded = 0
 
     def fit(self, pictures: Sequence[VideoFrame], monitor: FitMonitor) -> list[FittedPicture]:
         coded = []
-        with threads(self._options.threads):
+        with threads(self._task.threads):
             for picture in pictures:
                 coded.append(self._code(padded(picture, self._size), monitor))
                 if monitor.stopped:
@@ -85,7 +85,7 @@ class OverfitFitter:
     def _begin(self) -> float:
         """The quality level of the next picture, unless a scene begins with it."""
         if self._control is not None:
-            self._control.wait(float(1 / self._options.frame_rate))
+            self._control.wait(float(1 / self._task.video.frame_rate))
         if self._position >= self._gop:
             self._position = 0
         return self._level()
@@ -105,14 +105,14 @@ class OverfitFitter:
     def _level(self) -> float:
         if self._control is not None:
             return self._control.level(self._position)
-        crf = DEFAULT_CRF if self._options.crf is None else self._options.crf
+        crf = DEFAULT_CRF if self._task.options.crf is None else self._task.options.crf
         return crf + (quality_offset(self._position) if self._gop > 1 else 0)
 
     def _predict(self, luma: np.ndarray, step: float) -> Prediction | None:
         """The prediction from the picture before; None where a scene begins."""
         before = self._before
         assert before is not None
-        effort: Effort = "slow" if self._options.effort >= 4 else "medium"
+        effort: Effort = "slow" if self._task.effort >= 4 else "medium"
         weight = MOTION_WEIGHT * step
         motion = search(luma, before.planes[0], rate_weight=weight, previous=before.motion, effort=effort)
         found = predict(self._coder, motion, before)
@@ -125,7 +125,7 @@ class OverfitFitter:
         y, u, v = (torch.from_numpy(plane.astype(np.float32) - 128) for plane in planes)
         real: Planes = (y, u, v)
         fit = PictureFit(self._model, real, (self._size.height, self._size.width), quality, inter)
-        rounds, began = ROUNDS[self._options.effort], time.perf_counter()
+        rounds, began = ROUNDS[self._task.effort], time.perf_counter()
 
         def watch(state: Fit) -> bool:
             done = min(state.round + 1, rounds)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mediacodec.codecs.rvq.encoder import best_path
+from mediacodec.audio_coding.codebook_settings import CodebookSettings
+from mediacodec.codecs.rvq.analysis import best_path
 from mediacodec.codecs.rvq.entropy import ENTROPY, open_entropy
-from mediacodec.codecs.rvq.settings import RvqSettings
 from mediacodec.manifest import read_manifest
 from mediacodec_models.audio.data import read_mono
 from mediacodec_models.entropy.train_context import encoder_paths, paths_of
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--packet", type=int, default=50, help="frames")
     args = parser.parse_args()
     model = read_manifest(args.model)
-    settings = RvqSettings(model)
+    settings = CodebookSettings(model)
     fixed = (settings.codebook_size - 1).bit_length()
     if args.clips:
         files = sorted(path for path in args.clips.iterdir() if path.is_file())

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 import mediacodec
 from mediacodec import manifest
 from mediacodec.bench.video.clips import read_video
-from mediacodec.codecs.fitting.encoder import FitOptions, FitProgress, FittingEncoder
+from mediacodec.codecs.fitting.encoder import FitProgress, FitTask, FittingEncoder
 from mediacodec.codecs.inr.encoder import FOURCC
+from mediacodec.codecs.options import Runtime, VideoFormat, VideoOptions
 from mediacodec.frames import VideoFrame
 from mediacodec.metrics.video import psnr, psnr_611
 from mediacodec.video_coding.stream import make_header
@@ -71,11 +72,11 @@ def rgb(planes: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.rint(np.stack([r, g, b], -1)).clip(0, 255).astype(np.uint8)
 
 
-def fitted(frames: Sequence[VideoFrame], fitter: InrFitter, options: FitOptions, out: BinaryIO, watch: Watch) -> None:
+def fitted(frames: Sequence[VideoFrame], fitter: InrFitter, task: FitTask, out: BinaryIO) -> None:
     """Write one stream of frames, fitted as one group, as a file."""
     model = manifest.find_by_name("inr")
-    header = make_header(model, FOURCC, options, colour=frames[0].colour, stream_id=0)
-    encoder = FittingEncoder(header, options, fitter, watch)
+    header = make_header(model, FOURCC, task.video)
+    encoder = FittingEncoder(header, task, fitter)
     writer = Writer(out, FileHeader((header,)), packets_per_chunk=CHUNK)
     for packets in (*(encoder.push(frame) for frame in frames), encoder.flush()):
         for packet in packets:
@@ -87,13 +88,14 @@ def measure(clip: str, frames: Sequence[VideoFrame], choice: Choice, path: Path,
     """Fit, decode, compare: a row of the table."""
     first = frames[0]
     rate = 1 / first.time_base
-    options = FitOptions(
-        width=first.width, height=first.height, frame_rate=rate, time_base=first.time_base, gop=len(frames)
+    video = VideoFormat(
+        width=first.width, height=first.height, frame_rate=rate, time_base=first.time_base, colour=first.colour
     )
-    fitter = InrFitter(manifest.find_by_name("inr"), options, device_of(options), choice)
+    task = FitTask(video, VideoOptions(gop=len(frames)), Runtime(monitor=watch))
+    fitter = InrFitter(manifest.find_by_name("inr"), task, device_of(task), choice)
     began = time.monotonic()
     with path.open("wb") as file:
-        fitted(frames, fitter, options, file, watch)
+        fitted(frames, fitter, task, file)
     hours = (time.monotonic() - began) / 3600
     began = time.monotonic()
     with mediacodec.open(path) as reader:

@@ -328,14 +328,14 @@ class TestRefusals:
     def test_files_with_sound(self, clips: list[list[VideoFrame]], tmp_path: Path) -> None:
         with mediacodec.open(tmp_path / "a.mcx", "w") as file:
             stream = file.add_video_stream("inr", width=WIDTH, height=HEIGHT, frame_rate=25, **QUICK)
-            sound = file.add_stream("speech", sample_rate=16_000)
+            sound = file.add_audio_stream("speech", sample_rate=16_000)
             file.mux(stream.encode(clips[0][0]))
             file.mux(sound.encode(np.zeros(8000, np.float32)))
         self.fails(tmp_path / "a.mcx", UsageError, "holds sound: only files of pictures without sound", clips[0])
 
     def test_sound_to_a_file_without(self, archive: Path) -> None:
         with pytest.raises(UsageError, match=r"has no sound.*-an"), mediacodec.open(archive, "a") as file:
-            file.add_stream("speech", sample_rate=16_000)
+            file.add_audio_stream("speech", sample_rate=16_000)
 
     def test_a_partial_file_of_somebody_else(self, archive: Path, clips: list[list[VideoFrame]]) -> None:
         partial = archive.with_name("a.mcx.partial")

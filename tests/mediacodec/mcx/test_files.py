@@ -35,7 +35,7 @@ def write(samples: Any, **options: Any) -> tuple[bytes, list[Packet]]:
     buffer, packets = BytesIO(), []
     packet_duration = options.pop("packet_duration", 1.0)
     with mediacodec.open(buffer, "w", **options) as file:
-        stream = file.add_stream(sample_rate=RATE, packet_duration=packet_duration)
+        stream = file.add_audio_stream(sample_rate=RATE, packet_duration=packet_duration)
         for start in range(0, samples.shape[1], 5000):
             new = stream.encode(samples[:, start : start + 5000])
             packets += new
@@ -135,7 +135,7 @@ class TestReading:
             next(file.audio.blocks(start=start, stop=stop))
 
     def test_codes_are_those_of_the_encoder(self, data: bytes, samples: Any) -> None:
-        encoder = mediacodec.Encoder("speech")
+        encoder = mediacodec.AudioEncoder("speech")
         packets = encoder.push(samples) + encoder.flush()
         with mediacodec.open(data) as file:
             codes = file.audio.codes()
@@ -212,7 +212,7 @@ class TestPipes:
     def test_writing(self, data: bytes, samples: Any, pipe: Any) -> None:
         target = pipe()
         with mediacodec.open(target, "w") as file:
-            stream = file.add_stream(sample_rate=RATE)
+            stream = file.add_audio_stream(sample_rate=RATE)
             file.mux(stream.encode(samples))
         assert bytes(target.written) == data
 
@@ -221,7 +221,7 @@ class TestPipes:
 
         def work() -> None:
             with os.fdopen(write_end, "wb", buffering=0) as out, mediacodec.open(out, "w") as file:
-                stream = file.add_stream(sample_rate=RATE)
+                stream = file.add_audio_stream(sample_rate=RATE)
                 file.mux(stream.encode(samples))
 
         worker = threading.Thread(target=work)
@@ -246,7 +246,7 @@ class TestPipes:
     def test_live_packets_leave_at_once(self, samples: Any, pipe: Any) -> None:
         target = pipe()
         with mediacodec.open(target, "w", live=True) as file:
-            stream = file.add_stream(sample_rate=RATE, packet_duration=0.02)
+            stream = file.add_audio_stream(sample_rate=RATE, packet_duration=0.02)
             sizes = []
             for start in range(0, 3200, 320):
                 file.mux(stream.encode(samples[:, start : start + 320]))
@@ -291,7 +291,7 @@ class TestWriting:
     def test_a_named_file_appears_whole(self, tmp_path: Path, samples: Any, data: bytes) -> None:
         path = tmp_path / "a.mcx"
         with mediacodec.open(path, "w") as file:
-            stream = file.add_stream(sample_rate=RATE)
+            stream = file.add_audio_stream(sample_rate=RATE)
             file.mux(stream.encode(samples))
             assert not path.exists()
         assert path.read_bytes() == data
@@ -303,7 +303,7 @@ class TestWriting:
 
         def work() -> None:
             with mediacodec.open(tmp_path / "a.mcx", "w") as file:
-                stream = file.add_stream(sample_rate=RATE)
+                stream = file.add_audio_stream(sample_rate=RATE)
                 file.mux(stream.encode(samples))
                 raise Stop
 
@@ -323,13 +323,13 @@ class TestWriting:
             mediacodec.open(path, "w")
         assert path.read_bytes() == b"precious"
         with mediacodec.open(path, "w", overwrite=True) as file:
-            file.mux(file.add_stream(sample_rate=RATE).encode(samples[:, :1000]))
+            file.mux(file.add_audio_stream(sample_rate=RATE).encode(samples[:, :1000]))
         assert mediacodec.decode(path).num_samples == 1000
 
     def test_closing_twice(self, tmp_path: Path, samples: Any) -> None:
         path = tmp_path / "a.mcx"
         with mediacodec.open(path, "w") as file:
-            file.mux(file.add_stream(sample_rate=RATE).encode(samples[:, :1000]))
+            file.mux(file.add_audio_stream(sample_rate=RATE).encode(samples[:, :1000]))
             file.close()
             assert path.exists()
         assert mediacodec.decode(path).num_samples == 1000
@@ -337,26 +337,26 @@ class TestWriting:
     def test_an_open_file_stays_open(self) -> None:
         buffer = BytesIO()
         with mediacodec.open(buffer, "w") as file:
-            file.add_stream(sample_rate=RATE)
+            file.add_audio_stream(sample_rate=RATE)
         assert not buffer.closed
         assert mediacodec.decode(buffer.getvalue()).num_samples == 0
 
     def test_streams_come_before_packets(self, samples: Any) -> None:
         with mediacodec.open(BytesIO(), "w") as file:
-            stream = file.add_stream(sample_rate=RATE)
+            stream = file.add_audio_stream(sample_rate=RATE)
             file.mux(stream.encode(samples))
             with pytest.raises(ParameterError, match="before the first mux"):
-                file.add_stream(sample_rate=RATE)
+                file.add_audio_stream(sample_rate=RATE)
 
     def test_packets_of_nobody(self) -> None:
         with mediacodec.open(BytesIO(), "w") as file:
-            file.add_stream(sample_rate=RATE)
+            file.add_audio_stream(sample_rate=RATE)
             with pytest.raises(ParameterError, match="stream 7"):
                 file.mux([Packet(7, 0, b"x", 16_000)])
 
     def test_wrong_samples(self) -> None:
         with mediacodec.open(BytesIO(), "w") as file:
-            stream = file.add_stream(sample_rate=44_100, channels=2)
+            stream = file.add_audio_stream(sample_rate=44_100, channels=2)
             with pytest.raises(ParameterTypeError, match="int16"):
                 stream.encode(np.zeros((2, 100), np.int16))
             with pytest.raises(ParameterError, match=r"2 channel.*got 44100 Hz and 1"):
@@ -367,7 +367,7 @@ class TestWriting:
     def test_stereo_at_another_rate(self, speech: Callable[..., Any]) -> None:
         sound, buffer = speech(2.5, 44_100, channels=2), BytesIO()
         with mediacodec.open(buffer, "w") as file:
-            stream = file.add_stream(sample_rate=44_100, channels=2)
+            stream = file.add_audio_stream(sample_rate=44_100, channels=2)
             for start in range(0, sound.shape[1], 4410):
                 file.mux(stream.encode(sound[:, start : start + 4410]))
         with mediacodec.open(buffer.getvalue()) as reader:
@@ -381,8 +381,8 @@ class TestWriting:
     def test_two_streams(self, speech: Callable[..., Any], samples: Any, whole: Any) -> None:
         other, buffer = speech(2.2, RATE, seed=1), BytesIO()
         with mediacodec.open(buffer, "w") as file:
-            one = file.add_stream(sample_rate=RATE)
-            two = file.add_stream(sample_rate=RATE, bit_rate=3000, packet_duration=0.5)
+            one = file.add_audio_stream(sample_rate=RATE)
+            two = file.add_audio_stream(sample_rate=RATE, bit_rate=3000, packet_duration=0.5)
             for start in range(0, samples.shape[1], 8000):
                 file.mux(one.encode(samples[:, start : start + 8000]))
                 file.mux(two.encode(other[:, start : start + 8000]))
@@ -403,7 +403,7 @@ class TestWriting:
         buffer = BytesIO(data)
         writer = Writer.append(buffer)
         start = 7 * RATE
-        encoder = mediacodec.Encoder("speech")
+        encoder = mediacodec.AudioEncoder("speech")
         for packet in encoder.push(samples[0, :RATE]):
             writer.write(replace(packet, pts=packet.pts + start, discontinuity=True))
         writer.close()
@@ -438,7 +438,7 @@ def test_a_long_file_in_bounded_memory(data: bytes) -> None:
 
 def test_a_writer_is_not_closed_by_losing_it(tmp_path: Path, samples: Any) -> None:
     file = FileWriter(tmp_path / "a.mcx")
-    file.mux(file.add_stream(sample_rate=RATE).encode(samples))
+    file.mux(file.add_audio_stream(sample_rate=RATE).encode(samples))
     file.abort()
     file.close()
     assert list(tmp_path.iterdir()) == []

@@ -37,7 +37,7 @@ def film(pictures: Callable[..., Any], speech: Callable[..., Any], *, live: bool
     buffer = BytesIO()
     with mediacodec.open(buffer, "w", live=live) as file:
         video = file.add_video_stream(width=SIZE, height=SIZE, frame_rate=RATE, crf=0, gop=GOP)
-        audio = file.add_stream(sample_rate=SOUND_RATE, bit_rate=3000, packet_duration=0.1 if live else 1.0)
+        audio = file.add_audio_stream(sample_rate=SOUND_RATE, bit_rate=3000, packet_duration=0.1 if live else 1.0)
         for index, frame in enumerate(frames):
             file.mux(video.encode(frame))
             file.mux(audio.encode(sound[:, index * 1600 : (index + 1) * 1600]))

@@ -53,7 +53,9 @@ def written(
         )
         audio = None
         if sound is not None:
-            audio = file.add_stream("speech", sample_rate=16_000, bit_rate=3000, packet_duration=0.1 if live else 1.0)
+            audio = file.add_audio_stream(
+                "speech", sample_rate=16_000, bit_rate=3000, packet_duration=0.1 if live else 1.0
+            )
         for index, frame in enumerate(frames):
             file.mux(video.encode(frame))
             if audio is not None:
@@ -225,7 +227,7 @@ class TestWriting:
         with pytest.raises(ParameterError, match="'speech' is a codec for audio"):
             mediacodec.open(BytesIO(), "w").add_video_stream("speech", width=16, height=16, frame_rate=25)
         with pytest.raises(ParameterError, match="'live' is a codec for video"):
-            mediacodec.open(BytesIO(), "w").add_stream("live", sample_rate=16_000)
+            mediacodec.open(BytesIO(), "w").add_audio_stream("live", sample_rate=16_000)
 
     def test_impossible_options(self) -> None:
         for options in ({"frame_rate": 0}, {"frame_rate": 25, "crf": 20, "bit_rate": 1e5}):

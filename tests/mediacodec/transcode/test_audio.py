@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.coding import encode_options
 
 import mediacodec
 from mediacodec.errors import InputError, OutputError, OutputExistsError, ParameterError, UsageError
 from mediacodec.transcode.encode import (
     DecodeOptions,
     DecodeReport,
-    EncodeOptions,
     EncodeReport,
     Progress,
     decode_file,
@@ -53,7 +53,7 @@ def read_wav(path: Path) -> tuple[int, Any]:
 def test_there_and_back(source: Path, tmp_path: Path) -> None:
     target = BytesIO()
     steps: list[Progress] = []
-    report = encode_file(source, target, EncodeOptions(bit_rate=3000), progress=steps.append)
+    report = encode_file(source, target, encode_options(bit_rate=3000), progress=steps.append)
     info = mediacodec.info(target.getvalue())
     assert report.seconds == pytest.approx(SECONDS)
     assert (report.file_bytes, report.payload_bytes) == (len(target.getvalue()), info.payload_bytes)
@@ -88,7 +88,7 @@ def test_it_is_the_bytes_of_the_api(source: Path, coded: bytes) -> None:
 @pytest.mark.parametrize(("start", "duration"), [(1.0, 1.5), (0.0, 0.25), (3.0, 99.0), (2.5, None)])
 def test_a_part_of_the_source(source: Path, start: float, duration: float | None) -> None:
     target = BytesIO()
-    report = encode_file(source, target, EncodeOptions(start=start, duration=duration))
+    report = encode_file(source, target, encode_options(start=start, duration=duration))
     expected = min(SECONDS - start, duration or SECONDS)
     assert report.seconds == pytest.approx(expected, abs=1e-4)
     assert mediacodec.info(target.getvalue()).duration == pytest.approx(expected, abs=1e-4)
@@ -194,7 +194,7 @@ class TestFailure:
 
     def test_options(self, source: Path) -> None:
         with pytest.raises(ParameterError, match="bit_rate 3 "):
-            encode_file(source, BytesIO(), EncodeOptions(bit_rate=3))
+            encode_file(source, BytesIO(), encode_options(bit_rate=3))
 
     def test_nothing_is_overwritten_unasked(self, coded: bytes, tmp_path: Path) -> None:
         out = tmp_path / "out.wav"

@@ -12,6 +12,7 @@ import av
 import numpy as np
 import pytest
 from support import plain_video as plain
+from support.coding import encode_options
 
 import mediacodec
 from mediacodec.errors import InputError, UsageError
@@ -20,7 +21,6 @@ from mediacodec.media import AudioSource
 from mediacodec.transcode.encode import (
     DecodeOptions,
     DecodeReport,
-    EncodeOptions,
     EncodeReport,
     decode_file,
     encode_file,
@@ -71,7 +71,7 @@ def coded(clip: bytes) -> bytes:
 
 def encoded(source: Any, **options: Any) -> tuple[bytes, EncodeReport]:
     target = BytesIO()
-    report = encode_file(source, target, EncodeOptions(**options))
+    report = encode_file(source, target, encode_options(**options))
     return target.getvalue(), report
 
 
@@ -105,7 +105,7 @@ class TestThereAndBack:
     def test_everything_is_kept(self, clip: bytes, watch: Any, psnr: Any) -> None:
         steps: list[Progress] = []
         target = BytesIO()
-        report = encode_file(BytesIO(clip), target, EncodeOptions(crf=0, bit_rate=3000), progress=steps.append)
+        report = encode_file(BytesIO(clip), target, encode_options(crf=0, bit_rate=3000), progress=steps.append)
         data = target.getvalue()
         video, audio = mediacodec.info(data).streams
         assert (report.frames, report.seconds) == (40, pytest.approx(SECONDS))
@@ -292,7 +292,7 @@ class TestOutputs:
     def test_pipes_at_both_ends(self, coded: bytes, pipe: Any, watch: Any) -> None:
         source = decoded(coded, "y4m")[0].getvalue()
         target = pipe()
-        encode_file(pipe(source), target, EncodeOptions(crf=0))
+        encode_file(pipe(source), target, encode_options(crf=0))
         out = pipe()
         decode_file(pipe(bytes(target.written)), out, DecodeOptions(format="y4m"))
         shown, _, _ = watch(BytesIO(bytes(out.written)))
@@ -315,11 +315,14 @@ class TestOutputs:
         silent, _ = encoded(make(sound=None))
         with pytest.raises(InputError, match="no sound"):
             decoded(silent, "wav")
-        for options, words in (({"bit_rate": 3000.0}, "no sound"), ({"codec": "copy", "bit_rate": 3000.0}, "no sound")):
+        for options, words in (
+            ({"bit_rate": 3000.0}, "no sound"),
+            ({"audio_codec": "copy", "bit_rate": 3000.0}, "no sound"),
+        ):
             with pytest.raises(UsageError, match=words):
                 encoded(make(sound=None), **options)
         with pytest.raises(UsageError, match="crf and gop"):
-            encoded(make(), crf=20, gop=4, video=False)
+            encoded(decoded(encoded(make())[0], "wav")[0], crf=20, gop=4)
 
 
 class TestCopies:
@@ -329,7 +332,7 @@ class TestCopies:
     ])  # fmt: skip
     def test_packets_are_kept_to_the_bit(self, make: Any, lag: Any, muxer: str, codec: str, out: str) -> None:
         source = make(muxer=muxer, sound=codec)
-        data, report = encoded(source, codec="copy", crf=40)
+        data, report = encoded(source, audio_codec="copy", crf=40)
         assert report.notes == []
         stream = mediacodec.info(data).streams[1]
         assert (stream.codec, stream.header.coder) == ("copy", 2)
@@ -346,19 +349,19 @@ class TestCopies:
         assert np.abs(before[:, 2048 : size - 2048] - played[:, 2048 : size - 2048]).max() < 2e-3
 
     def test_a_stretch_of_copied_sound(self, make: Any, lag: Any) -> None:
-        data, _ = encoded(make(), codec="copy")
+        data, _ = encoded(make(), audio_codec="copy")
         whole = sound_of(decoded(data, "wav")[0])
         part = sound_of(decoded(data, "wav", start=0.7, duration=0.5)[0])
         assert part.shape[1] == 8000
         assert np.abs(part - whole[:, 11_200:19_200]).max() < 1e-3
         film, _ = decoded(data, start=0.7, duration=0.5)
         assert abs(lag(part, sound_of(film)[:, :8000])) <= 16
-        cut, _ = encoded(make(), codec="copy", start=0.7, duration=0.5)
+        cut, _ = encoded(make(), audio_codec="copy", start=0.7, duration=0.5)
         heard = sound_of(decoded(cut, "wav")[0])
         assert abs(lag(part, heard)) <= 16
 
     def test_at_another_rate_it_is_decoded(self, make: Any) -> None:
-        data, _ = encoded(make(), codec="copy")
+        data, _ = encoded(make(), audio_codec="copy")
         film, _ = decoded(data, sample_rate=48_000, channels=2)
         with av.open(film) as container:
             assert (container.streams.audio[0].rate, container.streams.audio[0].channels) == (48_000, 2)
@@ -367,7 +370,7 @@ class TestCopies:
             assert file.audio.foreign_codec == "aac"
 
     def test_a_hole_in_copied_sound_is_silent(self, make: Any) -> None:
-        data, _ = encoded(make(), codec="copy")
+        data, _ = encoded(make(), audio_codec="copy")
         whole = sound_of(decoded(data, "wav")[0])
         reader, cut = Reader(BytesIO(data)), None
         while (chunk := reader._next_chunk()) is not None:

@@ -15,8 +15,9 @@ pytest.importorskip("onnxscript", reason="onnxscript is not installed: pip insta
 
 import mediacodec
 from mediacodec import manifest
+from mediacodec.codecs.options import Runtime
 from mediacodec.codecs.registry import code_reader
-from mediacodec.codecs.rvq.encoder import best_path
+from mediacodec.codecs.rvq.analysis import best_path, encoder_graph
 from mediacodec_models.audio.data import Segments
 from mediacodec_models.audio.export import DecoderStep, SearchStep, export, sampled_latents, shipped_weights
 from mediacodec_models.audio.spectral import SpectralCodec
@@ -73,7 +74,7 @@ def test_the_runtime_finds_it_whole(zoo: Path, codec: SpectralCodec) -> None:
 
 
 def test_codes_are_those_of_torch(zoo: Path, codec: SpectralCodec, pack: Path, samples: Any) -> None:
-    encoder = mediacodec.Encoder("tiny", models=zoo)
+    encoder = mediacodec.AudioEncoder("tiny", models=zoo)
     packets = encoder.push(samples) + encoder.flush()
     reader = code_reader(encoder.header, models=zoo)
     found = np.concatenate([reader.read(packet) for packet in packets], axis=1)
@@ -91,9 +92,9 @@ def test_codes_are_those_of_torch(zoo: Path, codec: SpectralCodec, pack: Path, s
 @torch.no_grad()
 def test_silence_is_coded_as_torch_codes_it(zoo: Path, codec: SpectralCodec, pack: Path, samples: Any) -> None:
     """Digital silence, then speech: a floor that the exporter dropped once made both of it NaN."""
-    encoder = mediacodec.Encoder("tiny", models=zoo)
+    graph = encoder_graph(manifest.find_by_name("tiny", zoo), Runtime())
     quiet = np.concatenate([np.zeros(6400, np.float32), samples[:6400]])
-    outputs, state = encoder._graph.step({"samples": quiet[None]}, encoder._graph.initial_state())
+    outputs, state = graph.step({"samples": quiet[None]}, graph.initial_state())
     assert all(np.isfinite(value).all() for value in state)
     penalty = rate_penalties(sampled_latents(codec, pack), codec.quantizer.codebooks, ABOUT["rate_weight"])
     entries, *_ = SearchStep(codec, penalty, 2)(torch.from_numpy(quiet)[None], codec.encoder.initial_state(1))
@@ -102,9 +103,9 @@ def test_silence_is_coded_as_torch_codes_it(zoo: Path, codec: SpectralCodec, pac
 
 @pytest.mark.parametrize("packet_duration", [0.02, 1.0])
 def test_sound_is_that_of_torch(zoo: Path, codec: SpectralCodec, samples: Any, packet_duration: float) -> None:
-    encoder = mediacodec.Encoder("tiny", models=zoo, packet_duration=packet_duration)
+    encoder = mediacodec.AudioEncoder("tiny", models=zoo, packet_duration=packet_duration)
     packets = encoder.push(samples) + encoder.flush()
-    decoder = mediacodec.Decoder(encoder.header, models=zoo)
+    decoder = mediacodec.AudioDecoder(encoder.header, models=zoo)
     found = np.concatenate([decoder.push(packet).samples[0] for packet in packets])
     reader = code_reader(encoder.header, models=zoo)
     codes = torch.from_numpy(np.concatenate([reader.read(packet) for packet in packets], axis=1).astype(np.int64))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mediacodec.codecs.rvq.symbols import CodeTables
+from mediacodec.entropy_coding.code_tables import CodeTables
 from mediacodec.errors import InputError
 from mediacodec.manifest import find_by_name, read_manifest
 from mediacodec_models.entropy.calibrate import HELD_OUT, _write, split

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.coding import audio_decoder, audio_encoder
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 transformers = pytest.importorskip("transformers", reason="pip install 'mediacodec[parity]'")
@@ -14,7 +15,6 @@ transformers = pytest.importorskip("transformers", reason="pip install 'mediacod
 from support import checkpoints
 from support.runs import coded
 
-from mediacodec.codecs.registry import CODECS
 from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest
 from mediacodec_models.audio.dac import DacConfig, context_frames, tensors
@@ -84,7 +84,7 @@ def test_codes_and_sound_are_the_published_ones(
 
 def test_fewer_codebooks_decode_as_published(pair: tuple[Any, Manifest]) -> None:
     oracle, model = pair
-    encoder = CODECS["window"].encoder(model)
+    encoder: Any = audio_encoder(model)
     rates = [encoder._settings.bit_rate(n, encoder._packet_frames, 4) for n in (2, 3)]
     codes, sound = coded(model, noise(70 * HOP), packet_duration=0.1, bit_rate=1.2 * max(rates))
     assert 1 <= len(codes) < 5
@@ -95,9 +95,8 @@ def test_fewer_codebooks_decode_as_published(pair: tuple[Any, Manifest]) -> None
 def test_codebooks_that_come_and_go_within_a_window(pair: tuple[Any, Manifest]) -> None:
     """The decoder graph takes a codebook's absence for zero, frame by frame."""
     oracle, model = pair
-    family = CODECS["window"]
     codes = published_codes(oracle, noise(20 * HOP))
-    decoder: Any = family.decoder(model, family.encoder(model).header)
+    decoder: Any = audio_decoder(model, audio_encoder(model).header)
     absent = codes.copy()
     absent[2:, 5:9] = oracle.config.codebook_size
     outputs, _ = decoder._graph.step({"codes": absent[None]}, ())

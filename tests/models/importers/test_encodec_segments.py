@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.coding import audio_decoder, audio_encoder
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 pytest.importorskip("transformers", reason="transformers is not installed: pip install 'mediacodec[parity]'")
@@ -16,7 +17,6 @@ pytest.importorskip("transformers", reason="transformers is not installed: pip i
 from support.checkpoints import random_encodec
 
 import mediacodec
-from mediacodec.codecs.registry import CODECS
 from mediacodec.codecs.segment.packet import SegmentCodeReader, SegmentSettings
 from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest
@@ -64,8 +64,7 @@ def test_codes_loudness_and_sound_are_the_published_ones(
         published = oracle.decode(
             coded.audio_codes, coded.audio_scales, last_frame_pad_length=coded.last_frame_pad_length
         )
-    family = CODECS[model.family]
-    encoder: Any = family.encoder(model, packet_duration=packet_duration)
+    encoder: Any = audio_encoder(model, packet_duration=packet_duration)
     packets = [p for at in range(0, length, 1234) for p in encoder.push(samples[:, at : at + 1234])] + encoder.flush()
     reader = SegmentCodeReader(model, encoder.header)
     segments = [segment for packet in packets for segment in reader.segments(packet)]
@@ -76,7 +75,7 @@ def test_codes_loudness_and_sound_are_the_published_ones(
         assert mine.codes.shape == wanted.shape
         assert np.mean(mine.codes != wanted) < 0.001, "near ties alone may differ"
         assert mine.scale == pytest.approx(scale.item(), rel=1e-5)
-    decoder: Any = family.decoder(model, encoder.header)
+    decoder: Any = audio_decoder(model, encoder.header)
     sound = np.concatenate([decoder.push(packet).samples for packet in packets], axis=1)[:, :length]
     assert sound.shape == samples.shape
     assert np.abs(sound - published.audio_values[0].numpy()[:, :length]).max() < TOLERANCE
@@ -106,7 +105,7 @@ def test_settings_that_make_no_sense_are_refused(model: Manifest, change: dict[s
 @pytest.mark.parametrize("head", [b"\xc8\0\0\x80?", b"\x05\0\0\x80?", b"\0\0\0\xc0\x7f", b"\0\0\0\0\0", b"\0\0\0\xc8B"])
 def test_forged_heads_of_segments_are_refused(model: Manifest, head: bytes) -> None:
     """Frames that are not there, too few of them, loudness that is no number, none, or too loud."""
-    encoder: Any = CODECS[model.family].encoder(model, packet_duration=0.1)
+    encoder: Any = audio_encoder(model, packet_duration=0.1)
     packet = encoder.push(noise(SEGMENT + STRIDE))[0]
     with pytest.raises(CorruptError):
         SegmentCodeReader(model, encoder.header).read(replace(packet, data=head + packet.data[5:]))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.coding import audio_decoder, audio_encoder
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 pytest.importorskip("transformers", reason="transformers is not installed: pip install 'mediacodec[parity]'")
@@ -19,7 +20,6 @@ from support import checkpoints
 from torch import Tensor
 from torch.nn import functional
 
-from mediacodec.codecs.registry import CODECS
 from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest
 from mediacodec_models.importers import import_model, wavtokenizer
@@ -167,9 +167,9 @@ def test_what_windows_change(model: Manifest, oracle: Any, state: Any, record_pr
 
 def test_seeking_finds_the_sound_of_a_whole_decode(model: Manifest) -> None:
     """Windows lie where they lie, wherever decoding starts."""
-    encoder: Any = CODECS["window"].encoder(model)
+    encoder: Any = audio_encoder(model)
     packets = encoder.push(noise(int(3.3 * WINDOW) * HOP)) + encoder.flush()
-    whole, late = (CODECS["window"].decoder(model, encoder.header) for _ in range(2))
+    whole, late = (audio_decoder(model, encoder.header) for _ in range(2))
     sound = np.concatenate([chunk.samples for chunk in (*map(whole.push, packets), whole.flush())], axis=1)
     chunks = [*map(late.push, packets[5:]), late.flush()]
     start = packets[5].pts

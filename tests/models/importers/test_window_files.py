@@ -14,7 +14,11 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 
 import mediacodec
-from mediacodec.codecs.rvq.window import WindowDecoder, WindowEncoder, WindowSettings
+from mediacodec.audio_coding.codebook_settings import CodebookSettings
+from mediacodec.codecs.options import AudioOptions
+from mediacodec.codecs.rvq.encoder import RvqEncoder
+from mediacodec.codecs.rvq.window import WindowSettings
+from mediacodec.codecs.rvq.window_decoder import WindowDecoder
 from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest
 from mediacodec.session import StepGraph
@@ -133,7 +137,7 @@ def test_a_short_packet_with_wrong_symbols_stays_short(opened: Any, data: bytes,
 
 
 def test_a_leap_in_time_ends_one_stretch_and_begins_another(model: Manifest) -> None:
-    encoder = WindowEncoder(model)
+    encoder = RvqEncoder(model, AudioOptions())
     packets = encoder.push(make_speech(4.0, RATE)) + encoder.flush()
     alone = WindowDecoder(model, encoder.header)
     decoder = WindowDecoder(model, encoder.header)
@@ -148,7 +152,7 @@ def test_what_is_held_does_not_grow(model: Manifest, monkeypatch: pytest.MonkeyP
     """However much is pushed at once, and however long a gap: windows and their context are all that is kept."""
     runs: list[int] = []
     monkeypatch.setattr(StepGraph, "step", watched(runs, StepGraph.step))
-    encoder = WindowEncoder(model)
+    encoder = RvqEncoder(model, AudioOptions())
     decoder = WindowDecoder(model, encoder.header)
     for _ in range(4):
         for packet in encoder.push(make_speech(10.0, RATE)):
@@ -157,7 +161,7 @@ def test_what_is_held_does_not_grow(model: Manifest, monkeypatch: pytest.MonkeyP
     calls = len(runs)
     for _ in range(100):
         decoder.push(None)
-    settings = WindowSettings(model)
+    settings = WindowSettings(model, CodebookSettings(model).frame_rate)
     most = settings.window_frames + 2 * settings.context_frames
     assert max(runs) <= most
     assert len(runs) <= calls + 2, "silence needs no network"
@@ -179,20 +183,24 @@ def watched(runs: list[int], step: Any) -> Any:
         ({"context_frames": -1}, "context_frames"),
         ({"window_frames": 0}, "window_frames"),
         ({"window_frames": 10**9}, "window_frames"),
-        ({"least_codebooks": 17}, "17 codebooks of 16"),
     ],
 )
 def test_settings_that_are_wrong(model: Manifest, change: dict[str, Any], word: str) -> None:
     with pytest.raises(ModelError, match=word):
-        WindowSettings(replace(model, settings={**model.settings, **change}))
+        WindowSettings(replace(model, settings={**model.settings, **change}), 50.0)
+
+
+def test_no_more_codebooks_are_needed_than_there_are(model: Manifest) -> None:
+    with pytest.raises(ModelError, match="17 codebooks of 16"):
+        CodebookSettings(replace(model, settings={**model.settings, "least_codebooks": 17}))
 
 
 def test_a_model_that_needs_all_its_codebooks(model: Manifest) -> None:
     fixed = replace(model, settings={**model.settings, "least_codebooks": 16})
-    encoder = WindowEncoder(fixed, bit_rate=100_000)
+    encoder = RvqEncoder(fixed, AudioOptions(bit_rate=100_000))
     assert encoder.header.fields["extradata"] == bytes([16, 0])
     with pytest.raises(mediacodec.errors.ParameterError, match="too low"):
-        WindowEncoder(fixed, bit_rate=1000)
-    few = WindowEncoder(model, bit_rate=1000).header
+        RvqEncoder(fixed, AudioOptions(bit_rate=1000))
+    few = RvqEncoder(model, AudioOptions(bit_rate=1000)).header
     with pytest.raises(mediacodec.errors.BitstreamError, match="codebooks of 16"):
         WindowDecoder(fixed, few)

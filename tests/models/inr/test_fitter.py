@@ -10,18 +10,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.coding import fit_task, video_decoder, video_encoder
+
+from mediacodec.codecs.options import PRESETS
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'mediacodec[train]'")
 
 from mediacodec import manifest
-from mediacodec.codecs.fitting.encoder import FIT_PRESETS, FitOptions, FitProgress
+from mediacodec.codecs.fitting.encoder import FitProgress
 from mediacodec.codecs.inr import graph as inr_graph
 from mediacodec.codecs.inr.graph import Synthesis, network_model
 from mediacodec.codecs.inr.network import ARCHITECTURES, LEVELS, OUTPUTS, Network
 from mediacodec.codecs.inr.packet import Opened, coded_bits, network_bits
 from mediacodec.codecs.inr.tensors import STEPS, InrTables, best_coding
-from mediacodec.codecs.registry import Decoder, Encoder
 from mediacodec.errors import DeviceError, ParameterError
 from mediacodec_models.inr import plan
 from mediacodec_models.inr.export import export
@@ -127,21 +129,21 @@ class TestPlan:
         ("gop", "expected"), [(None, (128, 4)), (1, (1, 1)), (100, (100, 1)), (132, (132, 1)), (600, (200, 3))]
     )
     def test_groups(self, gop: int | None, expected: tuple[int, int]) -> None:
-        options = FitOptions(width=640, height=360, frame_rate=RATE, time_base=1 / RATE, gop=gop)
+        options = fit_task(640, 360, RATE, gop=gop)
         assert plan.group_sizes(options) == expected
 
     def test_a_rate_is_a_size(self) -> None:
-        options = FitOptions(width=640, height=360, frame_rate=RATE, time_base=1 / RATE, bit_rate=100_000)
+        options = fit_task(640, 360, RATE, bit_rate=100_000)
         budget = plan.budget_for(options, 125)
         assert 0.9 * 500_000 < budget.bits < 500_000
         better, worse = (
-            plan.budget_for(FitOptions(width=640, height=360, frame_rate=RATE, time_base=1 / RATE, crf=crf), 125)
+            plan.budget_for(fit_task(640, 360, RATE, crf=crf), 125)
             for crf in (24, 30)
         )
         assert better.bits == pytest.approx(2 * worse.bits, rel=0.01)
 
     def test_every_preset_has_its_epochs(self) -> None:
-        assert len(plan.EPOCHS) == len(FIT_PRESETS)
+        assert len(plan.EPOCHS) == len(PRESETS)
         assert list(plan.EPOCHS) == sorted(set(plan.EPOCHS))
 
 
@@ -227,13 +229,13 @@ def clip(count: int, width: int = 64, height: int = 48) -> list[Any]:
 
 def encode(frames: list[Any], **options: Any) -> tuple[Any, list[Any]]:
     first = frames[0]
-    encoder = Encoder("inr", width=first.width, height=first.height, frame_rate=RATE, **options)
+    encoder = video_encoder("inr", width=first.width, height=first.height, frame_rate=RATE, **options)
     packets = [packet for frame in frames for packet in encoder.push(frame)] + encoder.flush()
     return encoder.header, packets
 
 
 def decode(header: Any, packets: list[Any]) -> list[Any]:
-    decoder = Decoder(header)
+    decoder = video_decoder(header)
     return [frame for packet in packets for frame in decoder.push(packet)]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.coding import video_decoder, video_encoder
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'mediacodec[train]'")
@@ -16,7 +17,6 @@ pytest.importorskip("onnx", reason="onnx is not installed: pip install 'mediacod
 from support.media import ffmpeg_frames
 
 from mediacodec.codecs.overfit.settings import OverfitModel
-from mediacodec.codecs.registry import Decoder, Encoder
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import read_manifest
 from mediacodec_models.overfit import export, prefit
@@ -123,13 +123,13 @@ def test_the_exported_model_codes_pictures(zoo: Path) -> None:
     pictures = ffmpeg_frames("testsrc2=size=96x64:rate=25", 3)
     tick = Fraction(1, 25)
     options = {"width": 96, "height": 64, "frame_rate": Fraction(25), "crf": 30, "preset": "ultrafast"}
-    encoder = Encoder("overfit", models=zoo, **options)
+    encoder = video_encoder("overfit", models=zoo, **options)
     frames = [
         VideoFrame(p[:64], p[64:80].reshape(32, 48), p[80:].reshape(32, 48), index, tick)
         for index, p in enumerate(pictures)
     ]
     packets = [packet for frame in frames for packet in encoder.push(frame)] + encoder.flush()
-    decoder = Decoder(encoder.header, models=zoo)
+    decoder = video_decoder(encoder.header, models=zoo)
     shown = [picture for packet in packets for picture in decoder.push(packet)] + decoder.flush()
     assert [packet.is_keyframe for packet in packets] == [True, False, False]
     for frame, picture in zip(frames, shown, strict=True):

@@ -81,7 +81,7 @@ def exported(request: Any, tiny: Any, pack: Path, speech_batch: Any, tmp_path_fa
 
 def coded(exported: Exported, packet_duration: float) -> tuple[Any, Any]:
     """Header and packets of a second of speech."""
-    encoder = mediacodec.Encoder("tiny", models=exported.zoo, packet_duration=packet_duration)
+    encoder = mediacodec.AudioEncoder("tiny", models=exported.zoo, packet_duration=packet_duration)
     packets = encoder.push(exported.samples) + encoder.flush()
     return encoder.header, packets
 
@@ -109,7 +109,7 @@ def test_codes_are_those_of_torch(exported: Exported, packet_duration: float) ->
 def test_sound_is_that_of_torch(exported: Exported, packet_duration: float) -> None:
     codec = exported.codec
     header, packets = coded(exported, max(packet_duration, codec.config.frame_size / 16_000))
-    decoder = mediacodec.Decoder(header, models=exported.zoo)
+    decoder = mediacodec.AudioDecoder(header, models=exported.zoo)
     found = np.concatenate([decoder.push(packet).samples[0] for packet in packets])
     codes = torch.from_numpy(codes_of(exported, header, packets).astype(np.int64))[None]
     sound, _ = codec.decoder.step(codec.quantizer.decode(codes), codec.decoder.initial_state(1))
@@ -141,7 +141,7 @@ def test_the_output_is_aligned_and_the_delay_is_that_of_the_graphs(exported: Exp
 
 def test_after_the_preroll_sound_is_as_from_the_start(exported: Exported) -> None:
     header, packets = coded(exported, exported.codec.config.frame_size / 16_000)
-    whole, late = (mediacodec.Decoder(header, models=exported.zoo) for _ in range(2))
+    whole, late = (mediacodec.AudioDecoder(header, models=exported.zoo) for _ in range(2))
     begin = 5
     expected = np.concatenate([whole.push(packet).samples[0] for packet in packets[:40]])
     found = np.concatenate([late.push(packet).samples[0] for packet in packets[begin:40]])

@@ -64,12 +64,13 @@ def opened(monkeypatch):
     """The options of every encoder that was opened."""
     seen = []
 
-    def encoder(codec, **options):
-        seen.append({"codec": codec, **options})
+    def encoder(codec, options, *, threads, **video):
+        assert threads == 1, "speeds are those of one thread"
+        seen.append({"codec": codec, "crf": options.crf, "gop": options.gop, "preset": options.preset, **video})
         return StoringEncoder(seen[-1])
 
-    monkeypatch.setattr(video_ours, "Encoder", encoder)
-    monkeypatch.setattr(video_ours, "Decoder", StoringDecoder)
+    monkeypatch.setattr(video_ours, "VideoEncoder", encoder)
+    monkeypatch.setattr(video_ours, "VideoDecoder", lambda header, **_: StoringDecoder(header))
     return seen
 
 

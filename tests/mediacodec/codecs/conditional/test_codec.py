@@ -10,11 +10,12 @@ import numpy as np
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
+from support.coding import video_decoder, video_encoder
 
 from mediacodec import manifest, session
 from mediacodec.codecs.conditional import decoder as live_decoder
 from mediacodec.codecs.conditional import encoder as live
-from mediacodec.codecs.registry import CODECS, Decoder, Encoder, code_reader
+from mediacodec.codecs.registry import CODECS, code_reader
 from mediacodec.errors import ParameterError, ParameterTypeError, UnsupportedFeatureError
 from mediacodec.frames import VideoFrame
 from mediacodec_bitstream import RC24, Packet, StreamHeader, VideoParameters
@@ -27,7 +28,7 @@ Coded = tuple[StreamHeader, list[Packet]]
 
 def encoder_for(frame: VideoFrame, **options: Any) -> live.LiveEncoder:
     options = {"frame_rate": RATE, "time_base": frame.time_base, "colour": frame.colour} | options
-    encoder = Encoder("live", width=frame.width, height=frame.height, **options)
+    encoder = video_encoder("live", width=frame.width, height=frame.height, **options)
     assert isinstance(encoder, live.LiveEncoder)
     return encoder
 
@@ -41,7 +42,7 @@ def encode(frames: Sequence[VideoFrame], **options: Any) -> Coded:
 
 
 def decode(coded: Coded, **options: Any) -> list[VideoFrame]:
-    decoder = Decoder(coded[0], **options)
+    decoder = video_decoder(coded[0], **options)
     assert isinstance(decoder, live_decoder.LiveDecoder)
     frames = [frame for packet in coded[1] for frame in decoder.push(packet)]
     assert decoder.concealed == 0
@@ -115,7 +116,7 @@ def test_the_decoder_shows_exactly_what_the_encoder_predicts_from(
     clip: list[VideoFrame], preset: str, psnr: Callable[..., float]
 ) -> None:
     encoder = encoder_for(clip[0], crf=26, preset=preset)
-    decoder = Decoder(encoder.header)
+    decoder = video_decoder(encoder.header)
     for source in clip[:6]:
         (frame,) = decoder.push(encoder.push(source)[0])
         assert isinstance(frame, VideoFrame)
@@ -165,7 +166,7 @@ def test_equal_pictures_make_equal_packets_whatever_runs_beside(clip: list[Video
 
 
 def test_the_caller_may_write_into_what_it_gave_and_got(clip: list[VideoFrame], coded: Coded) -> None:
-    encoder, decoder = encoder_for(clip[0], crf=24), Decoder(coded[0])
+    encoder, decoder = encoder_for(clip[0], crf=24), video_decoder(coded[0])
     for source, packet, expected in zip(clip, coded[1], decode(coded), strict=True):
         frame = VideoFrame(source.y.copy(), source.u.copy(), source.v.copy(), source.pts, source.time_base)
         assert encoder.push(frame) == [packet]
@@ -238,7 +239,7 @@ def test_what_stands_still_costs_almost_nothing(
     clip = [VideoFrame(picture.y, picture.u, picture.v, k, picture.time_base) for k in range(6)]
     encoder = encoder_for(clip[0], crf=30, preset=preset)
     packets = encoder.push(clip[0])
-    decoder = Decoder(encoder.header)
+    decoder = video_decoder(encoder.header)
     (shown,) = decoder.push(packets[0])
     packets += encoder.push(clip[1])  # the keyframe may leave something to mend
     decoder.push(packets[1])
@@ -280,14 +281,14 @@ def test_a_bit_rate_is_kept(pictures: Pictures) -> None:
 )
 def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
-        Encoder("live", **({"width": 64, "height": 48, "frame_rate": RATE} | options))
+        video_encoder("live", **({"width": 64, "height": 48, "frame_rate": RATE} | options))
     with pytest.raises(ParameterTypeError, match="frame_rate"):
-        Encoder("live", width=64, height=48, frame_rate=29.97)
+        video_encoder("live", width=64, height=48, frame_rate=29.97)
 
 
 def test_a_whole_frame_rate_needs_no_fraction() -> None:
-    whole = Encoder("live", width=64, height=48, frame_rate=25)
-    assert whole.header == Encoder("live", width=64, height=48, frame_rate=Fraction(25)).header
+    whole = video_encoder("live", width=64, height=48, frame_rate=25)
+    assert whole.header == video_encoder("live", width=64, height=48, frame_rate=Fraction(25)).header
 
 
 def test_pictures_that_do_not_fit_are_refused(clip: list[VideoFrame], pictures: Pictures) -> None:

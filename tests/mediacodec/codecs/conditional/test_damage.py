@@ -8,10 +8,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from support.coding import video_decoder, video_encoder
 
 from mediacodec import manifest
 from mediacodec.codecs.conditional.decoder import LiveDecoder
-from mediacodec.codecs.registry import Decoder, Encoder
 from mediacodec.errors import BitstreamError, CorruptError, DesyncError, TruncatedError
 from mediacodec.frames import VideoFrame
 from mediacodec_bitstream import OPAQUE, AudioParameters, Packet, StreamHeader, VideoParameters
@@ -24,7 +24,9 @@ Coded = tuple[StreamHeader, list[Packet]]
 def coded(pictures: Callable[..., list[VideoFrame]]) -> Coded:
     """Three groups of six pictures."""
     rng = np.random.default_rng(1)
-    encoder = Encoder("live", width=WIDTH, height=HEIGHT, frame_rate=Fraction(25), crf=28, gop=GOP, scene_cut=False)
+    encoder = video_encoder(
+        "live", width=WIDTH, height=HEIGHT, frame_rate=Fraction(25), crf=28, gop=GOP, scene_cut=False
+    )
     packets = []
     for frame in pictures(3 * GOP, WIDTH, HEIGHT):
         y = np.clip(frame.y + rng.normal(0, 4, frame.y.shape), 0, 255).astype(np.uint8)
@@ -39,7 +41,7 @@ def whole(coded: Coded) -> list[VideoFrame]:
 
 
 def make_decoder(coded: Coded) -> LiveDecoder:
-    decoder = Decoder(coded[0])
+    decoder = video_decoder(coded[0])
     assert isinstance(decoder, LiveDecoder)
     return decoder
 
@@ -162,5 +164,5 @@ def test_headers_that_are_not_of_this_codec_are_corrupt(coded: Coded) -> None:
     ]
     for changed in wrong:
         with pytest.raises(CorruptError):
-            Decoder(changed)
+            video_decoder(changed)
     assert manifest.find_by_name("live").weights_hash == header.model_hash

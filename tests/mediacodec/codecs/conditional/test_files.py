@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.coding import encode_options
 
 import mediacodec
 from mediacodec.frames import VideoFrame
 from mediacodec.mcx.reader import FileReader
-from mediacodec.transcode.encode import DecodeOptions, EncodeOptions, decode_file, encode_file
+from mediacodec.transcode.encode import DecodeOptions, decode_file, encode_file
 from mediacodec_bitstream import Reader
 from mediacodec_bitstream.chunk import DATA, Head
 
@@ -111,7 +112,7 @@ def test_the_pipeline(frames: list[VideoFrame], film: Callable[..., None], speec
     even = [VideoFrame(f.y[:44, :66], f.u[:22, :33], f.v[:22, :33], f.pts, f.time_base) for f in frames]
     film(source, even, muxer="mp4", rate=Fraction(10), sound=(speech(2.4, 16_000), 16_000, "aac"))
     source.seek(0)
-    report = encode_file(source, coded, EncodeOptions(crf=20, bit_rate=3000, preset="fast"))
+    report = encode_file(source, coded, encode_options(crf=20, bit_rate=3000, preset="fast"))
     back = decode_file(coded.getvalue(), out, DecodeOptions(format="mp4"))
     assert (report.frames, back.frames, back.gaps) == (COUNT, COUNT, [])
     shown, heard, _ = watch(out)

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.coding import fit_task
 
 import mediacodec
 from mediacodec import manifest
 from mediacodec.codecs.fitting import encoder as fitting
-from mediacodec.codecs.fitting.encoder import FitOptions, FitProgress, FittedPicture, FittingEncoder
-from mediacodec.codecs.registry import CODECS, Family
+from mediacodec.codecs.fitting.encoder import FitProgress, FitTask, FittedPicture, FittingEncoder
+from mediacodec.codecs.registry import CODECS, VideoFamily
 from mediacodec.errors import MissingExtraError, ParameterError, ParameterTypeError
 from mediacodec.frames import VideoFrame
 from mediacodec.mcx.writer import FileWriter
@@ -75,14 +76,9 @@ class StopAfter:
         self.seen.append(progress)
 
 
-def options(**changes: Any) -> FitOptions:
-    given: dict[str, Any] = {"width": 32, "height": 16, "frame_rate": RATE, "time_base": 1 / RATE}
-    return FitOptions(**given | changes)
-
-
 def encoder(model: manifest.Manifest, fitter: Any, monitor: Any = None) -> FittingEncoder:
-    header = make_header(model, "fits", options(), colour=(2, 2, 2, 0), stream_id=3)
-    return FittingEncoder(header, options(), fitter, monitor)
+    header = make_header(model, "fits", fit_task().video, stream_id=3)
+    return FittingEncoder(header, fit_task(monitor=monitor), fitter)
 
 
 def test_pictures_are_gathered_and_come_out_group_by_group(model: manifest.Manifest, pictures: Pictures) -> None:
@@ -114,9 +110,9 @@ def test_the_caller_may_write_into_what_it_gave(model: manifest.Manifest, pictur
 
 
 def test_what_waits_is_bounded_whatever_the_fitter_wants(model: manifest.Manifest) -> None:
-    assert options(width=3840, height=2160).most_gathered < 30
-    assert options(width=4000, height=3000).most_gathered >= 1
-    assert options().most_gathered > 10_000
+    assert fit_task(width=3840, height=2160).most_gathered < 30
+    assert fit_task(width=4000, height=3000).most_gathered >= 1
+    assert fit_task().most_gathered > 10_000
 
 
 def test_a_stop_keeps_what_is_fitted_and_codes_no_more(model: manifest.Manifest, pictures: Pictures) -> None:
@@ -152,27 +148,31 @@ def test_a_monitor_may_break_everything_off(model: manifest.Manifest, pictures: 
         ({"bit_rate": 10}, ParameterError, "10"),
         ({"gop": 0}, ParameterError, "gop"),
         ({"width": 0}, ParameterError, "0 x 16"),
-        ({"width": 9000, "height": 9000}, ParameterError, "too large"),
-        ({"width": 4097, "height": 3071, "block": 64}, ParameterError, "too large"),  # once padded
         ({"threads": 0}, ParameterError, "threads"),
         ({"frame_rate": 25.0}, ParameterTypeError, "Fraction"),
     ],
 )
 def test_options_are_checked(changes: dict[str, Any], kind: type, word: str) -> None:
     with pytest.raises(kind, match=word):
-        options(**changes)
+        fit_task(**changes)
+
+
+@pytest.mark.parametrize(("width", "height", "block"), [(9000, 9000, 1), (4097, 3071, 64)])  # the latter once padded
+def test_frames_may_be_too_large(model: manifest.Manifest, width: int, height: int, block: int) -> None:
+    with pytest.raises(ParameterError, match="too large"):
+        make_header(model, "fits", fit_task(width, height).video, block=block)
 
 
 def test_presets_are_efforts() -> None:
-    assert options(preset="ultrafast").effort == 0
-    assert options().preset == "medium"
-    assert options(preset="veryslow").effort == 8
+    assert fit_task(preset="ultrafast").effort == 0
+    assert fit_task().options.preset == "medium"
+    assert fit_task(preset="veryslow").effort == 8
 
 
 def test_without_torch_one_line_names_the_extra(model: manifest.Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"fits-1.*pip install 'mediacodec\[train\]'"):
-        fitting.open_fitter(model, options())
+        fitting.open_fitter(model, fit_task())
 
 
 class TestFiles:
@@ -182,12 +182,11 @@ class TestFiles:
     def writer(
         self, model: manifest.Manifest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> Callable[[Any], FileWriter]:
-        def make(model: Any, *, monitor: Any = None, colour: Any, stream_id: int, **given: Any) -> FittingEncoder:
-            chosen = FitOptions(**given)
-            header = make_header(model, "fits", chosen, colour=colour, stream_id=stream_id)
-            return FittingEncoder(header, chosen, Counting(), monitor)
+        def make(model: Any, video: Any, options: Any, runtime: Any, *, stream_id: int = 0) -> FittingEncoder:
+            header = make_header(model, "fits", video, stream_id=stream_id)
+            return FittingEncoder(header, FitTask(video, options, runtime), Counting())
 
-        monkeypatch.setitem(CODECS, "fits", Family("fits", "video", make, lambda *_: None, fits=True))  # type: ignore[arg-type,return-value]
+        monkeypatch.setitem(CODECS, "fits", VideoFamily("fits", make, lambda *_: None, fits=True))  # type: ignore[arg-type,return-value]
         (tmp_path / "out").mkdir()
         return lambda monitor: FileWriter(
             tmp_path / "out" / "a.mcx", models=model.folder.parent, monitor=monitor, overwrite=False

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import fitted_packets as packets_of
+from support.coding import video_decoder
 
 import mediacodec
 from mediacodec import manifest
@@ -117,9 +118,8 @@ def test_a_packet_that_decodes_to_garbage_costs_itself(packets: list[Packet], wh
 
 def test_the_decoder_is_one_that_knows_what_it_needs(packets: list[Packet]) -> None:
     from mediacodec.codecs.base import RandomAccessDecoder
-    from mediacodec.codecs.registry import Decoder
 
-    decoder = Decoder(packets_of.header_for(packets_of.network()))
+    decoder = video_decoder(packets_of.header_for(packets_of.network()))
     assert isinstance(decoder, InrDecoder)
     assert isinstance(decoder, RandomAccessDecoder)
 

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from support.coding import video_decoder, video_encoder
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 
@@ -19,7 +20,6 @@ from mediacodec import manifest
 from mediacodec.codecs.overfit.decoder import OverfitDecoder
 from mediacodec.codecs.overfit.packet import PictureCoder
 from mediacodec.codecs.overfit.settings import Geometry, OverfitModel
-from mediacodec.codecs.registry import Decoder, Encoder
 from mediacodec.errors import BitstreamError, CorruptError, DesyncError, ParameterError, TruncatedError
 from mediacodec.frames import VideoFrame
 from mediacodec.metrics.video import psnr
@@ -33,7 +33,7 @@ Pictures = Callable[..., list[VideoFrame]]
 def encode(frames: list[VideoFrame], **options: object) -> Coded:
     first = frames[0]
     given = {"crf": 26, "gop": GOP, "preset": "superfast"} | options
-    encoder = Encoder("overfit", width=first.width, height=first.height, frame_rate=Fraction(25), **given)
+    encoder = video_encoder("overfit", width=first.width, height=first.height, frame_rate=Fraction(25), **given)
     packets = [packet for frame in frames for packet in encoder.push(frame)]
     return encoder.header, packets + encoder.flush()
 
@@ -50,7 +50,7 @@ def coded(frames: list[VideoFrame]) -> Coded:
 
 @pytest.fixture(scope="module")
 def whole(coded: Coded) -> list[VideoFrame]:
-    decoder = Decoder(coded[0])
+    decoder = video_decoder(coded[0])
     return [frame for packet in coded[1] for frame in decoder.push(packet)]
 
 
@@ -59,7 +59,7 @@ def same(one: VideoFrame, other: VideoFrame) -> bool:
 
 
 def make_decoder(coded: Coded) -> OverfitDecoder:
-    decoder = Decoder(coded[0])
+    decoder = video_decoder(coded[0])
     assert isinstance(decoder, OverfitDecoder)
     return decoder
 
@@ -78,7 +78,7 @@ def test_every_crf_has_its_place(frames: list[VideoFrame]) -> None:
     for crf in (10, 22, 34, 46):
         header, (packet,) = encode(frames[:1], crf=crf, gop=1)
         sizes.append(len(packet.data))
-        qualities.append(psnr(frames[0].y, Decoder(header).push(packet)[0].y))
+        qualities.append(psnr(frames[0].y, video_decoder(header).push(packet)[0].y))
     assert sizes == sorted(sizes, reverse=True)
     assert qualities == sorted(qualities, reverse=True)
     assert sizes[0] > 4 * sizes[-1]
@@ -111,7 +111,7 @@ def test_stopping_keeps_what_is_whole(frames: list[VideoFrame]) -> None:
 
     header, packets = encode(frames, preset="fast", monitor=Stopping())
     assert len(packets) == 1
-    assert psnr(frames[0].y, Decoder(header).push(packets[0])[0].y) > 30
+    assert psnr(frames[0].y, video_decoder(header).push(packets[0])[0].y) > 30
 
 
 def test_a_scene_begins_with_a_keyframe_where_that_is_wanted(pictures: Pictures) -> None:
@@ -126,7 +126,7 @@ def test_a_scene_begins_with_a_keyframe_where_that_is_wanted(pictures: Pictures)
 def test_any_size_down_to_one_pixel(pictures: Pictures) -> None:
     for width, height in ((1, 1), (2, 65), (64, 64)):
         header, packets = encode(pictures(2, width, height), preset="ultrafast")
-        decoder = Decoder(header)
+        decoder = video_decoder(header)
         shown = [frame for packet in packets for frame in decoder.push(packet)]
         assert [(frame.width, frame.height) for frame in shown] == [(width, height)] * 2
 
@@ -214,7 +214,7 @@ def test_headers_that_contradict_the_codec(coded: Coded) -> None:
         replace(header, parameters=replace(video, width=60_000, height=1_000, pad_right=32, pad_bottom=24)),
     ):
         with pytest.raises(CorruptError):
-            Decoder(wrong)
+            video_decoder(wrong)
 
 
 def test_options_are_checked(pictures: Pictures) -> None:

@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 from mediacodec import manifest
+from mediacodec.audio_coding.codebook_settings import CodebookSettings
+from mediacodec.audio_coding.rate_cap import RateCap
 from mediacodec.codecs.base import LOUDEST, channel_samples
-from mediacodec.codecs.registry import Decoder, Encoder, code_reader
+from mediacodec.codecs.options import AudioOptions
+from mediacodec.codecs.registry import code_reader
+from mediacodec.codecs.rvq.analysis import best_path
 from mediacodec.codecs.rvq.decoder import RvqDecoder
-from mediacodec.codecs.rvq.encoder import RvqEncoder, best_path
+from mediacodec.codecs.rvq.encoder import RvqEncoder
 from mediacodec.codecs.rvq.packet import RvqCodeReader
-from mediacodec.codecs.rvq.rate_cap import RateCap
-from mediacodec.codecs.rvq.settings import RvqSettings
-from mediacodec.codecs.rvq.symbols import CodeTables, encode_codes
+from mediacodec.codecs.streaming import AudioDecoder, AudioEncoder
+from mediacodec.entropy_coding.code_tables import CodeTables, encode_codes
 from mediacodec.errors import ModelError, ParameterError, UnsupportedFeatureError
 from mediacodec.manifest import Manifest
 from mediacodec.session import StepGraph
@@ -41,8 +44,8 @@ def model() -> Manifest:
     return manifest.find_by_name("speech")
 
 
-def settings(model: Manifest, **changes: Any) -> RvqSettings:
-    return RvqSettings(replace(model, settings={**SETTINGS, **changes}))
+def settings(model: Manifest, **changes: Any) -> CodebookSettings:
+    return CodebookSettings(replace(model, settings={**SETTINGS, **changes}))
 
 
 class TestBitRate:
@@ -69,7 +72,7 @@ class TestBitRate:
 @pytest.mark.parametrize("key", SETTINGS)
 def test_settings_that_are_missing(model: Manifest, key: str) -> None:
     with pytest.raises(ModelError, match=key):
-        RvqSettings(replace(model, settings={k: v for k, v in SETTINGS.items() if k != key}))
+        CodebookSettings(replace(model, settings={k: v for k, v in SETTINGS.items() if k != key}))
 
 
 @pytest.mark.parametrize(
@@ -104,14 +107,14 @@ def test_tables_of_another_number_of_codebooks(model: Manifest) -> None:
     bits = {key: [*model.settings[key], 1e3] for key in ("bits_first_frame", "bits_per_frame")}
     wrong = replace(model, settings={**model.settings, **bits, "num_codebooks": more})
     with pytest.raises(ModelError, match="tables"):
-        RvqEncoder(wrong)
+        RvqEncoder(wrong, AudioOptions())
 
 
 def test_a_model_without_its_graphs(model: Manifest) -> None:
     with pytest.raises(ModelError, match="'encoder'"):
-        RvqEncoder(replace(model, graphs={}))
+        RvqEncoder(replace(model, graphs={}), AudioOptions())
     with pytest.raises(ModelError, match="'decoder'"):
-        RvqDecoder(replace(model, graphs={}), RvqEncoder(model).header)
+        RvqDecoder(replace(model, graphs={}), RvqEncoder(model, AudioOptions()).header)
 
 
 class TestBestPath:
@@ -147,7 +150,7 @@ def beam(books: Any, target: Any, width: int) -> tuple[Any, Any]:
 
 def test_codebooks_stand_in_the_header(model: Manifest) -> None:
     for bit_rate, packet_duration, counted in ((1500, 1.0, 1), (3000, 0.02, 0), (None, 1.0, 0)):
-        header = Encoder(model.name, bit_rate=bit_rate, packet_duration=packet_duration).header
+        header = AudioEncoder(model.name, bit_rate=bit_rate, packet_duration=packet_duration).header
         count, flag = header.fields["extradata"]
         assert flag == counted
         assert code_reader(header).num_codebooks == count
@@ -175,7 +178,7 @@ def test_a_bit_rate_is_a_cap_at_every_moment(model: Manifest, speech: Callable[.
     random = np.random.default_rng(1)
     samples = speech(6.0, 16_000) + 0.02 * random.standard_normal(96_000).astype(np.float32)
     for bit_rate in (1500, 3000, 6000):
-        encoder = Encoder(bit_rate=bit_rate)
+        encoder = AudioEncoder(bit_rate=bit_rate)
         packets = encoder.push(samples) + encoder.flush()
         spent = np.cumsum([8 * len(packet.data) for packet in packets])
         ends = np.array([packet.pts + packet.duration - 320 for packet in packets]) / 16_000
@@ -186,20 +189,20 @@ def test_a_bit_rate_is_a_cap_at_every_moment(model: Manifest, speech: Callable[.
 
 
 def test_short_packets_carry_a_short_check(model: Manifest) -> None:
-    sizes = {seconds: Encoder(packet_duration=seconds).header.symbol_crc_size for seconds in (0.02, 0.18, 0.2, 1)}
+    sizes = {seconds: AudioEncoder(packet_duration=seconds).header.symbol_crc_size for seconds in (0.02, 0.18, 0.2, 1)}
     assert sizes == {0.02: 1, 0.18: 1, 0.2: 4, 1: 4}
 
 
 def test_delay_is_stated_and_small(model: Manifest) -> None:
-    header = Encoder().header
+    header = AudioEncoder().header
     assert header.algorithmic_delay * header.time_base <= 0.04
     assert header.packet_duration * header.time_base == 1
 
 
 def test_unknown_codec(model: Manifest) -> None:
-    header = replace(Encoder().header, codec="xyz9")
+    header = replace(AudioEncoder().header, codec="xyz9")
     with pytest.raises(UnsupportedFeatureError, match=r"'xyz9'.*rvq1"):
-        Decoder(header)
+        AudioDecoder(header)
 
 
 def test_a_long_loss_stops_the_network_when_it_has_settled(
@@ -207,7 +210,7 @@ def test_a_long_loss_stops_the_network_when_it_has_settled(
 ) -> None:
     """An hour of loss must not take an hour, and the network must come back as if it had run all the time."""
     samples = speech(1.6, 16_000)
-    encoder = Encoder(packet_duration=0.02)
+    encoder = AudioEncoder(packet_duration=0.02)
     packets = encoder.push(samples) + encoder.flush()
     decoder = RvqDecoder(model, encoder.header)
     for packet in packets[:40]:
@@ -215,12 +218,12 @@ def test_a_long_loss_stops_the_network_when_it_has_settled(
     frames = decoder.preroll // model.settings["frame_size"] + 8
     for _ in range(frames):
         decoder.push(None)
-    settled, step = decoder._state, decoder._graph.step
+    settled, step = decoder._synthesis._state, decoder._synthesis._graph.step
 
     def refused(*_: Any) -> Any:
         raise AssertionError("the network runs on")
 
-    monkeypatch.setattr(decoder._graph, "step", refused)
+    monkeypatch.setattr(decoder._synthesis._graph, "step", refused)
     chunks = [decoder.push(None) for _ in range(1000)]
     assert all(chunk.num_samples == 320 and not chunk.samples.any() for chunk in chunks)
     assert chunks[-1].pts == (40 + frames + 999) * 320 - 320
@@ -247,7 +250,7 @@ def test_digital_silence_is_a_sound_like_any_other(model: Manifest, graph: str) 
 
 
 def test_packets_with_too_few_codebooks_are_corrupt(model: Manifest) -> None:
-    header = Encoder("speech", bit_rate=1500).header
+    header = AudioEncoder("speech", bit_rate=1500).header
     most, size = header.fields["extradata"][0], header.symbol_crc_size
     needy = replace(model, settings={**model.settings, "least_codebooks": most})
     for count in (most, most - 1):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mediacodec import manifest
+from mediacodec.codecs.options import AudioOptions
 from mediacodec.codecs.registry import CODECS
 from mediacodec.codecs.rvq.context import ContextModel, History, activated
 from mediacodec.codecs.rvq.context_weights import AGES, ContextWeights, frequencies, one_row
@@ -275,7 +276,7 @@ class TestStreams:
             read_extradata(data, model)
 
     def test_another_context_model_is_refused(self, model: Manifest) -> None:
-        header = RvqEncoder(model, entropy="context").header
+        header = RvqEncoder(model, AudioOptions(entropy="context")).header
         with pytest.raises(ModelMismatchError, match=model.context_hash[:8].hex()):
             RvqDecoder(replace(model, context=None, context_sha256=""), header)
         with pytest.raises(ModelMismatchError, match=model.context_hash[:8].hex()):
@@ -283,14 +284,14 @@ class TestStreams:
 
     def test_entropy_that_is_not_there(self, model: Manifest) -> None:
         with pytest.raises(ParameterError, match=r"'magic'.*static"):
-            RvqEncoder(model, entropy="magic")
+            RvqEncoder(model, AudioOptions(entropy="magic"))
         with pytest.raises(ParameterError, match=r"'context'.*speech-1"):
-            RvqEncoder(replace(model, context=None, context_sha256=""), entropy="context")
+            RvqEncoder(replace(model, context=None, context_sha256=""), AudioOptions(entropy="context"))
 
     def test_a_codec_that_offers_no_choice(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(CODECS, "rvq", replace(CODECS["rvq"], context=False))
+        monkeypatch.setitem(CODECS, "rvq", replace(CODECS["rvq"], has_context=False))
         with pytest.raises(ParameterError, match=r"'context'.*'speech' offers no choice"):
-            FileWriter(BytesIO()).add_stream("speech", sample_rate=16_000, entropy="context")
+            FileWriter(BytesIO()).add_audio_stream("speech", sample_rate=16_000, entropy="context")
 
     def test_a_file_that_is_not_its_hash(self, model: Manifest, tmp_path: Path) -> None:
         assert model.context is not None
@@ -298,26 +299,26 @@ class TestStreams:
         arrays["bias"][0, 0] += 1
         np.savez(tmp_path / model.context.file, **arrays)
         with pytest.raises(ModelMismatchError, match=r"context\.npz does not match"):
-            RvqEncoder(replace(model, folder=tmp_path), entropy="context")
+            RvqEncoder(replace(model, folder=tmp_path), AudioOptions(entropy="context"))
 
     def test_static_streams_are_what_they_were(self, model: Manifest) -> None:
         """A context model may join a shipped model later: nothing that files made before need may move."""
         from hashlib import sha256
 
+        from mediacodec.audio_coding.codebook_settings import CodebookSettings
         from mediacodec.codecs.rvq.entropy import open_entropy
-        from mediacodec.codecs.rvq.settings import RvqSettings
 
         assert model.weights_sha256.startswith("b8fc2aca33157f94")
         assert model.tables_sha256.startswith("9c23ee1302dc9176")
-        header = RvqEncoder(model, bit_rate=3000).header
+        header = RvqEncoder(model, AudioOptions(bit_rate=3000)).header
         assert header.fields["extradata"] == bytes([header.fields["extradata"][0], 1])
         codes = np.random.default_rng(0).integers(0, 1024, (17, 50), np.uint16)
-        payload = open_entropy("static", model, RvqSettings(model)).encode(codes, max_codebooks=17)
+        payload = open_entropy("static", model, CodebookSettings(model)).encode(codes, max_codebooks=17)
         assert sha256(payload).hexdigest()[:16] == "f3b5e0dadc7ddfcb"
 
     def test_context_saves_bits(self, model: Manifest, speech: Any) -> None:
         samples, sizes = speech(3.0, 16_000), {}
         for entropy in ("static", "context"):
-            encoder = RvqEncoder(model, entropy=entropy)
+            encoder = RvqEncoder(model, AudioOptions(entropy=entropy))
             sizes[entropy] = sum(len(p.data) for p in encoder.push(samples) + encoder.flush())
         assert sizes["context"] < sizes["static"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mediacodec import manifest
-from mediacodec.codecs.rvq.symbols import CodeTables, decode_codes, encode_codes
+from mediacodec.entropy_coding.code_tables import CodeTables, decode_codes, encode_codes
 from mediacodec.errors import ModelError
 from mediacodec_bitstream import BitstreamError, TableFamily
 from mediacodec_bitstream.backends import VARIABLE

@@ -1,0 +1,298 @@
+"""Encoders and decoders that work packet by packet, for any model: the classes that programs use.
+
+>>> encoder = AudioEncoder("speech", bit_rate=3000, packet_duration=0.02)
+>>> decoder = AudioDecoder(encoder.header)
+>>> chunks = [decoder.push(packet) for packet in encoder.push(samples)]  # push(None) conceals a lost one
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+from mediacodec import manifest
+from mediacodec.codecs.base import Samples
+from mediacodec.codecs.options import (
+    UNKNOWN_COLOUR,
+    AudioOptions,
+    Runtime,
+    VideoFormat,
+    VideoOptions,
+    with_changes,
+)
+from mediacodec.codecs.registry import (
+    AudioFamily,
+    VideoFamily,
+    audio_family_of,
+    family_of,
+    family_of_model,
+    model_of,
+    video_family_of,
+)
+from mediacodec.errors import ParameterError
+from mediacodec.frames import AudioChunk, Colour, VideoFrame
+from mediacodec.manifest import Manifest
+from mediacodec.plain_numbers import as_fraction
+from mediacodec_bitstream import Packet, StreamHeader
+
+
+class AudioEncoder:
+    """Audio to packets.
+
+    Args:
+        codec: name of a model.
+        options: how to encode; None for the defaults.
+        stream_id: of the packets.
+        models: a folder to look for models in first.
+        device: "auto", "cpu" or "cuda".
+        threads: CPU threads; None for as many as help.
+        changes: options by name, in place of those of `options`: `bit_rate=3000`.
+
+    Raises:
+        ModelNotFoundError: there is no such model.
+        ParameterError: the codec is one for video, there is no option of a name, or a value is out of range.
+        DeviceError: the device cannot be used.
+
+    Example:
+        >>> encoder = AudioEncoder("speech", bit_rate=3000, packet_duration=0.02)
+        >>> packets = encoder.push(samples) + encoder.flush()
+    """
+
+    __slots__ = ("_backend",)
+
+    def __init__(
+        self,
+        codec: str = "speech",
+        options: AudioOptions | None = None,
+        *,
+        stream_id: int = 0,
+        models: Path | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+        **changes: object,
+    ) -> None:
+        model, family = _audio_model(codec, models)
+        wanted = with_changes(AudioOptions, options, changes)
+        runtime = Runtime(device=device, threads=threads)
+        if wanted.entropy is not None and not family.has_context:
+            raise ParameterError(f"entropy {wanted.entropy!r}: codec {codec!r} offers no choice; leave it out")
+        self._backend = family.encoder(model, wanted, runtime, stream_id=stream_id)
+
+    @property
+    def header(self) -> StreamHeader:
+        """What a decoder must know of the stream."""
+        return self._backend.header
+
+    @property
+    def num_samples(self) -> int:
+        """Samples per channel pushed so far."""
+        return self._backend.num_samples
+
+    def push(self, samples: AudioChunk | Samples) -> list[Packet]:
+        """Take samples in a piece of any size; return the packets that are complete.
+
+        Args:
+            samples: at the codec's own rate, float32 [channels, n] or, for mono, [n], in -1..1.
+
+        Raises:
+            ParameterError: the shape or rate is not the codec's, or the encoder was flushed.
+            ParameterTypeError: the samples are not floating point.
+        """
+        return self._backend.push(samples)
+
+    def flush(self) -> list[Packet]:
+        """The rest of the packets. The encoder takes nothing after that."""
+        return self._backend.flush()
+
+
+class VideoEncoder:
+    """Frames to packets.
+
+    Args:
+        codec: name of a model.
+        options: how to encode; None for the defaults.
+        width, height: of the frames, in pixels.
+        frame_rate: nominal, frames a second; the pts of the frames tell the true times.
+        time_base: seconds a tick of pts; None for the time of one frame.
+        colour: see `VideoFrame`.
+        stream_id, models, device, threads, changes: as for `AudioEncoder`. With threads=1 a frame gives its packet at
+            once; with more, codecs that use them give it one frame later.
+
+    Raises:
+        ModelNotFoundError: there is no such model.
+        ParameterError: the codec is one for audio, there is no option of a name, or a value is out of range.
+        DeviceError: the device cannot be used.
+        MissingExtraError: the codec fits networks, and the extra `train` is not installed.
+
+    Example:
+        >>> encoder = VideoEncoder("conditional", width=640, height=360, frame_rate=25, crf=30)
+        >>> packets = [packet for frame in frames for packet in encoder.push(frame)] + encoder.flush()
+    """
+
+    __slots__ = ("_backend",)
+
+    def __init__(
+        self,
+        codec: str = "live",
+        options: VideoOptions | None = None,
+        *,
+        width: int,
+        height: int,
+        frame_rate: Fraction | int,
+        time_base: Fraction | int | None = None,
+        colour: Colour = UNKNOWN_COLOUR,
+        stream_id: int = 0,
+        models: Path | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+        **changes: object,
+    ) -> None:
+        model, family = _video_model(codec, models)
+        video = VideoFormat(
+            width=width,
+            height=height,
+            frame_rate=as_fraction("frame_rate", frame_rate),
+            time_base=None if time_base is None else as_fraction("time_base", time_base),
+            colour=colour,
+        )
+        wanted = with_changes(VideoOptions, options, changes)
+        runtime = Runtime(device=device, threads=threads)
+        self._backend = family.encoder(model, video, wanted, runtime, stream_id=stream_id)
+
+    @property
+    def header(self) -> StreamHeader:
+        """What a decoder must know of the stream."""
+        return self._backend.header
+
+    @property
+    def num_frames(self) -> int:
+        """Frames pushed so far."""
+        return self._backend.num_frames
+
+    def push(self, frame: VideoFrame) -> list[Packet]:
+        """Take the next frame; return the packets that are complete.
+
+        Raises:
+            ParameterError: the frame does not fit the stream, or the encoder was flushed.
+            ParameterTypeError: it is no VideoFrame.
+        """
+        return self._backend.push(frame)
+
+    def flush(self) -> list[Packet]:
+        """The rest of the packets. The encoder takes nothing after that."""
+        return self._backend.flush()
+
+
+class AudioDecoder:
+    """Packets to audio.
+
+    Args:
+        header: of the stream, from its encoder or its file.
+        models: a folder to look for models in first.
+        device, threads: as for `AudioEncoder`.
+
+    Raises:
+        UnsupportedFeatureError: the codec is not known, or not one for audio.
+        ModelNotFoundError, ModelMismatchError: the model of the stream is not here.
+        DeviceError: the device cannot be used.
+    """
+
+    __slots__ = ("_backend",)
+
+    def __init__(
+        self,
+        header: StreamHeader,
+        *,
+        models: Path | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+    ) -> None:
+        family = audio_family_of(header)
+        self._backend = family.decoder(model_of(header, models), header, Runtime(device=device, threads=threads))
+
+    @property
+    def header(self) -> StreamHeader:
+        """Of the stream."""
+        return self._backend.header
+
+    @property
+    def preroll(self) -> int:
+        """Samples that must be decoded before a point for the output there to be as if decoded from the start."""
+        return self._backend.preroll
+
+    @property
+    def delay(self) -> int:
+        """Samples at most by which audio comes later than its packets; 0 where they decode at once."""
+        return self._backend.delay
+
+    def push(self, packet: Packet | None) -> AudioChunk:
+        """Decode a packet; None stands for a lost one of the stream's packet duration, which is concealed.
+
+        The chunk's pts counts presented samples: pre-skip is dropped already, so the first chunk is shorter.
+
+        Raises:
+            BitstreamError: the packet is damaged, in one of its kinds.
+        """
+        return self._backend.push(packet)
+
+    def flush(self) -> AudioChunk:
+        """What the decoder still holds."""
+        return self._backend.flush()
+
+
+class VideoDecoder:
+    """Packets to frames; arguments and errors as for `AudioDecoder`."""
+
+    __slots__ = ("_backend",)
+
+    def __init__(
+        self,
+        header: StreamHeader,
+        *,
+        models: Path | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+    ) -> None:
+        family = video_family_of(header)
+        self._backend = family.decoder(model_of(header, models), header, Runtime(device=device, threads=threads))
+
+    @property
+    def header(self) -> StreamHeader:
+        """Of the stream."""
+        return self._backend.header
+
+    def push(self, packet: Packet | None) -> list[VideoFrame]:
+        """Decode a packet; None stands for a lost one, which is concealed. Nothing comes before the first keyframe.
+
+        Raises:
+            BitstreamError: the packet is damaged, in one of its kinds.
+        """
+        return self._backend.push(packet)
+
+    def flush(self) -> list[VideoFrame]:
+        """What the decoder still holds."""
+        return self._backend.flush()
+
+
+def decoder_for(
+    header: StreamHeader, *, models: Path | None = None, device: str = "auto", threads: int | None = None
+) -> AudioDecoder | VideoDecoder:
+    """A decoder for the packets of a stream, by its kind; arguments and errors as for `AudioDecoder`."""
+    kind = AudioDecoder if isinstance(family_of(header), AudioFamily) else VideoDecoder
+    return kind(header, models=models, device=device, threads=threads)
+
+
+def _audio_model(codec: str, models: Path | None) -> tuple[Manifest, AudioFamily]:
+    model = manifest.find_by_name(codec, models)
+    family = family_of_model(model)
+    if not isinstance(family, AudioFamily):
+        raise ParameterError(f"{codec!r} is a codec for video, not for audio")
+    return model, family
+
+
+def _video_model(codec: str, models: Path | None) -> tuple[Manifest, VideoFamily]:
+    model = manifest.find_by_name(codec, models)
+    family = family_of_model(model)
+    if not isinstance(family, VideoFamily):
+        raise ParameterError(f"{codec!r} is a codec for audio, not for video")
+    return model, family
