@@ -15,6 +15,8 @@ import pytest
 from support import plain_video as plain
 from support.program import babble
 
+from mediacodec.codecs.options import VideoOptions
+
 TESTS = Path(__file__).parents[1]
 RATE, SECONDS, SIZE = 16_000, 1.2, (96, 64)
 
