@@ -203,7 +203,7 @@ class Reader:
         except (UnsupportedFeatureError, UnsupportedVersionError):
             raise
         except BitstreamError as error:
-            self._damaged(head, str(error), type(error), chunk.offset)
+            self._damaged(head, str(error), CorruptError, chunk.offset)
 
     def _media(self, chunk: Chunk) -> None:
         state = self._states.get(chunk.head.stream_id)
