@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 from support import vectors
-from support.vectors import V1, load, table_family
+from support.paths import VECTORS, load_from_vectors
+from support.vectors import V1, table_family
 
 from mediacodec_bitstream import BitstreamError, RangeDecoder, RangeEncoder, Reader, decode_grouped, encode_grouped
 from mediacodec_bitstream.fields import FIELDS
 
-ROOT = vectors.VECTORS.parent
+ROOT = VECTORS.parent
 EXPECTED: dict[str, Any] = json.loads((V1 / "expected.json").read_text())
 RC24: list[dict[str, Any]] = json.loads((V1 / "rc24.json").read_text())
 KINDS = {kind.__name__: kind for kind in BitstreamError.__subclasses__()}
@@ -27,7 +28,7 @@ READABLE = [name for name, entry in EXPECTED.items() if "report" in entry]
 UNREADABLE = [name for name in EXPECTED if name not in READABLE]
 SOUGHT = [(name, seek) for name, entry in EXPECTED.items() for seek in entry.get("seeks", ())]
 
-reference = load("reference")
+reference = load_from_vectors("reference")
 
 
 @pytest.fixture(params=["python", "constriction"])
@@ -94,10 +95,10 @@ def test_the_second_reader_agrees(name: str) -> None:
 
 def test_the_second_reader_knows_nothing_of_the_product() -> None:
     program = "import sys; sys.path.insert(0, sys.argv[1]); import reference; assert reference.report(b'') is None"
-    command = [sys.executable, "-I", "-c", f"{program}", str(vectors.VECTORS)]
+    command = [sys.executable, "-I", "-c", f"{program}", str(VECTORS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "FaultError: no magic" in done.stderr
-    for path in (vectors.VECTORS / "reference").glob("*.py"):
+    for path in (VECTORS / "reference").glob("*.py"):
         assert not re.search(r"^\s*(import|from) (mediacodec|numpy|support)", path.read_text(), re.MULTILINE), path.name
 
 
@@ -127,7 +128,7 @@ def test_vectors_use_every_field() -> None:
 
 @pytest.mark.usefixtures("back_end")
 def test_the_code_still_writes_the_committed_bytes(tmp_path: Path) -> None:
-    load("make_vectors").make(tmp_path)
+    load_from_vectors("make_vectors").make(tmp_path)
     for path in V1.rglob("*.*"):
         assert (tmp_path / path.relative_to(V1)).read_bytes() == path.read_bytes(), path.name
 
@@ -142,7 +143,7 @@ def test_rc24(entry: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("entry", RC24, ids=lambda entry: entry["about"])
 def test_rc24_as_the_second_reader_has_it(entry: dict[str, Any]) -> None:
-    grouped = load("reference.coder").grouped
+    grouped = load_from_vectors("reference.coder").grouped
     assert grouped(bytes.fromhex(entry["payload"]), entry["tables"], entry["indices"]) == entry["symbols"]
 
 

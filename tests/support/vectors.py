@@ -1,19 +1,15 @@
 """The committed vectors, and what the product makes of a file of the codec `test`.
 
-`bitstream/vectors` is no package, for its user is whoever writes another decoder; `load` imports a module of it. Its
-own reader, `reference`, says the same of a file without the product.
+The reader that lies beside them, `reference`, says the same of a file without the product.
 """
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
-import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,21 +31,12 @@ from mediacodec_bitstream import (
     unpack_bits,
     unseal,
 )
+from support.paths import VECTORS
 
-VECTORS = Path(__file__).parents[2] / "bitstream" / "vectors"
 V1 = VECTORS / "v1"
 TEST: dict[str, Any] = json.loads((V1 / "codec-test.json").read_text())
 
 Symbols = npt.NDArray[np.uint16]
-
-
-def load(name: str) -> Any:
-    """A module of the vectors folder."""
-    sys.path.insert(0, str(VECTORS))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.pop(0)
 
 
 def table_family(rows: list[list[int]]) -> TableFamily:
