@@ -69,14 +69,18 @@ class ParityBuffer:
         self._held: list[Chunk] = []
         self._expected = expected  # sequence of the next chunk; None: any
 
+    def holds(self, sequence: int) -> bool:
+        """Whether a data chunk of that number waits: then another one is a repeat of it."""
+        return any(sequence == held.head.sequence for held in self._held)
+
     def data(self, chunk: Chunk) -> list[Chunk]:
-        """Take a data chunk; returns the chunks that are due now, in order."""
+        """Take a data chunk of which none is held; returns the chunks that are due now, in order."""
         number = chunk.head.sequence
-        repeats = any(number == other.head.sequence for other in self._recent)
-        if not repeats:  # else it fills no gap, and must not push out what repairs one
-            self._recent.append(chunk)
-        if not self._held and (repeats or self._expected in (None, number)):
-            self._expected = self._expected if repeats else number + 1 & 0xFFFF
+        if any(number == other.head.sequence for other in self._recent):
+            return [chunk]  # a repeat: it fills no gap, and must not push out what repairs one
+        self._recent.append(chunk)
+        if not self._held and self._expected in (None, number):
+            self._expected = number + 1 & 0xFFFF
             return [chunk]
         self._held.append(chunk)
         return self.flush() if len(self._held) >= self._group else []
@@ -104,9 +108,8 @@ class ParityBuffer:
     def flush(self) -> list[Chunk]:
         """Everything held, in order: the loss cannot be repaired any more."""
         held, self._held = self._held, []
-        for chunk in held:
-            if any(chunk is other for other in self._recent):  # no repeat
-                self._expected = chunk.head.sequence + 1 & 0xFFFF
+        if held:
+            self._expected = held[-1].head.sequence + 1 & 0xFFFF
         return held
 
 

@@ -215,6 +215,9 @@ class Reader:
             self.end = None  # data after an end: somebody appended
         if state.parity is None:
             ready = [chunk] if chunk.head.type == DATA else []
+        elif chunk.head.type == DATA and state.parity.holds(chunk.head.sequence):
+            self._repeated(chunk)
+            return
         elif chunk.head.type == DATA:
             ready = state.parity.data(chunk)
         else:
@@ -229,8 +232,7 @@ class Reader:
         head, stream_id = chunk.head, chunk.head.stream_id
         ahead = 0 if state.expected is None else head.sequence - state.expected & 0xFFFF
         if ahead >= 0x8000 and head.pts < state.next_pts:
-            again = Gap(stream_id, head.pts, head.end, chunk.offset, "a chunk is repeated")
-            self._report(again, CorruptError)
+            self._repeated(chunk)
             return
         try:
             packets = unpack_data(head, chunk.payload, state.stream)
@@ -247,6 +249,11 @@ class Reader:
             packets[0] = replace(packets[0], discontinuity=True)
         self._queue.extend(packets)
         state.advance(head, packets)
+
+    def _repeated(self, chunk: Chunk) -> None:
+        head = chunk.head
+        again = Gap(head.stream_id, head.pts, head.end, chunk.offset, "a chunk is repeated")
+        self._report(again, CorruptError)
 
     def _finish(self) -> None:
         """Once, at the end of the bytes: give up on repairs, and see whether all was there."""

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from codec_test import BIT_ALPHABET, FAMILY, Symbols, encode_packet_data, table_indices
+from made_up_codec import BIT_ALPHABET, FAMILY, Symbols, encode_packet_data, table_indices
 
 from mediacodec_bitstream import (
     BIT_PACKED,

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import codec_test
+import made_up_codec
 import faulty
 import future
 import good
@@ -27,7 +27,7 @@ from reference import FaultError, first_error, report
 def make(folder: Path) -> None:
     """Write every vector and expected.json below folder, keeping what is there."""
     folder.mkdir(parents=True, exist_ok=True)
-    keep(folder / "codec-test.json", (json.dumps(codec_test.description(), indent=1) + "\n").encode())
+    keep(folder / "codec-test.json", (json.dumps(made_up_codec.description(), indent=1) + "\n").encode())
     listing = folder / "expected.json"
     expected: dict[str, Any] = json.loads(listing.read_text()) if listing.exists() else {}
     for name, vector in every_vector().items():

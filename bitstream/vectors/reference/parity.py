@@ -20,19 +20,19 @@ class Parity:
         """The chunks that go on now, and the one among them that was rebuilt."""
         return self._parity(chunk) if is_parity else (self._data(chunk), None)
 
+    def holds(self, chunk: Chunk) -> bool:
+        return any(held.sequence == chunk.sequence for held in self.held)
+
     def give_up(self) -> list[Chunk]:
         """Rule 3."""
         held, self.held = self.held, []
-        new = [chunk for chunk in held if chunk in self.remembered]
-        if new:
-            self.e = (new[-1].sequence + 1) % 65536
+        if held:
+            self.e = (held[-1].sequence + 1) % 65536
         return held
 
     def _data(self, chunk: Chunk) -> list[Chunk]:
         if any(other.sequence == chunk.sequence for other in self.remembered):
-            self.held += [chunk] if self.held else []
-            due = [] if self.held else [chunk]
-            return self.give_up() if len(self.held) == self.k else due
+            return [chunk]
         self.remembered = [*self.remembered, chunk][-self.k :]
         if not self.held and self.e in (None, chunk.sequence):
             self.e = (chunk.sequence + 1) % 65536

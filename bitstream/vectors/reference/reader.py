@@ -186,6 +186,9 @@ class Reader:
             return
         if chunk.type == DATA:
             self.ends = None
+        if chunk.type == DATA and state.parity is not None and state.parity.holds(chunk):
+            self._count("CorruptError", "a chunk is repeated", chunk.id, chunk.pts)
+            return
         due = [chunk] if chunk.type == DATA else []
         if state.parity is not None:
             due, rebuilt = state.parity.take(chunk, is_parity=chunk.type == PARITY)

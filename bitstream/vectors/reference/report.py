@@ -7,7 +7,7 @@ from typing import Any
 
 from .coder import FaultError, symbol_crc
 from .reader import Reader
-from .test_codec import decode
+from .made_up_codec import decode
 
 
 def first_error(data: bytes) -> str | None:
