@@ -1,6 +1,6 @@
 """The codec `test` as the makers of vectors use it: the product's encoders under the tables of `codec-test.json`.
 
-It stands for a real codec: its tables are fixed below, its symbols mean nothing. What reads it is `reference.py`.
+It stands for a real codec: its tables are fixed below, its symbols mean nothing. What reads it is `reference`.
 """
 
 from __future__ import annotations

@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import made_up_codec
 import faulty
 import future
 import good
 import later
 import lenient
+import made_up_codec
 import rc24
 import repairs
 from reference import FaultError, first_error, report

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import Any
 
 from .coder import FaultError, symbol_crc
-from .reader import Reader
 from .made_up_codec import decode
+from .reader import Reader
 
 
 def first_error(data: bytes) -> str | None:
