@@ -70,12 +70,12 @@ class Stream:
         if payload.crc & 0xFFFF != crc:
             raise FaultError("DesyncError", "other integers than were encoded")
         frame["planes"] = self._frame(kind, frame, weights)
-        seen = [self._seen(grid) for grid in frame["luma"]]
+        memory = [self._features(grid) for grid in frame["luma"]]
         if kind == "inter":
             assert self.before is not None
-            seen = [np.maximum(new, s - s // 8) for new, s in zip(seen, self.before["seen"], strict=True)]
+            memory = [np.maximum(new, s - s // 8) for new, s in zip(memory, self.before["memory"], strict=True)]
         motion = frame.get("motion", np.zeros((2, self.rows // 8, self.columns // 8), np.int16))
-        self.before = {"motion": motion, "seen": seen, "planes": frame["planes"]}
+        self.before = {"motion": motion, "memory": memory, "planes": frame["planes"]}
         return frame
 
     def _updates(self, payload: Payload, kind: str) -> tuple[Arrays, Arrays]:
@@ -98,7 +98,7 @@ class Stream:
         plane[:, 0] = np.cumsum(plane[:, 0])
         return np.cumsum(plane, axis=1)
 
-    def _seen(self, grids: Any) -> Any:
+    def _features(self, grids: Any) -> Any:
         return self.features[np.minimum(np.abs(grids), 255)]
 
     def _grids(self, payload: Payload, kind: str, quality: int, weights: Arrays, frame: Arrays) -> None:
@@ -107,16 +107,16 @@ class Stream:
         for level in range(5, -1, -1):
             shape = self.rows >> level + 1, self.columns >> level + 1
             half = -(-shape[0] // 2), -(-shape[1] // 2)
-            above = self._seen(luma[level + 1]) if level < 5 else np.zeros((3, *half), np.int64)
+            above = self._features(luma[level + 1]) if level < 5 else np.zeros((3, *half), np.int64)
             outside = [above]
             if kind == "inter":
                 assert self.before is not None
-                outside.append(cut(self.before["seen"][level]))
+                outside.append(cut(self.before["memory"][level]))
             network = Network(weights, kind, "luma", level, quality)
             luma[level] = self._level(payload, network, np.concatenate(outside), (3, *shape))
             if level:
-                above = self._seen(chroma[level]) if level < 5 else np.zeros((6, *half), np.int64)
-                outside = [above, cut(self._seen(luma[level]))]
+                above = self._features(chroma[level]) if level < 5 else np.zeros((6, *half), np.int64)
+                outside = [above, cut(self._features(luma[level]))]
                 network = Network(weights, kind, "chroma", level - 1, quality)
                 chroma[level - 1] = self._level(payload, network, np.concatenate(outside), (6, *shape))
         frame["luma"] = [luma[level] for level in range(6)]
@@ -131,7 +131,7 @@ class Stream:
                 rows = network.rows(known, p)[: part.shape[0], : part.shape[1]]
                 part[:] = payload.integers(rows.ravel()).reshape(part.shape)
                 plane = np.zeros((1, *known.shape[1:]), np.int64)
-                plane[0, : part.shape[0], : part.shape[1]] = self._seen(part)
+                plane[0, : part.shape[0], : part.shape[1]] = self._features(part)
                 known = np.concatenate([known, plane])
         return grids
 
