@@ -1,12 +1,12 @@
-"""The codec "test" of the vectors, and the report on a file that expected.json holds (vectors/README.md).
+"""The committed vectors, and what the product makes of a file of the codec `test`.
 
-It stands for a real codec: its tables are fixed below, its symbols mean nothing. A second implementation needs
-its twin to run the vectors.
+The reader that lies beside them, `reference`, says the same of a file without the product.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -27,54 +27,25 @@ from mediacodec_bitstream import (
     TableFamily,
     check_symbols,
     decode_grouped,
-    encode_grouped,
-    join_layers,
-    pack_bits,
-    seal,
     split_layers,
-    symbol_crc,
     unpack_bits,
     unseal,
 )
+from support.paths import VECTORS
 
-CODEBOOKS = 2
-BIT_ALPHABET = 10  # symbols of coder 0: 4 bits each, of which six values are impossible
-PICTURE_SYMBOLS = 48  # in a packet of a stream that is not audio
-MAX_FRAMES = 4096  # in one packet of this codec
-
-# Row sizes 5, 8, 16 and 1; the last codes nothing.
-FAMILY = TableFamily.from_counts(
-    [
-        [900, 50, 30, 15, 5] + [0] * 11,
-        [1, 2, 4, 8, 16, 32, 64, 128] + [0] * 8,
-        [7] * 16,
-        [1] + [0] * 15,
-    ],
-    sizes=[5, 8, 16, 1],
-)
+V1 = VECTORS / "v1"
+TEST: dict[str, Any] = json.loads((V1 / "codec-test.json").read_text())
 
 Symbols = npt.NDArray[np.uint16]
 
 
-def table_indices(stream: StreamHeader, duration: int) -> npt.NDArray[np.int64]:
-    """Table of each symbol of a packet, [frame, codebook]: (2 * codebook + frame) mod 4.
-
-    A packet of an audio stream has ceil(duration / frame_size) frames; any other has 24.
-    """
-    frames = PICTURE_SYMBOLS // CODEBOOKS
-    if isinstance(stream.parameters, AudioParameters):
-        frames = -(-duration // stream.parameters.frame_size)
-    if frames > MAX_FRAMES:
-        raise CorruptError(f"a packet of {frames} frames; this codec has at most {MAX_FRAMES}")
-    return (2 * np.arange(CODEBOOKS)[None, :] + np.arange(frames)[:, None]) % 4
+def table_family(rows: list[list[int]]) -> TableFamily:
+    """Tables as JSON holds them."""
+    width = max(map(len, rows))
+    return TableFamily.from_array([row + [0] * (width - len(row)) for row in rows])
 
 
-def encode_packet_data(stream: StreamHeader, symbols: Symbols, duration: int) -> bytes:
-    """Packet data for symbols [frame, codebook]."""
-    indices = table_indices(stream, duration)
-    if stream.layers:
-        return join_layers([_encode(stream, symbols[:, q], indices[:, q]) for q in range(CODEBOOKS)])
-    return _encode(stream, symbols, indices)
+FAMILY = table_family(TEST["tables"])
 
 
 def decode_packet_data(stream: StreamHeader, packet: Packet) -> Symbols:
@@ -84,19 +55,45 @@ def decode_packet_data(stream: StreamHeader, packet: Packet) -> Symbols:
     """
     if stream.coder == OPAQUE:
         return np.frombuffer(packet.data, dtype=np.uint8).astype(np.uint16)
-    indices = table_indices(stream, packet.duration)
+    books = TEST["codebooks"]
+    frames = TEST["symbols_of_other_kinds"] // books
+    if isinstance(stream.parameters, AudioParameters):
+        frames = -(-packet.duration // stream.parameters.frame_size)
+    if isinstance(stream.parameters, AudioParameters) and frames > TEST["max_frames"]:
+        raise CorruptError(f"a packet of {frames} frames; this codec has at most {TEST['max_frames']}")
+    indices = (2 * np.arange(books)[None, :] + np.arange(frames)[:, None]) % 4
     if not stream.layers:
         return _decode(stream, packet.data, indices)
-    if stream.layers != CODEBOOKS:
-        raise CorruptError(f"this codec has {CODEBOOKS} layers, not {stream.layers}")
-    layers = split_layers(packet.data, CODEBOOKS)
+    if stream.layers != books:
+        raise CorruptError(f"this codec has {books} layers, not {stream.layers}")
+    layers = split_layers(packet.data, books)
     parts = [_decode(stream, layer, indices[:, q]) for q, layer in enumerate(layers) if layer]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint16)
 
 
-def report(data: bytes, *, seekable: bool = True, on_symbols: Callable[[], None] | None = None) -> dict[str, Any]:
-    """Read and decode a whole file; what comes out, in terms of JSON. Header errors are raised."""
+def _decode(stream: StreamHeader, data: bytes, indices: npt.NDArray[np.int64]) -> Symbols:
+    coded, crc = unseal(data, stream.symbol_crc_size)
+    if stream.coder == BIT_PACKED:
+        symbols = unpack_bits(coded, TEST["bit_alphabet"], indices.size)
+    else:
+        symbols = decode_grouped(coded, indices, FAMILY).ravel()
+    check_symbols(symbols, crc, stream.symbol_crc_size)
+    return symbols
+
+
+def report(
+    data: bytes,
+    *,
+    seekable: bool = True,
+    seek: tuple[int, int] | None = None,
+    on_symbols: Callable[[], None] | None = None,
+) -> dict[str, Any]:
+    """Read and decode a whole file, or from a place sought (stream, pts) on; what comes out, in terms of JSON.
+
+    Header errors are raised.
+    """
     reader = Reader(io.BytesIO(data) if seekable else pipe(data))
+    found = None if seek is None else reader.seek(*seek)
     streams = {s.stream_id: s for s in reader.header.streams}
     totals: dict[int, dict[str, Any]] = {
         i: {"packets": 0, "symbols": 0, "symbol_crc": 0, "last_pts": None, "cuts": 0} for i in streams
@@ -117,7 +114,7 @@ def report(data: bytes, *, seekable: bool = True, on_symbols: Callable[[], None]
         entry["symbols"] += len(symbols)
         entry["symbol_crc"] = zlib.crc32(symbols.astype("<u2").tobytes(), entry["symbol_crc"])
     ends = reader.end.streams if reader.end else {}
-    return {
+    result = {
         "streams": {str(i): entry for i, entry in totals.items()},
         "lengths": {str(i): end.length for i, end in ends.items()},
         "packet_errors": dict(sorted(errors.items())),
@@ -126,6 +123,7 @@ def report(data: bytes, *, seekable: bool = True, on_symbols: Callable[[], None]
         "truncated": reader.truncated,
         "tags": {name: value for name, value in reader.tags.items() if isinstance(value, str)},
     }
+    return result if found is None else {"found": found} | result
 
 
 def first_error(data: bytes) -> str | None:
@@ -150,19 +148,3 @@ def pipe(data: bytes) -> Any:
             raise OSError("a pipe cannot seek")
 
     return Pipe(data)
-
-
-def _encode(stream: StreamHeader, symbols: Symbols, indices: npt.NDArray[np.int64]) -> bytes:
-    packed = stream.coder == BIT_PACKED
-    coded = pack_bits(symbols, BIT_ALPHABET) if packed else encode_grouped(symbols, indices, FAMILY)
-    return seal(coded, symbol_crc(symbols), stream.symbol_crc_size)
-
-
-def _decode(stream: StreamHeader, data: bytes, indices: npt.NDArray[np.int64]) -> Symbols:
-    coded, crc = unseal(data, stream.symbol_crc_size)
-    if stream.coder == BIT_PACKED:
-        symbols = unpack_bits(coded, BIT_ALPHABET, indices.size)
-    else:
-        symbols = decode_grouped(coded, indices, FAMILY).ravel()
-    check_symbols(symbols, crc, stream.symbol_crc_size)
-    return symbols
