@@ -12,6 +12,7 @@ import numpy as np
 from arrays import Array
 from formulas import first, memory, second
 
+from mediacodec.audio_coding.codebook_settings import CodebookSettings
 from mediacodec.codecs.conditional.packet import INTER, pack_picture, unpack_picture
 from mediacodec.codecs.conditional.reconstructor import Integers, Reconstructor
 from mediacodec.codecs.conditional.settings import Geometry, LiveSettings
@@ -29,10 +30,10 @@ from mediacodec.codecs.overfit.settings import OverfitModel
 from mediacodec.codecs.overfit.weight_updates import Change
 from mediacodec.codecs.rvq.entropy import open_entropy
 from mediacodec.codecs.rvq.packet import RvqCodeReader
-from mediacodec.codecs.rvq.settings import RvqSettings
-from mediacodec.codecs.rvq.symbols import encode_codes
-from mediacodec.codecs.segment.packet import HEAD, SegmentCodeReader, SegmentSettings
+from mediacodec.codecs.segment.packet import HEAD, SegmentCodeReader
 from mediacodec.codecs.segment.packet import symbols as segment_symbols
+from mediacodec.codecs.segment.settings import SegmentSettings
+from mediacodec.entropy_coding.code_tables import encode_codes
 from mediacodec.manifest import Manifest
 from mediacodec.video_coding.adaptive_quantization import inherit
 from mediacodec.video_coding.concealment import is_inter
@@ -46,7 +47,7 @@ def rvq_packed(
     model: Manifest, codes: Array, *, crc_size: int, context: bool = False, most: int | None = None
 ) -> bytes:
     """most: the number of codebooks that a counted packet's number is of."""
-    settings = RvqSettings(model)
+    settings = CodebookSettings(model)
     entropy = open_entropy("context" if context else "static", model, settings)
     return seal(entropy.encode(codes.astype(np.uint16), max_codebooks=most), symbol_crc(codes), crc_size)
 

@@ -24,7 +24,7 @@ ALL: dict[str, Any] = {name: json.loads(path.read_text()) for name, path in FILE
 PACKETS = {name: vector for name, vector in ALL.items() if "packets" in vector}
 FAULTY = [(name, fault) for name, vector in PACKETS.items() for fault in vector["faulty"]]
 FAULTY_STREAMS = [(name, fault) for name, vector in PACKETS.items() for fault in vector.get("faulty_streams", ())]
-RENAMED = {"caus": "rvq1", "wndw": "rvq1", "live": "cond"}  # until the table of codecs names the packet syntax alone
+RENAMED = {"live": "cond"}  # until the table of codecs names the packet syntax alone
 
 product, models = load_from_vectors("product"), load_from_vectors("small_models")
 Read = Callable[[dict[str, Any]], dict[str, Any] | None]

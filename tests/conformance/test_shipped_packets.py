@@ -32,7 +32,7 @@ def arrays(name: str, file: str = "tables.npz") -> dict[str, Any]:
 @pytest.mark.parametrize("entropy", ["static", "context"])
 @pytest.mark.parametrize("bit_rate", [None, 3000])
 def test_speech(entropy: str, bit_rate: int | None) -> None:
-    encoder = mediacodec.Encoder("speech", entropy=entropy, bit_rate=bit_rate, packet_duration=0.4)
+    encoder = mediacodec.AudioEncoder("speech", entropy=entropy, bit_rate=bit_rate, packet_duration=0.4)
     samples = np.random.default_rng(1).normal(scale=0.1, size=9600).astype(np.float32)
     packets = encoder.push(np.convolve(samples, np.ones(9) / 9, "same").astype(np.float32)) + encoder.flush()
     header = encoder.header
@@ -61,7 +61,7 @@ def networks(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
 
 def test_conditional() -> None:
     y, x = np.mgrid[:HEIGHT, :WIDTH]
-    encoder = mediacodec.Encoder("live", width=WIDTH, height=HEIGHT, frame_rate=25, time_base=Fraction(1, 25))
+    encoder = mediacodec.VideoEncoder("live", width=WIDTH, height=HEIGHT, frame_rate=25, time_base=Fraction(1, 25))
     packets = []
     for i in range(4):
         luma = (128 + 60 * np.sin((x + 3 * i) / 5) * np.cos(y / 7)).astype(np.uint8)
