@@ -14,7 +14,7 @@ from mediacodec.manifest import Manifest
 
 FITTERS: dict[str, str] = {
     "inr": "mediacodec_models.inr.fitter:InrFitter",
-    "overfit": "mediacodec_models.overfit.stream:OverfitFitter",
+    "overfit": "mediacodec_models.overfit.fitter:OverfitFitter",
 }
 """By family `package.module:Class`, imported when it is wanted. The class takes (model, options, device)."""
 

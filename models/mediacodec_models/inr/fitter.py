@@ -17,9 +17,9 @@ from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import Packet
 from mediacodec_models.fit import threads
-from mediacodec_models.inr.growing import EarlierClips, Start, chosen
-from mediacodec_models.inr.job import Job, Target
-from mediacodec_models.inr.model import FittedNetwork
+from mediacodec_models.inr.append import EarlierClips, Start, chosen
+from mediacodec_models.inr.group_fit import Job, Target
+from mediacodec_models.inr.network import FittedNetwork
 from mediacodec_models.inr.plan import (
     EPOCHS,
     FOLLOWING,

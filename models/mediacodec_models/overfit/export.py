@@ -108,7 +108,7 @@ def export_file(checkpoint: Path, recipe: dict[str, Any], out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", type=Path)
-    parser.add_argument("--weights", type=Path, required=True, help="what mediacodec_models.overfit.prefit wrote")
+    parser.add_argument("--weights", type=Path, required=True, help="what mediacodec_models.overfit.train wrote")
     parser.add_argument("--out", type=Path, required=True, help="the zoo folder to write")
     args = parser.parse_args()
     export_file(args.weights, tomllib.loads(args.recipe.read_text()), args.out)

@@ -35,7 +35,8 @@ pytest.importorskip("torch", reason="torch is not installed: pip install 'mediac
 
 from support import media as drawn
 
-from mediacodec_models.inr import fitter, growing
+from mediacodec_models.inr import append as inr_append
+from mediacodec_models.inr import fitter
 
 Pictures = Callable[..., list[VideoFrame]]
 WIDTH, HEIGHT, CLIP = 64, 48, 3
@@ -189,8 +190,8 @@ def test_what_begins_anew_is_what_it_would_be_alone(
     archive: Path, clips: list[list[VideoFrame]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clip = from_zero(clips[1])
-    rated: list[growing.Start] = []
-    monkeypatch.setattr(growing, "worth", lambda *given: (rated.extend(given[:2]), given[0])[1])
+    rated: list[inr_append.Start] = []
+    monkeypatch.setattr(inr_append, "worth", lambda *given: (rated.extend(given[:2]), given[0])[1])
     write(archive, "a", clip)
     write(tmp_path / "alone.mcx", "w", clip)
     assert [start.weights is None for start in rated] == [True, False], "both were tried"

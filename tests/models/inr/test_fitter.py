@@ -26,7 +26,7 @@ from mediacodec.errors import DeviceError, ParameterError
 from mediacodec_models.inr import plan
 from mediacodec_models.inr.export import export
 from mediacodec_models.inr.losses import pictures_loss
-from mediacodec_models.inr.model import FittedNetwork
+from mediacodec_models.inr.network import FittedNetwork
 from mediacodec_models.inr.ops import pictures as synthesised
 from mediacodec_models.inr.quantise import bits_of_mean, rounded, settled, step_number
 

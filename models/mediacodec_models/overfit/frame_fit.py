@@ -24,11 +24,11 @@ from mediacodec.codecs.overfit.packet import Picture, PictureCoder, Reference
 from mediacodec.codecs.overfit.settings import CHROMA_STEP, LEVELS, NEUTRAL, OverfitModel, step_of
 from mediacodec.codecs.overfit.symbols import IntegerTables
 from mediacodec.codecs.overfit.weight_updates import Change, Changes
-from mediacodec_models.overfit.changes import best_change, change_bits
 from mediacodec_models.overfit.context import QUALITY_UNIT, bits, features, parities
 from mediacodec_models.overfit.export import from_integers, scale_of
-from mediacodec_models.overfit.moves import RATE_WEIGHT, nearest
 from mediacodec_models.overfit.network import Latents, Planes, interleave, join, less, plus, seen_of, split
+from mediacodec_models.overfit.rdo_quantization import RATE_WEIGHT, nearest
+from mediacodec_models.overfit.weight_updates import best_change, change_bits
 
 CURVATURE = 1.1  # of the error over a latent, above that of an orthonormal transform: what keeps rounds stable
 MEMORY = 0.85  # of a latent's target, from round to round

@@ -21,7 +21,7 @@ from mediacodec.video_coding.motion.search_preset import Effort
 from mediacodec.video_coding.rate_control import RateControl
 from mediacodec.video_coding.scene_cut import SceneCuts
 from mediacodec_models.fit import threads
-from mediacodec_models.overfit.fit import Fit, PictureFit, Prediction, predict
+from mediacodec_models.overfit.frame_fit import Fit, PictureFit, Prediction, predict
 from mediacodec_models.overfit.network import Planes
 
 DEFAULT_CRF = 30.0

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mediacodec.codecs.fitting.encoder import FitMonitor, FitProgress
 from mediacodec_models.inr.losses import pictures_loss
-from mediacodec_models.inr.model import FittedNetwork
+from mediacodec_models.inr.network import FittedNetwork
 from mediacodec_models.inr.plan import BITS
 
 LEARNING_RATE = {"hnerv": 3e-3, "nerv++": 3e-3, "boost": 2e-3}  # at 8e-3 some fits of 0.35 M weights diverge

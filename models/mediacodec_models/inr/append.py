@@ -18,8 +18,8 @@ from mediacodec.codecs.inr.packet import KEY, PICTURE, Opened
 from mediacodec.codecs.inr.reference_keyframes import DEPTH, Base, Bases, read_group
 from mediacodec.codecs.inr.tensors import Floats, InrTables
 from mediacodec_bitstream import Packet
-from mediacodec_models.inr.job import Job, Target
-from mediacodec_models.inr.model import FittedNetwork
+from mediacodec_models.inr.group_fit import Job, Target
+from mediacodec_models.inr.network import FittedNetwork
 
 CANDIDATES = 4  # keyframes of earlier clips that are tried
 HELD = 0.1  # of the steps, in which only what makes embeddings is fitted, to weights that stand

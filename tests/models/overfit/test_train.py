@@ -19,7 +19,8 @@ from mediacodec.codecs.overfit.settings import OverfitModel
 from mediacodec.codecs.registry import Decoder, Encoder
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import read_manifest
-from mediacodec_models.overfit import export, prefit
+from mediacodec_models.overfit import export
+from mediacodec_models.overfit import train as prefit
 from mediacodec_models.overfit.export import from_integers
 from mediacodec_models.video.clips import Crops
 from mediacodec_models.video.data import ShardWriter, find_motion

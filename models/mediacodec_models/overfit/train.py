@@ -1,6 +1,6 @@
 """Pre-fit what ships: context networks and synthesis of keyframes, then of inter pictures, on packed stills and clips.
 
-`python -m mediacodec_models.overfit.prefit RECIPE --data PACK --out FILE --minutes N --zoo mediacodec/zoo/NAME`
+`python -m mediacodec_models.overfit.train RECIPE --data PACK --out FILE --minutes N --zoo mediacodec/zoo/NAME`
 
 makes a model of nothing but a pack: both kinds are learned, counted and exported. It can be done in parts, too:
 `--start` goes on from what an earlier run wrote, `--kind` learns one kind alone.
@@ -31,7 +31,6 @@ from mediacodec.video_coding.motion.compensate import compensate
 from mediacodec_bitstream import TableFamily
 from mediacodec_models.overfit.context import QUALITY_UNIT, bits
 from mediacodec_models.overfit.export import export_file, from_integers
-from mediacodec_models.overfit.moves import nearest
 from mediacodec_models.overfit.network import (
     Latents,
     PictureNetworks,
@@ -43,6 +42,7 @@ from mediacodec_models.overfit.network import (
     split,
     stacked,
 )
+from mediacodec_models.overfit.rdo_quantization import nearest
 from mediacodec_models.overfit.tables import MOST, make_tables
 from mediacodec_models.video.clips import Crops, motion_at
 from mediacodec_models.video.pack import read_pack
