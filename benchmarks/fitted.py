@@ -16,7 +16,7 @@ from fractions import Fraction
 import numpy as np
 
 from mediacodec import Decoder, manifest
-from mediacodec.codecs.fitting.encoder import FitOptions
+from mediacodec.codecs.fitting.protocol import FitOptions
 from mediacodec.codecs.inr.graph import _shared as shared_sessions
 from mediacodec.codecs.inr.network import ARCHITECTURES, Network
 from mediacodec.codecs.inr.packet import CodedGroup, coded_bits, network_bits, pack_group, pack_picture

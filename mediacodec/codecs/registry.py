@@ -36,7 +36,7 @@ class Family:
 
     kind: what its encoder takes, and so which protocols of `mediacodec.codecs.base` it follows; code_reader,
     code_writer: None where the integers of a packet cannot be had, or made a packet of, without running a network;
-    fits: whether encoding is fitting, so that the encoder takes a `monitor` (codecs.fitting.encoder); context:
+    fits: whether encoding is fitting, so that the encoder takes a `monitor` (codecs.fitting.protocol); context:
     whether its models may have a context model, so that the encoder takes `entropy` (mediacodec.codecs.rvq.entropy);
     grows: whether clips can be added to its files (mediacodec.mcx.append).
     """

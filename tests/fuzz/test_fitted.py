@@ -18,7 +18,7 @@ import pytest
 
 import mediacodec
 from mediacodec import manifest
-from mediacodec.codecs.fitting.encoder import FitOptions
+from mediacodec.codecs.fitting.protocol import FitOptions
 from mediacodec.codecs.inr.decoder import InrDecoder
 from mediacodec.codecs.inr.network import ARCHITECTURES, Network
 from mediacodec.codecs.inr.packet import CodedGroup, pack_group, pack_picture

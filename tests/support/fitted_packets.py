@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mediacodec import manifest
-from mediacodec.codecs.fitting.encoder import FitOptions
+from mediacodec.codecs.fitting.protocol import FitOptions
 from mediacodec.codecs.inr import encoder as inr
 from mediacodec.codecs.inr.decoder import InrDecoder
 from mediacodec.codecs.inr.network import Network

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mediacodec.codecs.fitting.encoder import FitMonitor, FitOptions, FittedPicture
+from mediacodec.codecs.fitting.protocol import FitMonitor, FitOptions, FittedFrame
 from mediacodec.codecs.inr.network import Network
 from mediacodec.codecs.inr.packet import PICTURE, CodedGroup, Opened, pack_group, pack_picture
 from mediacodec.codecs.inr.tensors import Floats, InrTables, best_coding
@@ -16,7 +16,6 @@ from mediacodec.errors import ModelError
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import Packet
-from mediacodec_models.fit import threads
 from mediacodec_models.inr.append import EarlierClips, Start, chosen
 from mediacodec_models.inr.group_fit import Job, Target
 from mediacodec_models.inr.network import FittedNetwork
@@ -31,6 +30,7 @@ from mediacodec_models.inr.plan import (
     network_for,
 )
 from mediacodec_models.inr.quantise import step_number
+from mediacodec_models.torch_runtime import num_threads
 
 SEED = 20250101
 
@@ -47,7 +47,7 @@ class Choice:
 
 
 class InrFitter:
-    """See `mediacodec.codecs.fitting.encoder.Fitter`. Raises ModelError where the model is not of this family.
+    """See `mediacodec.codecs.fitting.protocol.Fitter`. Raises ModelError where the model is not of this family.
 
     Attributes:
         network: of the group that was fitted last.
@@ -75,13 +75,13 @@ class InrFitter:
     def group_size(self) -> int:
         return self._size
 
-    def fit(self, pictures: Sequence[VideoFrame], monitor: FitMonitor) -> list[FittedPicture]:
+    def fit(self, pictures: Sequence[VideoFrame], monitor: FitMonitor) -> list[FittedFrame]:
         """See `Fitter.fit`; where the monitor stops before the first step, nothing is coded."""
-        with threads(self._options.threads), torch.random.fork_rng(devices=[]):
+        with num_threads(self._options.threads), torch.random.fork_rng(devices=[]):
             torch.manual_seed(SEED + self._number)
             return self._fit(pictures, monitor)
 
-    def _fit(self, pictures: Sequence[VideoFrame], monitor: FitMonitor) -> list[FittedPicture]:
+    def _fit(self, pictures: Sequence[VideoFrame], monitor: FitMonitor) -> list[FittedFrame]:
         key = self._since % self._key_every == 0
         planes = planes_of(pictures, self._device)
 
@@ -100,10 +100,10 @@ class InrFitter:
         coded, embeddings = _coded(fitted, planes, self._tables)
         number = self._behind + self._number
         first = pack_group(coded, number, embeddings[0], self._tables, key=key, back=start.back)
-        packets = [FittedPicture(first, is_keyframe=key)]
+        packets = [FittedFrame(first, is_keyframe=key)]
         for place, embedding in enumerate(embeddings[1:], 1):
             data = pack_picture(coded, number, place, embedding, self._tables)
-            packets.append(FittedPicture(data, is_keyframe=False))
+            packets.append(FittedFrame(data, is_keyframe=False))
         self._remember(fitted, coded, start, pictures[0].pts if key else None)
         self._number += 1
         self._since = 1 if key else self._since + 1
@@ -149,7 +149,7 @@ class InrFitter:
         options, choice = self._options, self._choice
         if choice is not None:
             return choice.epochs, Budget(choice.parameters, choice.bits * choice.parameters)
-        return EPOCHS[options.effort], budget_for(options, count)
+        return EPOCHS[options.preset_level], budget_for(options, count)
 
     def _moved(self, weights: Mapping[str, Floats]) -> dict[str, Tensor]:
         return {name: torch.from_numpy(value).to(self._device) for name, value in weights.items()}

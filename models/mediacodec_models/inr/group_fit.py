@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mediacodec.codecs.fitting.encoder import FitMonitor, FitProgress
+from mediacodec.codecs.fitting.protocol import FitMonitor, FitProgress
 from mediacodec_models.inr.losses import pictures_loss
 from mediacodec_models.inr.network import FittedNetwork
 from mediacodec_models.inr.plan import BITS

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mediacodec.codecs.fitting.encoder import FitOptions
+from mediacodec.codecs.fitting.protocol import FitOptions
 from mediacodec.codecs.inr.network import MAX_OPERATIONS, MAX_PARAMETERS, Network
 
 EPOCHS = (4, 10, 20, 40, 75, 150, 300, 600, 1200)  # of a key group, by effort
@@ -90,8 +90,8 @@ def budget_for(options: FitOptions, group: int) -> Budget:
 
 def group_sizes(options: FitOptions) -> tuple[int, int]:
     """(pictures in a group, groups from key group to key group)."""
-    most = min(GROUP, options.most_gathered)
+    most = min(GROUP, options.max_buffered_frames)
     if options.gop is None:
         return most, KEY_EVERY
-    groups = -(-options.gop // max(most, min(options.gop, 2 * GROUP, options.most_gathered)))
+    groups = -(-options.gop // max(most, min(options.gop, 2 * GROUP, options.max_buffered_frames)))
     return -(-options.gop // groups), groups

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from mediacodec.codecs.conditional.settings import quality_offset
-from mediacodec.codecs.fitting.encoder import FitMonitor, FitOptions, FitProgress, FittedPicture
+from mediacodec.codecs.fitting.protocol import FitMonitor, FitOptions, FitProgress, FittedFrame
 from mediacodec.codecs.overfit.packet import PictureCoder, Reference
 from mediacodec.codecs.overfit.settings import Geometry, OverfitModel, quality_of, step_of
 from mediacodec.frames import VideoFrame
@@ -20,9 +20,9 @@ from mediacodec.video_coding.motion.search import search
 from mediacodec.video_coding.motion.search_preset import Effort
 from mediacodec.video_coding.rate_control import RateControl
 from mediacodec.video_coding.scene_cut import SceneCuts
-from mediacodec_models.fit import threads
 from mediacodec_models.overfit.frame_fit import Fit, PictureFit, Prediction, predict
 from mediacodec_models.overfit.network import Planes
+from mediacodec_models.torch_runtime import num_threads
 
 DEFAULT_CRF = 30.0
 GOP_SECONDS = 2.0
@@ -51,9 +51,9 @@ class OverfitFitter:
         self._position = 0  # of the next picture, from its keyframe
         self._coded = 0
 
-    def fit(self, pictures: Sequence[VideoFrame], monitor: FitMonitor) -> list[FittedPicture]:
+    def fit(self, pictures: Sequence[VideoFrame], monitor: FitMonitor) -> list[FittedFrame]:
         coded = []
-        with threads(self._options.threads):
+        with num_threads(self._options.threads):
             for picture in pictures:
                 coded.append(self._code(padded(picture, self._size), monitor))
                 if monitor.stopped:
@@ -73,14 +73,14 @@ class OverfitFitter:
         self._before = self._coder.reconstruct(coded, self._before)
         self._end(data, level, key=coded.motion is None)
 
-    def _code(self, planes: Bytes, monitor: FitMonitor) -> FittedPicture:
+    def _code(self, planes: Bytes, monitor: FitMonitor) -> FittedFrame:
         level = self._begin()
         inter = self._predict(planes[0], step_of(quality_of(level))) if self._position else None
         if self._position and inter is None:
             level = self._cut()
         data = self._fit(planes, quality_of(level), inter, monitor)
         self._end(data, level, key=inter is None)
-        return FittedPicture(data, is_keyframe=inter is None)
+        return FittedFrame(data, is_keyframe=inter is None)
 
     def _begin(self) -> float:
         """The quality level of the next picture, unless a scene begins with it."""
@@ -112,7 +112,7 @@ class OverfitFitter:
         """The prediction from the picture before; None where a scene begins."""
         before = self._before
         assert before is not None
-        effort: Effort = "slow" if self._options.effort >= 4 else "medium"
+        effort: Effort = "slow" if self._options.preset_level >= 4 else "medium"
         weight = MOTION_WEIGHT * step
         motion = search(luma, before.planes[0], rate_weight=weight, previous=before.motion, effort=effort)
         found = predict(self._coder, motion, before)
@@ -125,7 +125,7 @@ class OverfitFitter:
         y, u, v = (torch.from_numpy(plane.astype(np.float32) - 128) for plane in planes)
         real: Planes = (y, u, v)
         fit = PictureFit(self._model, real, (self._size.height, self._size.width), quality, inter)
-        rounds, began = ROUNDS[self._options.effort], time.perf_counter()
+        rounds, began = ROUNDS[self._options.preset_level], time.perf_counter()
 
         def watch(state: Fit) -> bool:
             done = min(state.round + 1, rounds)

@@ -24,15 +24,16 @@ from numpy.typing import NDArray
 import mediacodec
 from mediacodec import manifest
 from mediacodec.bench.video.clips import read_video
-from mediacodec.codecs.fitting.encoder import FitOptions, FitProgress, FittingEncoder
+from mediacodec.codecs.fitting.encoder import FittingEncoder
+from mediacodec.codecs.fitting.protocol import FitOptions, FitProgress
 from mediacodec.codecs.inr.encoder import FOURCC
 from mediacodec.frames import VideoFrame
 from mediacodec.metrics.video import psnr, psnr_611
 from mediacodec.video_coding.stream import make_header
 from mediacodec_bitstream import FileHeader, Writer
-from mediacodec_models.fit import device_of
 from mediacodec_models.inr.fitter import Choice, InrFitter
 from mediacodec_models.inr.plan import BITS
+from mediacodec_models.torch_runtime import device_of
 
 COLUMNS = (
     "clip", "architecture", "pictures", "width", "height", "weights", "embeddings", "kmac_per_pixel", "epochs",
@@ -90,7 +91,7 @@ def measure(clip: str, frames: Sequence[VideoFrame], choice: Choice, path: Path,
     options = FitOptions(
         width=first.width, height=first.height, frame_rate=rate, time_base=first.time_base, gop=len(frames)
     )
-    fitter = InrFitter(manifest.find_by_name("inr"), options, device_of(options), choice)
+    fitter = InrFitter(manifest.find_by_name("inr"), options, device_of(options.device), choice)
     began = time.monotonic()
     with path.open("wb") as file:
         fitted(frames, fitter, options, file, watch)

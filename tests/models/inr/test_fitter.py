@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'mediacodec[train]'")
 
 from mediacodec import manifest
-from mediacodec.codecs.fitting.encoder import FIT_PRESETS, FitOptions, FitProgress
+from mediacodec.codecs.fitting.protocol import FIT_PRESETS, FitOptions, FitProgress
 from mediacodec.codecs.inr import graph as inr_graph
 from mediacodec.codecs.inr.graph import Synthesis, network_model
 from mediacodec.codecs.inr.network import ARCHITECTURES, LEVELS, OUTPUTS, Network

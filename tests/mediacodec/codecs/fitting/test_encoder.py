@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from importlib.metadata import EntryPoint, EntryPoints
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ import pytest
 import mediacodec
 from mediacodec import manifest
 from mediacodec.codecs.fitting import encoder as fitting
-from mediacodec.codecs.fitting.encoder import FitOptions, FitProgress, FittedPicture, FittingEncoder
+from mediacodec.codecs.fitting import training_extra
+from mediacodec.codecs.fitting.encoder import FittingEncoder
+from mediacodec.codecs.fitting.protocol import FitMonitor, FitOptions, FitProgress, FittedFrame
 from mediacodec.codecs.registry import CODECS, Family
 from mediacodec.errors import MissingExtraError, ParameterError, ParameterTypeError
 from mediacodec.frames import VideoFrame
@@ -48,13 +50,13 @@ class Counting:
     group_size: int = 4
     groups: list[list[VideoFrame]] = field(default_factory=list)
 
-    def fit(self, pictures: Sequence[VideoFrame], monitor: fitting.FitMonitor) -> list[FittedPicture]:
+    def fit(self, pictures: Sequence[VideoFrame], monitor: FitMonitor) -> list[FittedFrame]:
         self.groups.append(list(pictures))
         done = []
         for index in range(len(pictures)):
             for step in (1, 2):
                 monitor.report(FitProgress("fits", len(self.groups), 2 * index + step, 2 * len(pictures), 0.5))
-            done.append(FittedPicture(bytes([len(pictures), index]), is_keyframe=index == 0))
+            done.append(FittedFrame(bytes([len(pictures), index]), is_keyframe=index == 0))
             if monitor.stopped:
                 break
         return done
@@ -114,9 +116,9 @@ def test_the_caller_may_write_into_what_it_gave(model: manifest.Manifest, pictur
 
 
 def test_what_waits_is_bounded_whatever_the_fitter_wants(model: manifest.Manifest) -> None:
-    assert options(width=3840, height=2160).most_gathered < 30
-    assert options(width=4000, height=3000).most_gathered >= 1
-    assert options().most_gathered > 10_000
+    assert options(width=3840, height=2160).max_buffered_frames < 30
+    assert options(width=4000, height=3000).max_buffered_frames >= 1
+    assert options().max_buffered_frames > 10_000
 
 
 def test_a_stop_keeps_what_is_fitted_and_codes_no_more(model: manifest.Manifest, pictures: Pictures) -> None:
@@ -164,13 +166,14 @@ def test_options_are_checked(changes: dict[str, Any], kind: type, word: str) -> 
 
 
 def test_presets_are_efforts() -> None:
-    assert options(preset="ultrafast").effort == 0
+    assert options(preset="ultrafast").preset_level == 0
     assert options().preset == "medium"
-    assert options(preset="veryslow").effort == 8
+    assert options(preset="veryslow").preset_level == 8
 
 
 def test_without_torch_one_line_names_the_extra(model: manifest.Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    missing = EntryPoint("fit", "not_installed:open_fitter", training_extra.GROUP)
+    monkeypatch.setattr(training_extra, "entry_points", lambda **_: EntryPoints([missing]))
     with pytest.raises(MissingExtraError, match=r"fits-1.*pip install 'mediacodec\[train\]'"):
         fitting.open_fitter(model, options())
 
