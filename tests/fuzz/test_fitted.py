@@ -21,8 +21,9 @@ from mediacodec import manifest
 from mediacodec.codecs.fitting.protocol import FitOptions
 from mediacodec.codecs.inr.decoder import InrDecoder
 from mediacodec.codecs.inr.network import ARCHITECTURES, Network
-from mediacodec.codecs.inr.packet import CodedGroup, pack_group, pack_picture
-from mediacodec.codecs.inr.tensors import Coding, InrTables, best_coding, parts_of
+from mediacodec.codecs.inr.packet import CodedGroup, pack_frame, pack_group
+from mediacodec.codecs.inr.settings import InrTables
+from mediacodec.codecs.inr.tensors import TensorCoding, best_coding, weight_blocks
 from mediacodec.codecs.overfit.decoder import OverfitDecoder
 from mediacodec.codecs.overfit.latents import Grids
 from mediacodec.codecs.overfit.packet import Picture, PictureCoder
@@ -53,19 +54,19 @@ def inr_group(
     tables = InrTables(manifest.find_by_name("inr"))
     network = Network(architecture, HEIGHT, WIDTH, 3, 4, (4, 2), (8, 7, 6))
     size = LARGEST if forged else 6
-    values = [rng.integers(-size, size + 1, part.size, dtype=np.int32) for part in parts_of(network)]
+    values = [rng.integers(-size, size + 1, block.size, dtype=np.int32) for block in weight_blocks(network)]
     pictures = [rng.integers(-size, size + 1, network.embedding_shape, dtype=np.int32) for _ in range(3)]
     codings = [coding(v, int(rng.integers(0, 256)) if forged else 120, tables, forged=forged) for v in values]
     by_channel = np.stack(pictures, axis=1)
     channels = [coding(v, int(rng.integers(0, 256)) if forged else 140, tables, forged=forged) for v in by_channel]
     coded = CodedGroup(network, values, codings, channels)
-    data = [pack_group(coded, begin // 3, pictures[0], tables, key=True, back=back)]
-    data += [pack_picture(coded, begin // 3, place, pictures[place], tables) for place in (1, 2)]
+    data = [pack_group(coded, begin // 3, pictures[0], tables, key=True, distance=back)]
+    data += [pack_frame(coded, begin // 3, place, pictures[place], tables) for place in (1, 2)]
     return [Packet(0, begin + k, d, 1, is_keyframe=k == 0) for k, d in enumerate(data)]
 
 
-def coding(values: np.ndarray, step: int, tables: InrTables, *, forged: bool) -> Coding:
-    return Coding(len(tables.coefficients) - 1, step, 0) if forged else best_coding(values, step, tables)
+def coding(values: np.ndarray, step: int, tables: InrTables, *, forged: bool) -> TensorCoding:
+    return TensorCoding(len(tables.coefficients) - 1, step, 0) if forged else best_coding(values, step, tables)
 
 
 def overfit_pictures(rng: np.random.Generator, *, forged: bool) -> list[Packet]:
