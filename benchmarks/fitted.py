@@ -22,9 +22,9 @@ from mediacodec.codecs.inr.network import ARCHITECTURES, Network
 from mediacodec.codecs.inr.packet import CodedGroup, network_bits, pack_frame, pack_group
 from mediacodec.codecs.inr.settings import InrTables
 from mediacodec.codecs.inr.tensors import best_coding, coded_bits, weight_blocks
-from mediacodec.codecs.overfit.latents import Grids
-from mediacodec.codecs.overfit.packet import Picture, PictureCoder
-from mediacodec.codecs.overfit.settings import UNIT, Geometry, OverfitModel
+from mediacodec.codecs.overfit.latents import LatentGrids
+from mediacodec.codecs.overfit.packet import OverfitFrame, OverfitFrameCoder
+from mediacodec.codecs.overfit.settings import UNIT, OverfitGeometry, OverfitModel
 from mediacodec.video_coding.stream import make_header
 from mediacodec_bitstream import Packet, StreamHeader
 
@@ -120,15 +120,15 @@ def inr(architecture: str, width: int, height: int, threads: int, clock: Clock) 
 
 def overfit(width: int, height: int, threads: int, clock: Clock) -> str:
     rng = np.random.default_rng(1)
-    size = Geometry(width, height)
-    coder, grids = PictureCoder(OverfitModel(manifest.find_by_name("overfit")), size), Grids.empty(size)
+    geometry = OverfitGeometry(width, height)
+    model, grids = OverfitModel(manifest.find_by_name("overfit")), LatentGrids.zeros(geometry)
+    coder = OverfitFrameCoder(model, geometry)
     for kind, found in (("luma", grids.luma), ("chroma", grids.chroma)):
         for mean, grid in zip(FULL[kind], found, strict=True):
             grid[:] = np.rint(rng.laplace(0, mean / 1.4, grid.shape))
-    for plane in grids.low:
+    for plane in grids.lowpass:
         plane[:] = rng.integers(-100, 100, plane.shape)
-    picture = Picture(120, grids)
-    data = coder.pack(picture, None)
+    data = coder.pack(OverfitFrame(120, grids), None)
     decoder = Decoder(header_of("overfit", width, height), threads=threads)
     decoder.push(Packet(0, 0, data, 1))
     times = [milliseconds(lambda k=k: decoder.push(Packet(0, k, data, 1)), clock) for k in range(1, 6)]

@@ -25,10 +25,10 @@ from mediacodec.codecs.inr.packet import CodedGroup, pack_frame, pack_group
 from mediacodec.codecs.inr.settings import InrTables
 from mediacodec.codecs.inr.tensors import TensorCoding, best_coding, weight_blocks
 from mediacodec.codecs.overfit.decoder import OverfitDecoder
-from mediacodec.codecs.overfit.latents import Grids
-from mediacodec.codecs.overfit.packet import Picture, PictureCoder
-from mediacodec.codecs.overfit.settings import FOURCC, SCALES, UNIT, Geometry, OverfitModel
-from mediacodec.codecs.overfit.weight_updates import SHIFTS, Change
+from mediacodec.codecs.overfit.latents import LatentGrids
+from mediacodec.codecs.overfit.packet import OverfitFrame, OverfitFrameCoder
+from mediacodec.codecs.overfit.settings import FOURCC, SCALES, UNIT, OverfitGeometry, OverfitModel
+from mediacodec.codecs.overfit.weight_updates import SHIFTS, WeightUpdate
 from mediacodec.frames import VideoFrame
 from mediacodec.video_coding.stream import make_header
 from mediacodec_bitstream import BitstreamError, FileHeader, Packet, Writer
@@ -71,22 +71,22 @@ def coding(values: np.ndarray, step: int, tables: InrTables, *, forged: bool) ->
 
 def overfit_pictures(rng: np.random.Generator, *, forged: bool) -> list[Packet]:
     """A keyframe and one that follows; forged: every tensor changed as far as a packet can say, latents as large."""
-    model, size = OverfitModel(manifest.find_by_name("overfit")), Geometry(WIDTH, HEIGHT)
-    coder, before, packets = PictureCoder(model, size), None, []
+    model, geometry = OverfitModel(manifest.find_by_name("overfit")), OverfitGeometry(WIDTH, HEIGHT)
+    coder, before, packets = OverfitFrameCoder(model, geometry), None, []
     for kind in ("key", "inter"):
-        grids = Grids.empty(size)
-        for grid in (*grids.luma, *grids.chroma, *grids.low):
+        grids = LatentGrids.zeros(geometry)
+        for grid in (*grids.luma, *grids.chroma, *grids.lowpass):
             grid[:] = rng.integers(-3, 4, grid.shape)
             if forged:
                 grid[..., 0] = LARGEST
-        changes = {}
-        for name in model.tunable(kind) if forged else []:
+        updates = {}
+        for name in model.updatable(kind) if forged else []:
             values = rng.integers(-120, 121, model.weights[name].shape, dtype=np.int32)
             values.flat[0] = LARGEST  # escapes cost a packet's bytes, and time with them
-            changes[name] = Change(values, int(rng.integers(0, SHIFTS)), SCALES - 1)
-        rows, columns = size.padded
+            updates[name] = WeightUpdate(values, int(rng.integers(0, SHIFTS)), SCALES - 1)
+        rows, columns = geometry.padded
         motion = None if kind == "key" else np.zeros((2, rows // 8, columns // 8), np.int16)
-        picture = Picture(int(rng.integers(0, 256)), grids, changes, motion)
+        picture = OverfitFrame(int(rng.integers(0, 256)), grids, updates, motion)
         packets.append(Packet(0, len(packets), coder.pack(picture, before), 1, is_keyframe=kind == "key"))
         before = coder.reconstruct(picture, before)
     return packets

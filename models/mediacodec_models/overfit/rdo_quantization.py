@@ -1,23 +1,30 @@
-"""Where a latent moves: to the integer of least cost."""
+"""Rate-distortion optimized quantization of latents: each becomes the integer of least cost."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from mediacodec_models.overfit.context import features
+from mediacodec_models.overfit.context import features_of
 
-RATE_WEIGHT = 0.14  # squared steps that a bit is worth
-INFLUENCE = 0.5  # of what is said of others: to first order, and they all move at once
+RATE_WEIGHT = 0.14  # squared steps that a bit is worth: the Lagrange multiplier
+CONTEXT_WEIGHT = 0.5  # of the effect on tables of other latents: it holds to first order, and all change at once
 
 
-def nearest(
-    target: Tensor, index: Tensor, costs: Tensor, *, curvature: float = 1.0, influence: Tensor | None = None
+def rdo_quantise(
+    target: Tensor, index: Tensor, costs: Tensor, *, curvature: float = 1.0, context_gradient: Tensor | None = None
 ) -> Tensor:
-    """The nearest integer, the one nearer to zero or zero: which costs least.
+    """Choose for each latent between the nearest integer, the one nearer to zero, and zero.
 
-    target: real latents; index: of their tables, real numbers; costs: bits of each magnitude under each table;
-    curvature: of the error over a latent; influence: d cost / d feature, through the tables of others.
+    Args:
+        target: real latents in steps, any shape.
+        index: of their tables, real numbers of the same shape.
+        costs: bits of each magnitude under each table, [tables, magnitudes].
+        curvature: of the squared error over a latent.
+        context_gradient: d bits / d feature of each latent, through the tables of others; None to leave that out.
+
+    Returns:
+        The integers of least cost, as floats.
     """
     size, most = target.abs(), costs.shape[1] - 1
     row, flat = index.round().long() * costs.shape[1], costs.reshape(-1)
@@ -27,8 +34,8 @@ def nearest(
     for candidate in (near, (near - 1).clamp(min=0), torch.zeros_like(near)):
         cost = curvature * (size - candidate).square()
         cost += RATE_WEIGHT * flat[row + candidate.clamp(max=most).long()]
-        if influence is not None:
-            cost += INFLUENCE * influence * features(candidate)
+        if context_gradient is not None:
+            cost += CONTEXT_WEIGHT * context_gradient * features_of(candidate)
         if best is None:
             best = cost
             continue

@@ -26,7 +26,7 @@ from mediacodec.mcx.writer import FileWriter
 from mediacodec.video_coding.stream import make_header
 from mediacodec_bitstream import Packet, Reader, canonical_hash
 
-Pictures = Callable[..., list[VideoFrame]]
+MakeFrames = Callable[..., list[VideoFrame]]
 RATE = Fraction(25)
 
 
@@ -45,18 +45,18 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> manifest.Manifest:
 
 @dataclass
 class Counting:
-    """A fitter that codes how many pictures it was given, two steps a picture."""
+    """A fitter that codes how many frames it was given, two steps a frame."""
 
     group_size: int = 4
     groups: list[list[VideoFrame]] = field(default_factory=list)
 
-    def fit(self, pictures: Sequence[VideoFrame], monitor: FitMonitor) -> list[FittedFrame]:
-        self.groups.append(list(pictures))
+    def fit(self, frames: Sequence[VideoFrame], monitor: FitMonitor) -> list[FittedFrame]:
+        self.groups.append(list(frames))
         done = []
-        for index in range(len(pictures)):
+        for index in range(len(frames)):
             for step in (1, 2):
-                monitor.report(FitProgress("fits", len(self.groups), 2 * index + step, 2 * len(pictures), 0.5))
-            done.append(FittedFrame(bytes([len(pictures), index]), is_keyframe=index == 0))
+                monitor.report(FitProgress("fits", len(self.groups), 2 * index + step, 2 * len(frames), 0.5))
+            done.append(FittedFrame(bytes([len(frames), index]), is_keyframe=index == 0))
             if monitor.stopped:
                 break
         return done
@@ -87,7 +87,7 @@ def encoder(model: manifest.Manifest, fitter: Any, monitor: Any = None) -> Fitti
     return FittingEncoder(header, options(), fitter, monitor)
 
 
-def test_pictures_are_gathered_and_come_out_group_by_group(model: manifest.Manifest, pictures: Pictures) -> None:
+def test_frames_are_buffered_and_come_out_group_by_group(model: manifest.Manifest, pictures: MakeFrames) -> None:
     fitter = Counting()
     coder, found = encoder(model, fitter), []
     for frame in pictures(10, 32, 16):
@@ -103,7 +103,7 @@ def test_pictures_are_gathered_and_come_out_group_by_group(model: manifest.Manif
         coder.push(pictures(1, 32, 16)[0])
 
 
-def test_the_caller_may_write_into_what_it_gave(model: manifest.Manifest, pictures: Pictures) -> None:
+def test_the_caller_may_write_into_what_it_gave(model: manifest.Manifest, pictures: MakeFrames) -> None:
     fitter = Counting()
     coder = encoder(model, fitter)
     frames = pictures(4, 32, 16)
@@ -121,8 +121,8 @@ def test_what_waits_is_bounded_whatever_the_fitter_wants(model: manifest.Manifes
     assert options().max_buffered_frames > 10_000
 
 
-def test_a_stop_keeps_what_is_fitted_and_codes_no_more(model: manifest.Manifest, pictures: Pictures) -> None:
-    monitor, fitter = StopAfter(8 + 3), Counting()  # in the second picture of the second group
+def test_a_stop_keeps_what_is_fitted_and_codes_no_more(model: manifest.Manifest, pictures: MakeFrames) -> None:
+    monitor, fitter = StopAfter(8 + 3), Counting()  # in the second frame of the second group
     coder = encoder(model, fitter, monitor)
     packets = [packet for frame in pictures(11, 32, 16) for packet in coder.push(frame)] + coder.flush()
     assert [packet.pts for packet in packets] == [0, 1, 2, 3, 4, 5]
@@ -131,7 +131,7 @@ def test_a_stop_keeps_what_is_fitted_and_codes_no_more(model: manifest.Manifest,
     assert coder.num_frames == 6
 
 
-def test_a_monitor_may_break_everything_off(model: manifest.Manifest, pictures: Pictures) -> None:
+def test_a_monitor_may_break_everything_off(model: manifest.Manifest, pictures: MakeFrames) -> None:
     class Breaks(StopAfter):
         def report(self, _: FitProgress) -> None:
             raise KeyboardInterrupt
@@ -165,7 +165,7 @@ def test_options_are_checked(changes: dict[str, Any], kind: type, word: str) -> 
         options(**changes)
 
 
-def test_presets_are_efforts() -> None:
+def test_presets_have_levels() -> None:
     assert options(preset="ultrafast").preset_level == 0
     assert options().preset == "medium"
     assert options(preset="veryslow").preset_level == 8
@@ -203,7 +203,7 @@ class TestFiles:
             for frame in frames:
                 file.mux(stream.encode(frame))
 
-    def test_the_end_states_all_pictures(self, writer: Any, pictures: Pictures, tmp_path: Path) -> None:
+    def test_the_end_states_all_frames(self, writer: Any, pictures: MakeFrames, tmp_path: Path) -> None:
         self.write(writer(None), pictures(10, 32, 16))
         data = (tmp_path / "out" / "a.mcx").read_bytes()
         reader = Reader(BytesIO(data))
@@ -214,7 +214,7 @@ class TestFiles:
         assert not reader.gaps
 
     def test_a_stopped_file_is_called_partial_and_is_whole(
-        self, writer: Any, pictures: Pictures, tmp_path: Path
+        self, writer: Any, pictures: MakeFrames, tmp_path: Path
     ) -> None:
         (tmp_path / "out" / "a.mcx.partial").write_bytes(b"an older one")
         self.write(writer(StopAfter(5)), pictures(10, 32, 16))
