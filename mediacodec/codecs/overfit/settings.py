@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +24,8 @@ NEUTRAL_QUALITY = 120  # the quality index at which `quality` weights count noth
 MAX_QUALITY = 255
 SYNTHESIS_SHIFT = 12  # synthesis weights are integers over 2^SYNTHESIS_SHIFT
 
-Array = npt.NDArray[Any]
-Arrays = dict[str, Array]
+Arrays = dict[str, npt.NDArray[np.int64]]
+"""Tensors by name."""
 
 CONTEXTS = {
     "key": {"luma": (3, 12, LEVELS), "chroma": (18, 24, LEVELS - 1)},

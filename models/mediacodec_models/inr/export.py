@@ -78,7 +78,7 @@ def export(recipe: dict[str, Any], out: Path) -> dict[str, Any]:
     """
     out.mkdir(parents=True, exist_ok=True)
     arrays = {"tensors": make_tables()}
-    np.savez_compressed(out / "tables.npz", **arrays)
+    np.savez_compressed(out / "tables.npz", allow_pickle=False, **arrays)
     about = recipe["model"]
     settings = {"architecture": about["architecture"], "shapes": recipe["shapes"]}
     manifest = write_manifest(out, about, weights={}, tables=arrays, graphs={}, settings=settings)

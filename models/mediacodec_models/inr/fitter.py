@@ -70,7 +70,8 @@ class InrFitter:
     def __init__(
         self, model: Manifest, options: FitOptions, device: torch.device, overrides: FitOverrides | None = None
     ) -> None:
-        self._architecture, self._settings = read_architecture(model, overrides and overrides.architecture)
+        name = None if overrides is None else overrides.architecture
+        self._architecture, self._settings = read_architecture(model, name)
         self._family, self._options, self._device, self._overrides = model.family, options, device, overrides
         self._tables = InrTables(model)
         self._group_size, self._key_interval = group_sizes(options)

@@ -1,4 +1,4 @@
-"""The fit of one group: first freely, then with quantized numbers whose bits have a price, last with frozen steps."""
+"""The fit of one group: first freely, then with quantized numbers and a rate term, last with frozen steps."""
 
 import math
 import time

@@ -33,6 +33,8 @@ class FittedNetwork(nn.Module):
         log_channels: log2 of the step of each channel of embeddings, [channels, 1, 1].
     """
 
+    magnitude: Tensor  # of embeddings, [channels, 1, 1], a running mean
+
     def __init__(self, network: Network, reference: Mapping[str, Tensor] | None) -> None:
         super().__init__()
         self.network = network
@@ -44,7 +46,7 @@ class FittedNetwork(nn.Module):
         self.encoder = ContentEncoder(network)
         self.log_steps = nn.Parameter(torch.zeros(len(self.blocks)))
         self.log_channels = nn.Parameter(torch.zeros(network.embedding, 1, 1))
-        self.register_buffer("magnitude", torch.ones(network.embedding, 1, 1))  # running mean, of embeddings
+        self.register_buffer("magnitude", torch.ones(network.embedding, 1, 1))
         self.is_quantised = self.has_frozen_steps = False
         place = {name: index for index, name in enumerate(self.names)}
         self.members = [[place[name] for name in block.names] for block in self.blocks]

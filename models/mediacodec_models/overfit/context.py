@@ -70,6 +70,10 @@ class ContextNetwork(nn.Module):
         hidden: width of both hidden layers.
     """
 
+    causal: Tensor  # masks of what a part may depend on and of whose weights are whose
+    diagonal: Tensor
+    outputs: Tensor
+
     def __init__(self, conditioning: int, parts: int, levels: int, hidden: int) -> None:
         super().__init__()
         self.conditioning, self.parts, self.hidden, self.levels = conditioning, parts, hidden, levels

@@ -19,7 +19,7 @@ from mediacodec.codecs.overfit.settings import FEATURES, LEVELS, SYNTHESIS_SHIFT
 from mediacodec.manifest import find_by_name
 from mediacodec.video_coding.motion.default_tables import default_tables
 from mediacodec_models.onnx_files import write_manifest
-from mediacodec_models.overfit.context import GAIN, QUALITY_UNIT
+from mediacodec_models.overfit.context import GAIN, QUALITY_UNIT, ContextNetwork
 from mediacodec_models.overfit.network import FrameNetworks
 from mediacodec_models.overfit.tables import make_tables
 
@@ -54,7 +54,8 @@ def to_integers(networks: FrameNetworks, kind: str) -> Arrays:
         array = value.detach().numpy().astype(np.float64)
         if name.endswith(".first"):
             network = networks.get_submodule(name.partition(".")[0])
-            causal = network.causal.numpy().reshape(network.parts, network.hidden, -1)  # type: ignore[union-attr, operator]
+            assert isinstance(network, ContextNetwork)
+            causal = network.causal.numpy().reshape(network.parts, network.hidden, -1)
             array = array * causal[None, ..., None]
         result[f"{kind}.{name}"] = np.rint(array * scale_of(name)).astype(np.int32)
     return result

@@ -261,7 +261,8 @@ class FrameFit:
     def frame(self) -> OverfitFrame:
         """What is to be packed."""
         rows, columns = self._lowpass[0].shape
-        luma, chroma = [], []
+        luma: list[NDArray[np.int32]] = []
+        chroma: list[NDArray[np.int32]] = []
         for k, parts in enumerate(self.parts):
             level = k if k < LEVELS else k - LEVELS + 1
             grid = from_parities(parts.detach(), rows << LEVELS - 1 - level, columns << LEVELS - 1 - level)

@@ -86,10 +86,13 @@ class Synthesis(nn.Module):
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
         sizes = [(inputs, width), (width, width), (width, width), (width, 6)]
-        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in sizes)
+        layers = [nn.Conv2d(a, b, 3, padding=1) for a, b in sizes]
+        output = layers[-1]
+        assert output.bias is not None
         with torch.no_grad():
-            self.layers[-1].weight *= 0.05  # type: ignore[operator]
-            self.layers[-1].bias.zero_()  # type: ignore[union-attr, operator]
+            output.weight.mul_(0.05)
+            output.bias.zero_()
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, planes: Planes, step: float, residual: Planes | None = None) -> Planes:
         """Correct planes; residual: what an inter frame adds to its prediction."""

@@ -169,7 +169,10 @@ def main() -> None:
     parser.add_argument("--bits", type=float, default=BITS_PER_WEIGHT, help="a weight, to aim at")
     parser.add_argument("-o", "--out", type=Path, default=Path("table.csv"), help="files lie beside it")
     args = parser.parse_args()
-    size = None if args.size is None else tuple(map(int, args.size.split("x")))
+    size: tuple[int, int] | None = None
+    if args.size is not None:
+        width, _, height = args.size.partition("x")
+        size = int(width), int(height)
     clip = read_video(args.clip, frames=args.frames, size=size)
     tick = 1 / clip.frame_rate
     frames = [VideoFrame(*planes, index, tick) for index, planes in enumerate(clip.frames)]
