@@ -1,6 +1,6 @@
 """models import: a checkpoint becomes a model that encodes and decodes, whole or not at all."""
 
-
+import importlib.metadata
 import json
 import pickle
 import zipfile
@@ -101,5 +101,5 @@ def test_weights_that_are_no_numbers_are_refused(run, checkpoint, tmp_path):
 
 def test_without_torch_a_line_says_what_to_install(run, checkpoint, tmp_path, monkeypatch):
     missing = EntryPoint("import_model", "not_installed:import_model", training_extra.GROUP)
-    monkeypatch.setattr(training_extra, "entry_points", lambda **_: EntryPoints([missing]))
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: EntryPoints([missing]))
     run("models", "import", checkpoint, "-models", tmp_path).fails(1, "pip install 'mediacodec[train]'")

@@ -7,13 +7,15 @@ before it is asked for, so that decoding never waits for torch nor needs it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Literal, Protocol, overload
+from typing import TYPE_CHECKING, Literal, Protocol, overload
 
 from mediacodec.codecs.fitting.protocol import FitOptions, Fitter
 from mediacodec.errors import MissingExtraError
 from mediacodec.manifest import Manifest
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 EXTRA = "train"  # what brings torch
 GROUP = "mediacodec.training"
@@ -97,5 +99,7 @@ def load(name: str, feature: str) -> object:
 
 
 def _entry_point(name: str) -> EntryPoint:
+    from importlib.metadata import EntryPoint, entry_points  # here: every use of a codec would wait 14 ms for it
+
     registered = entry_points(group=GROUP)
     return registered[name] if name in registered.names else EntryPoint(name, DEFAULTS[name], GROUP)

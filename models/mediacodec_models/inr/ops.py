@@ -25,9 +25,7 @@ class TorchOps:
             weight = weight.contiguous(memory_format=torch.channels_last)
         return F.conv2d(x, weight, bias, padding=kernel // 2, groups=channels[0] if depthwise else 1)
 
-    def modulated_conv(
-        self, name: str, x: Tensor, time_code: Tensor, channels: tuple[int, int], kernel: int
-    ) -> Tensor:
+    def modulated_conv(self, name: str, x: Tensor, time_code: Tensor, channels: tuple[int, int], kernel: int) -> Tensor:
         after = channels[1]
         scale, shift = self.conv(f"{name}.time", time_code, (time_code.shape[1], 2 * after), 1).chunk(2, 1)
         weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -173,7 +174,7 @@ def test_presets_have_levels() -> None:
 
 def test_without_torch_one_line_names_the_extra(model: manifest.Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = EntryPoint("fit", "not_installed:open_fitter", training_extra.GROUP)
-    monkeypatch.setattr(training_extra, "entry_points", lambda **_: EntryPoints([missing]))
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: EntryPoints([missing]))
     with pytest.raises(MissingExtraError, match=r"fits-1.*pip install 'mediacodec\[train\]'"):
         fitting.open_fitter(model, options())
 

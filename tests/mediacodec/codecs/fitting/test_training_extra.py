@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -15,7 +16,6 @@ import pytest
 import soundfile
 from support.program import RATE, babble
 
-from mediacodec.codecs.fitting import training_extra
 from mediacodec.codecs.fitting.training_extra import DEFAULTS, GROUP, load
 from mediacodec.errors import MissingExtraError
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[4]
 
 
 def register(monkeypatch: pytest.MonkeyPatch, *points: EntryPoint) -> None:
-    monkeypatch.setattr(training_extra, "entry_points", lambda *, group: EntryPoints(points).select(group=group))
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: EntryPoints(points).select(group=group))
 
 
 def test_the_defaults_are_what_the_distribution_registers() -> None:

@@ -25,8 +25,7 @@ PER_CHUNK = 2
 def packets() -> list[Packet]:
     tables, shape = InrTables(manifest.find_by_name("inr")), packets_of.network()
     made = [
-        packets_of.make(tables, shape, number, key=number % 3 == 0, seed=number, spread=0.5)
-        for number in range(GROUPS)
+        packets_of.make(tables, shape, number, key=number % 3 == 0, seed=number, spread=0.5) for number in range(GROUPS)
     ]
     return [packet for group in made for packet in group.packets]
 

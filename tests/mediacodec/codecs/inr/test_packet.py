@@ -156,9 +156,7 @@ class TestPredictedGroups:
             assert decoder._group is not None
             assert all(np.array_equal(decoder._group.weights[name], value) for name, value in weights.items())
 
-    def test_frames_of_a_lost_group_are_concealed_until_a_keyframe(
-        self, tables: InrTables, groups: list[Made]
-    ) -> None:
+    def test_frames_of_a_lost_group_are_concealed_until_a_keyframe(self, tables: InrTables, groups: list[Made]) -> None:
         decoder = decoder_for(network())
         (last,) = [frame for packet in groups[0].packets for frame in decoder.push(packet)][-1:]
         packets = [*groups[1].packets[1:], *groups[2].packets]  # the network of the second group is missing
