@@ -20,14 +20,14 @@ from mediacodec.codecs.conditional.symbols import LiveTables
 from mediacodec.codecs.inr.decoder import InrDecoder
 from mediacodec.codecs.inr.network import Network
 from mediacodec.codecs.inr.packet import CodedGroup, pack_group
-from mediacodec.codecs.inr.packet import pack_picture as pack_embedding
-from mediacodec.codecs.inr.tensors import Coding, InrTables, parts_of
-from mediacodec.codecs.overfit.latents import Grids
+from mediacodec.codecs.inr.packet import pack_frame as pack_embedding
+from mediacodec.codecs.inr.settings import InrTables
+from mediacodec.codecs.inr.tensors import TensorCoding, weight_blocks
+from mediacodec.codecs.overfit.latents import LatentGrids
 from mediacodec.codecs.overfit.packet import INTER as OVERFIT_INTER
-from mediacodec.codecs.overfit.packet import Picture, PictureCoder, Reference
-from mediacodec.codecs.overfit.settings import Geometry as OverfitGeometry
-from mediacodec.codecs.overfit.settings import OverfitModel
-from mediacodec.codecs.overfit.weight_updates import Change
+from mediacodec.codecs.overfit.packet import OverfitFrame, OverfitFrameCoder, ReferenceFrame
+from mediacodec.codecs.overfit.settings import OverfitGeometry, OverfitModel
+from mediacodec.codecs.overfit.weight_updates import WeightUpdate
 from mediacodec.codecs.rvq.entropy import open_entropy
 from mediacodec.codecs.rvq.packet import RvqCodeReader
 from mediacodec.codecs.segment.packet import HEAD, SegmentCodeReader
@@ -163,7 +163,7 @@ def inr_network(sizes: dict[str, Any], stream: dict[str, Any]) -> Network:
 
 
 def inr_parts(network: Network) -> list[tuple[tuple[str, ...], int]]:
-    return [(part.names, part.size) for part in parts_of(network)]
+    return [(part.names, part.size) for part in weight_blocks(network)]
 
 
 def inr_packed(
@@ -177,12 +177,12 @@ def inr_packed(
     back: int = 0,
 ) -> bytes:
     """group: number, `weights` (an array a part), `codings` and `channels` (row or None, step, centre)."""
-    codings, channels = ([Coding(*entry) for entry in group[name]] for name in ("codings", "channels"))
+    codings, channels = ([TensorCoding(*entry) for entry in group[name]] for name in ("codings", "channels"))
     values = [array.astype(np.int32) for array in group["weights"]]
     coded, tables = CodedGroup(network, values, codings, channels), InrTables(model)
     if place:
         return pack_embedding(coded, group["number"], place, embedding.astype(np.int32), tables)
-    return pack_group(coded, group["number"], embedding.astype(np.int32), tables, key=key, back=back)
+    return pack_group(coded, group["number"], embedding.astype(np.int32), tables, key=key, distance=back)
 
 
 class InrStream:
@@ -198,12 +198,13 @@ class InrStream:
         if found is None or group is None:
             return None
         coded, (embedding, place) = group.coded, found
-        planes = group.synthesis.picture(coded.embedding(embedding), place)
+        planes = group.synthesis.frame(coded.embedding(embedding), place)
         result = {"embedding": embedding, "place": place, "planes": list(planes)}
         if packet.data[0] & 3 == 0:  # a frame of a group that came before
             return result
         weights = [
-            (", ".join(part.names), values) for part, values in zip(parts_of(coded.network), coded.values, strict=True)
+            (", ".join(part.names), values)
+            for part, values in zip(weight_blocks(coded.network), coded.values, strict=True)
         ]
         return result | {"weights": dict(weights)}
 
@@ -216,31 +217,32 @@ class OverfitStream:
 
     def __init__(self, model: Manifest, width: int, height: int) -> None:
         self.size = OverfitGeometry(width, height)
-        self.coder, self.before = PictureCoder(OverfitModel(model), self.size), None
+        self.coder, self.before = OverfitFrameCoder(OverfitModel(model), self.size), None
 
     def pack(self, frame: dict[str, Any]) -> bytes:
         """frame: quality, motion (None in keyframes), luma, chroma and low (grids), updates by tensor."""
-        grids = Grids.empty(self.size)
+        grids = LatentGrids.zeros(self.size)
         for name in ("luma", "chroma", "low"):
-            for grid, values in zip(getattr(grids, name), frame[name], strict=True):
+            for grid, values in zip(getattr(grids, "lowpass" if name == "low" else name), frame[name], strict=True):
                 grid[:] = values
         updates = {
-            name: Change(values.astype(np.int32), shift, row) for name, (values, shift, row) in frame["updates"].items()
+            name: WeightUpdate(values.astype(np.int32), shift, row)
+            for name, (values, shift, row) in frame["updates"].items()
         }
-        return self.coder.pack(Picture(frame["quality"], grids, updates, frame["motion"]), self.before)
+        return self.coder.pack(OverfitFrame(frame["quality"], grids, updates, frame["motion"]), self.before)
 
     def read(self, packet: Packet) -> dict[str, Any]:
         is_inter(packet, OVERFIT_INTER)
         picture = self.coder.unpack(packet.data, self.before)
-        self.before: Reference | None = self.coder.reconstruct(picture, self.before)
-        updates = {name: {"shift": c.shift, "values": c.values} for name, c in picture.changes.items()}
+        self.before: ReferenceFrame | None = self.coder.reconstruct(picture, self.before)
+        updates = {name: {"shift": c.shift, "values": c.values} for name, c in picture.updates.items()}
         grids = picture.grids
         result = {
             "quality": picture.quality,
             "updates": updates,
             "luma": grids.luma,
             "chroma": grids.chroma,
-            "low": grids.low,
+            "low": grids.lowpass,
         }
         motion = {} if picture.motion is None else {"motion": picture.motion}
         return result | motion | {"planes": list(self.before.planes)}

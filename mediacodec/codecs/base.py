@@ -79,7 +79,7 @@ class VideoEncoderBackend(Protocol):
     per tick; one picture where it is not given), `colour` (as in VideoFrame), `crf` (0, best, to 63) or `bit_rate` in
     bits a second, `gop` (pictures from keyframe to keyframe at most), `scene_cut`, `preset` (effort; each family has
     fast, medium and slow, some have more), `stream_id`, `device`, `threads`. Those that fit take `monitor` too
-    (`mediacodec.codecs.fitting.encoder`).
+    (`mediacodec.codecs.fitting.protocol`).
     """
 
     @property

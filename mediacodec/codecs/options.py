@@ -20,7 +20,7 @@ from mediacodec.frames import Colour
 from mediacodec.plain_numbers import as_fraction, normalise
 
 if TYPE_CHECKING:
-    from mediacodec.codecs.fitting.encoder import FitMonitor
+    from mediacodec.codecs.fitting.protocol import FitMonitor
 
 PRESETS: Final = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 MAX_CRF: Final = 63

@@ -16,7 +16,8 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from mediacodec.codecs.fitting.encoder import FitMonitor, FittingEncoder, Unwatched
+from mediacodec.codecs.fitting.encoder import FittingEncoder
+from mediacodec.codecs.fitting.protocol import FitMonitor, NullMonitor
 from mediacodec.errors import CorruptError, ParameterError
 from mediacodec.frames import VideoFrame
 from mediacodec.mcx.probe import open_path
@@ -58,7 +59,7 @@ class ResumableEncoder:
         self, encoder: FittingEncoder, checkpoint: Checkpoint, settings: str, monitor: FitMonitor | None
     ) -> None:
         self._encoder, self._path, self._settings = encoder, checkpoint.path, settings
-        self._monitor: FitMonitor = monitor or Unwatched()
+        self._monitor: FitMonitor = monitor or NullMonitor()
         found = checkpoint.resume and checkpoint.path.is_file()
         self._found = _Found(checkpoint.path, encoder.header, settings) if found else None
         self._kept = _Kept(checkpoint.path, encoder.header)

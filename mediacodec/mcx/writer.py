@@ -27,7 +27,8 @@ from mediacodec.mcx.streams import AudioWriter, CopyWriter, StreamWriter, VideoW
 from mediacodec_bitstream import FileHeader, Packet, Writer
 
 if TYPE_CHECKING:
-    from mediacodec.codecs.fitting.encoder import FitMonitor, FittingEncoder
+    from mediacodec.codecs.fitting.encoder import FittingEncoder
+    from mediacodec.codecs.fitting.protocol import FitMonitor
     from mediacodec.mcx.append import Archive
     from mediacodec.mcx.resume import Checkpoint, ResumableEncoder
     from mediacodec.media.atomic import AtomicFile, LiveFile

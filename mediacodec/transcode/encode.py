@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from mediacodec.codecs.base import LIVE_BELOW
-from mediacodec.codecs.fitting.encoder import FitMonitor
+from mediacodec.codecs.fitting.protocol import FitMonitor
 from mediacodec.errors import MediaCodecError, OutputError, UsageError
 from mediacodec.frames import AudioChunk, VideoFrame
 from mediacodec.mcx import reader as files

@@ -16,7 +16,7 @@ from mediacodec.cli.ui.console import Console
 from mediacodec.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from mediacodec.codecs.fitting.encoder import FitProgress
+    from mediacodec.codecs.fitting.protocol import FitProgress
     from mediacodec.transcode.reports import DecodeReport, EncodeReport, Progress
 
 LINE_SECONDS = 0.1
@@ -28,7 +28,7 @@ class Monitor:
     """The progress callback of a job, and a context manager around it.
 
     Inside the `with` block a signal stops the job at the next call, that is at a packet boundary. It is also the
-    monitor of codecs whose encoding is fitting (`codecs.fitting.encoder.FitMonitor`): once a fit runs, a first
+    monitor of codecs whose encoding is fitting (`codecs.fitting.protocol.FitMonitor`): once a fit runs, a first
     signal ends it with what it has, and a second one stops the job.
 
     Args:
