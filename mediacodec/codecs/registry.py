@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from mediacodec import manifest
 from mediacodec.codecs.base import AudioDecoder, AudioEncoder, CodeReader, Codes, CodeWriter, VideoDecoder, VideoEncoder
-from mediacodec.codecs.conditional import decoder as live_decoder
-from mediacodec.codecs.conditional import encoder as live
+from mediacodec.codecs.conditional import decoder as conditional_decoder
+from mediacodec.codecs.conditional import encoder as conditional
 from mediacodec.codecs.inr import decoder as inr_decoder
 from mediacodec.codecs.inr import encoder as inr
 from mediacodec.codecs.overfit import decoder as overfit_decoder
@@ -57,7 +57,7 @@ CODECS: dict[str, Family] = {
     "causal": Family("caus", "audio", causal.CausalEncoder, causal.CausalDecoder, RvqCodeReader, RvqCodeWriter),
     "segment": Family("sgmt", "audio", segment.SegmentEncoder, segment.SegmentDecoder, SegmentCodeReader),
     "window": Family("wndw", "audio", window.WindowEncoder, window.WindowDecoder, RvqCodeReader, RvqCodeWriter),
-    "live": Family("live", "video", live.LiveEncoder, live_decoder.LiveDecoder),
+    "conditional": Family("cond", "video", conditional.ConditionalEncoder, conditional_decoder.ConditionalDecoder),
     "inr": Family("inr1", "video", inr.InrEncoder, inr_decoder.InrDecoder, fits=True, grows=True),
     "overfit": Family("ovft", "video", overfit.OverfitEncoder, overfit_decoder.OverfitDecoder, fits=True),
 }

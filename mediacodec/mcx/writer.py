@@ -113,7 +113,7 @@ class FileWriter:
 
     def add_video_stream(
         self,
-        codec: str = "live",
+        codec: str = "conditional",
         *,
         width: int,
         height: int,

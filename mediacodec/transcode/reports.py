@@ -52,7 +52,7 @@ class EncodeOptions:
     entropy: str | None = None
     audio: bool = True
     video: bool = True
-    video_codec: str = "live"
+    video_codec: str = "conditional"
     crf: float | None = None
     video_bit_rate: float | None = None
     gop: int | None = None

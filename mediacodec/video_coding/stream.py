@@ -1,4 +1,4 @@
-"""What the streams of all video codecs share: options of encoders, headers, and what pictures must be like."""
+"""What the streams of all video codecs share: options of encoders, headers, and what frames must be like."""
 
 from __future__ import annotations
 
@@ -15,16 +15,27 @@ from mediacodec_bitstream import RC24, StreamHeader, VideoParameters
 
 CRC_SIZE = 2
 MAX_CRF = 63
-MAX_PIXELS = 12 << 20  # of a padded picture: a packet holds at most 2^24 symbols, of about 1.1 a pixel
+MAX_PIXELS = 12 << 20  # of a padded frame: a packet holds at most 2^24 symbols, of about 1.1 a pixel
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoOptions:
-    """Options of an encoder, checked. Raises ParameterError or ParameterTypeError.
+    """Options of an encoder, checked.
 
-    crf and bit_rate are both None where the codec's default quality is wanted; gop: pictures from keyframe to keyframe
-    at most, None for the codec's default; scene_cut: whether a new scene begins with a keyframe; block: pictures are
-    padded to multiples of so many pixels.
+    Attributes:
+        width, height: of the frames, in pixels.
+        frame_rate: nominal, frames a second.
+        time_base: seconds a tick.
+        crf: quality, 0 (best) to 63; None, and no bit_rate, for the codec's default.
+        bit_rate: bits a second, None where the quality is kept.
+        gop: frames from keyframe to keyframe at most, None for the codec's default.
+        scene_cut: whether a new scene begins with a keyframe.
+        preset: one of PRESETS, how much time is spent.
+        block: frames are padded to multiples of so many pixels.
+
+    Raises:
+        ParameterError: an option is out of range.
+        ParameterTypeError: a rate is no Fraction.
     """
 
     PRESETS: ClassVar[tuple[str, ...]]
@@ -56,12 +67,12 @@ class VideoOptions:
         if self.bit_rate is not None and not (math.isfinite(self.bit_rate) and self.bit_rate >= 1000):
             raise ParameterError(f"bit_rate must be at least 1000 bits a second, not {self.bit_rate}")
         if self.gop is not None and (not isinstance(self.gop, int) or self.gop < 1):
-            raise ParameterError(f"gop must be a number of pictures from 1 up, not {self.gop!r}")
+            raise ParameterError(f"gop must be a number of frames from 1 up, not {self.gop!r}")
         if self.width < 1 or self.height < 1:
-            raise ParameterError(f"pictures must have pixels, not {self.width} x {self.height}")
+            raise ParameterError(f"frames must have pixels, not {self.width} x {self.height}")
         right, bottom = padding(self.width, self.height, self.block)
         if (self.width + right) * (self.height + bottom) > MAX_PIXELS:
-            raise ParameterError(f"pictures of {self.width} x {self.height} are too large: at most {MAX_PIXELS} pixels")
+            raise ParameterError(f"frames of {self.width} x {self.height} are too large: at most {MAX_PIXELS} pixels")
 
 
 def padding(width: int, height: int, block: int) -> tuple[int, int]:
@@ -70,7 +81,7 @@ def padding(width: int, height: int, block: int) -> tuple[int, int]:
 
 
 def nominal_duration(frame_rate: Fraction, time_base: Fraction) -> int:
-    """Ticks of one picture at the nominal rate; 0 where they are no whole number that a header can hold."""
+    """Ticks of one frame at the nominal rate; 0 where they are no whole number that a header can hold."""
     ticks = 1 / (frame_rate * time_base)
     return int(ticks) if ticks.denominator == 1 and ticks < 1 << 24 else 0
 
@@ -84,9 +95,18 @@ def make_header(
     stream_id: int,
     fields: Mapping[str, int | str | bytes] | None = None,
 ) -> StreamHeader:
-    """The header of a stream; fields: what it states beside the model's name.
+    """The header of a stream.
 
-    Raises ParameterError where a value does not fit into one.
+    Args:
+        model: what its packets decode with.
+        fourcc: of the codec family.
+        options: of the encoder.
+        colour: as in VideoFrame.
+        stream_id: its number in the file.
+        fields: what it states beside the model's name.
+
+    Raises:
+        ParameterError: a value does not fit into a header.
     """
     added = padding(options.width, options.height, options.block)
     return StreamHeader(
@@ -104,7 +124,16 @@ def make_header(
 
 
 def check_header(header: StreamHeader, model: Manifest, block: int = 1) -> VideoParameters:
-    """The parameters of a stream's pictures. Raises CorruptError where its header is none that `make_header` makes."""
+    """The parameters of a stream's frames.
+
+    Args:
+        header: of the stream.
+        model: what its packets decode with.
+        block: frames are padded to multiples of so many pixels.
+
+    Raises:
+        CorruptError: the header is none that `make_header` makes.
+    """
     parameters = header.parameters
     if not isinstance(parameters, VideoParameters):
         raise CorruptError(f"stream {header.stream_id}: the codec of model {model.name} is for video")
@@ -120,7 +149,18 @@ def check_header(header: StreamHeader, model: Manifest, block: int = 1) -> Video
 
 
 def check_frame(frame: VideoFrame, header: StreamHeader, last_pts: int | None, *, flushed: bool) -> None:
-    """Raise ParameterError or ParameterTypeError where a picture does not follow the one at `last_pts` in a stream."""
+    """Check that a frame may follow in a stream.
+
+    Args:
+        frame: what the caller pushes.
+        header: of the stream.
+        last_pts: of the frame before, None for the first.
+        flushed: whether the encoder was flushed.
+
+    Raises:
+        ParameterError: it does not fit.
+        ParameterTypeError: it is no VideoFrame.
+    """
     if flushed:
         raise ParameterError("this encoder was flushed; open a new one for another stream")
     if not isinstance(frame, VideoFrame):
@@ -129,7 +169,7 @@ def check_frame(frame: VideoFrame, header: StreamHeader, last_pts: int | None, *
     assert isinstance(size, VideoParameters)
     if (frame.width, frame.height) != (size.width, size.height):
         wanted = f"{size.width} x {size.height}"
-        raise ParameterError(f"this stream's pictures are {wanted}, not {frame.width} x {frame.height}")
+        raise ParameterError(f"this stream's frames are {wanted}, not {frame.width} x {frame.height}")
     if frame.time_base != header.time_base:
         raise ParameterError(f"this stream's time base is {header.time_base}, not {frame.time_base}")
     if frame.pts < 0 or (last_pts is not None and frame.pts <= last_pts):

@@ -16,7 +16,7 @@ from mediacodec.codecs.inr.network import Network
 from mediacodec.codecs.inr.packet import CodedGroup, pack_group, pack_picture
 from mediacodec.codecs.inr.tensors import InrTables, best_coding, parts_of
 from mediacodec.codecs.registry import Decoder
-from mediacodec.entropy_coding.signed_golomb import Integers
+from mediacodec.entropy_coding.signed_golomb import Int32s
 from mediacodec.video_coding.stream import make_header
 from mediacodec_bitstream import Packet, StreamHeader
 
@@ -34,7 +34,7 @@ class Made:
     """A group of random integers and its packets."""
 
     coded: CodedGroup
-    embeddings: list[Integers]
+    embeddings: list[Int32s]
     packets: list[Packet]
 
 

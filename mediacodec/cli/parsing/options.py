@@ -82,8 +82,8 @@ kinds = _stack(
 )
 
 pictures = _stack(
-    click.option("-c:v", "-codec:v", "-vcodec", "video_codec", cls=Spelt, metavar="NAME", default="live",
-                 help="Codec of pictures. Default: live."),
+    click.option("-c:v", "-codec:v", "-vcodec", "video_codec", cls=Spelt, metavar="NAME", default="conditional",
+                 help="Codec of pictures. Default: conditional."),
     click.option("-crf", type=CRF, metavar="N", help="Their quality, 0 (best) to 63. Default: 30."),
     click.option("-b:v", "video_bit_rate", type=BIT_RATE, metavar="RATE", help="Their rate instead: 400k."),
     click.option("-preset", type=click.Choice(PRESETS), metavar="NAME", default="medium",
@@ -103,7 +103,7 @@ machine = _stack(
     click.option("-device", type=click.Choice(DEVICES), metavar="NAME", default="auto",
                  help="auto (default), cpu or cuda."),
     click.option("-threads", type=THREADS, metavar="N", default=1,
-                 help="CPU threads; live uses two at most. Default: 1."),
+                 help="CPU threads; conditional uses two at most. Default: 1."),
     click.option("-models", type=FOLDER, metavar="DIR", help="Look for models here first."),
 )  # fmt: skip
 

@@ -1,7 +1,7 @@
-"""The conditional video codec (family `live`): its encoder. The decoder is in `live_decoder`.
+"""The conditional video codec: its encoder.
 
-Each picture is predicted from the one before by block motion, and a network codes it given that prediction (after
-DCVC-FM and DCVC-RT). One packet a picture, without delay; keyframes at regular places and at scene cuts, and nothing
+Each frame is predicted from the one before by block motion, and a network codes it given that prediction (after
+DCVC-FM and DCVC-RT). One packet a frame, without delay; keyframes at regular places and at scene cuts, and nothing
 refers back beyond one.
 """
 
@@ -11,27 +11,54 @@ from fractions import Fraction
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 
-from mediacodec.codecs.conditional.candidates import Coded
-from mediacodec.codecs.conditional.frame_coder import PictureCoder
-from mediacodec.codecs.conditional.reconstructor import LiveState, Reconstructor
-from mediacodec.codecs.conditional.settings import FOURCC, Geometry, LiveOptions, LiveSettings, Preset, level_at
-from mediacodec.codecs.conditional.symbols import LiveTables
+from mediacodec.codecs.conditional.candidates import CodedFrame
+from mediacodec.codecs.conditional.conditioning import ConditionalState
+from mediacodec.codecs.conditional.frame_coder import FrameCoder
+from mediacodec.codecs.conditional.networks import Networks
+from mediacodec.codecs.conditional.settings import (
+    FOURCC,
+    ConditionalOptions,
+    ConditionalSettings,
+    FrameGeometry,
+    Preset,
+)
+from mediacodec.codecs.conditional.tables import ConditionalTables
 from mediacodec.frames import Colour, VideoFrame
 from mediacodec.manifest import Manifest
-from mediacodec.video_coding.motion.compensate import Planes
+from mediacodec.video_coding.gop import level_at
+from mediacodec.video_coding.motion.compensate import Plane, Planes
 from mediacodec.video_coding.rate_control import RateControl
 from mediacodec.video_coding.scene_cut import SceneCuts
 from mediacodec.video_coding.stream import check_frame, make_header
 from mediacodec_bitstream import Packet
 
 
-class LiveEncoder:
-    """Encodes pictures one by one; see `mediacodec.codecs.base.VideoEncoder`.
+class ConditionalEncoder:
+    """Encodes frames one by one; see `mediacodec.codecs.base.VideoEncoder`.
 
-    Without `crf` and `bit_rate` it encodes at crf 30, without `gop` there is a keyframe every two seconds. With one
-    thread every picture gives its packet at once; with more, packets come one picture later.
+    With one thread every frame gives its packet at once; with more, packets come one frame later.
+
+    Args:
+        model: a conditional model.
+        width, height: of the frames, in pixels.
+        frame_rate: nominal, frames a second.
+        time_base: seconds a tick; one frame where it is None.
+        colour: as in VideoFrame.
+        crf: quality, 0 (best) to 63; 30 where neither it nor bit_rate is given.
+        bit_rate: bits a second.
+        gop: frames from keyframe to keyframe at most; two seconds where it is None.
+        scene_cut: whether a new scene begins with a keyframe.
+        preset: fast, medium or slow.
+        stream_id: of the stream in its file.
+        device: "auto", "cpu" or "cuda"; what chooses tables always runs on the CPU.
+        threads: two at most are used.
+
+    Raises:
+        ParameterError: an option is out of range.
+        ParameterTypeError: an option is of a wrong type.
+        ModelError: the model is damaged.
+        DeviceError: the device is not there.
     """
 
     def __init__(
@@ -52,8 +79,8 @@ class LiveEncoder:
         device: str = "auto",
         threads: int = 1,
     ) -> None:
-        self._settings = LiveSettings(model)
-        self._options = options = LiveOptions(
+        self._settings = ConditionalSettings(model)
+        self._options = options = ConditionalOptions(
             width=width,
             height=height,
             frame_rate=frame_rate,
@@ -65,26 +92,31 @@ class LiveEncoder:
             preset=preset,
             block=self._settings.block,
         )
-        self._geometry = Geometry(width, height, self._settings.block)
-        tables = LiveTables(model, self._settings)
-        shared = Reconstructor(model, self._settings, self._geometry, device=device, threads=threads, analyse=True)
-        self._coder = PictureCoder(shared, tables, cast(Preset, preset))
-        self._cuts = SceneCuts(options.pictures) if options.scene_cut else None
+        self._geometry = FrameGeometry(width, height, self._settings.block)
+        tables = ConditionalTables(model, self._settings)
+        networks = Networks(model, self._settings, self._geometry, device=device, threads=threads, analyse=True)
+        self._coder = FrameCoder(networks, tables, self._geometry, cast(Preset, preset))
+        self._cuts = SceneCuts(options.gop_frames) if options.scene_cut else None
         self._rate: RateControl | None = None
         if bit_rate is not None:
-            self._rate = RateControl(bit_rate, float(frame_rate), options.pictures, width * height)
-        self._state: LiveState | None = None
-        self._late = shared.parallel  # packets are written while the next picture is searched for motion
-        self._waiting: tuple[Coded, int] | None = None
+            self._rate = RateControl(bit_rate, float(frame_rate), options.gop_frames, width * height)
+        self._state: ConditionalState | None = None
+        self._late = networks.worker.parallel  # packets are written while the next frame is searched for motion
+        self._pending: tuple[CodedFrame, int] | None = None
         self._last_pts: int | None = None
         self._flushed = False
         self.num_frames = 0
         self.header = make_header(model, FOURCC, options, colour=colour, stream_id=stream_id)
 
     def push(self, frame: VideoFrame) -> list[Packet]:
-        """Code the next picture: its packet, with more than one thread that of the picture before.
+        """Code the next frame.
 
-        Raises ParameterError where it does not fit into the stream.
+        Returns:
+            Its packet, with more than one thread that of the frame before.
+
+        Raises:
+            ParameterError: it does not fit into the stream.
+            ParameterTypeError: it is no VideoFrame.
         """
         check_frame(frame, self.header, self._last_pts, flushed=self._flushed)
         planes = padded((frame.y, frame.u, frame.v), self._geometry)
@@ -95,7 +127,7 @@ class LiveEncoder:
         if self._rate is not None:
             self._rate.spend(coded.bits)
         packets = self._finished()
-        self._waiting = coded, frame.pts
+        self._pending = coded, frame.pts
         return packets if self._late else self._finished()
 
     def flush(self) -> list[Packet]:
@@ -104,45 +136,45 @@ class LiveEncoder:
         return self._finished()
 
     def _finished(self) -> list[Packet]:
-        """The packet of the last picture."""
-        waiting, self._waiting = self._waiting, None
-        if waiting is None:
+        """The packet of the last frame."""
+        pending, self._pending = self._pending, None
+        if pending is None:
             return []
-        coded, pts = waiting
-        # a duration is stated only where the next picture cannot turn out to be nearer
+        coded, pts = pending
+        # a duration is stated only where the next frame cannot turn out to be nearer
         duration = self.header.packet_duration if self.header.packet_duration == 1 else 0
-        return [Packet(self.header.stream_id, pts, coded.data, duration, is_keyframe=not coded.integers.inter)]
+        return [Packet(self.header.stream_id, pts, coded.data, duration, is_keyframe=not coded.syntax.head.inter)]
 
     def _wait(self, pts: int) -> None:
-        """The rate control sees the time since the picture before."""
+        """The rate control sees the time since the frame before."""
         if self._rate is not None:
             ticks = None if self._last_pts is None else pts - self._last_pts
             passed = 1 / self._options.frame_rate if ticks is None else ticks * self.header.time_base
             self._rate.wait(min(float(passed), 1.0))
 
-    def _encode(self, planes: Planes) -> Coded:
+    def _encode(self, planes: Planes) -> CodedFrame:
         state = self._state
-        position = 0 if state is None else state.trail.position + 1
-        if state is None or position >= self._options.pictures:
-            return self._key(planes)
+        position = 0 if state is None else state.entropy.position + 1
+        if state is None or position >= self._options.gop_frames:
+            return self._keyframe(planes)
         level = self._level(position)
         refresh = position % self._settings.refresh == 0
         prediction = self._coder.predict(planes, level, state)
-        if self._cuts is not None and self._cuts.is_cut(planes[0], prediction.moved[0], position):
-            return self._key(planes)
-        coded = self._coder.inter(planes, level, prediction, state, refresh=refresh)
-        if self._rate is not None and coded.integers.symbols is not None:  # a picture that stands still tells nothing
+        if self._cuts is not None and self._cuts.is_cut(planes[0], prediction.planes[0], position):
+            return self._keyframe(planes)
+        coded = self._coder.code_inter(planes, level, prediction, state, refresh=refresh)
+        if self._rate is not None and coded.syntax.symbols is not None:  # a frame that is skipped whole tells nothing
             self._rate.learn(coded.bits, level, key=False)
         return coded
 
-    def _key(self, planes: Planes) -> Coded:
+    def _keyframe(self, planes: Planes) -> CodedFrame:
         level = self._level(0)
-        coded = self._coder.key(planes, level)
+        coded = self._coder.code_keyframe(planes, level)
         if self._rate is not None:
             off = self._rate.is_off(coded.bits)
             self._rate.learn(coded.bits, level, key=True)
             if off and (again := self._level(0)) != level:
-                coded = self._coder.key(planes, again)
+                coded = self._coder.code_keyframe(planes, again)
                 self._rate.learn(coded.bits, again, key=True)
         return coded
 
@@ -152,14 +184,14 @@ class LiveEncoder:
         return level_at(self._options.quality, position)
 
 
-def padded(planes: Planes, geometry: Geometry) -> Planes:
+def padded(planes: Planes, geometry: FrameGeometry) -> Planes:
     """Planes with their right and bottom borders repeated up to whole blocks; new arrays."""
     rows, columns = geometry.luma
     y, u, v = (_extended(p, rows >> (k > 0), columns >> (k > 0)) for k, p in enumerate(planes))
     return y, u, v
 
 
-def _extended(plane: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.uint8]:
+def _extended(plane: Plane, rows: int, columns: int) -> Plane:
     result = np.empty((rows, columns), np.uint8)
     height, width = plane.shape
     result[:height, :width] = plane

@@ -8,7 +8,7 @@ from mediacodec.codecs.inr.graph import Synthesis
 from mediacodec.codecs.inr.packet import FOLLOWING, NUMBERS, PICTURE, REFERRING, CodedGroup, Head, Opened
 from mediacodec.codecs.inr.reference_keyframes import Base, Bases, read_group
 from mediacodec.codecs.inr.tensors import Floats, InrTables
-from mediacodec.entropy_coding.signed_golomb import Integers
+from mediacodec.entropy_coding.signed_golomb import Int32s
 from mediacodec.errors import CorruptError
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
@@ -64,7 +64,7 @@ class InrDecoder(RepeatingDecoder):
         values, place = found
         assert self._group is not None
         self._last = self._group.synthesis.picture(self._group.coded.embedding(values), place)
-        return self._shown(packet.pts)
+        return self._presented(packet.pts)
 
     def skip(self, packet: Packet) -> None:
         """Take from a packet what later ones need, without making its picture. Raises BitstreamError kinds only."""
@@ -83,7 +83,7 @@ class InrDecoder(RepeatingDecoder):
         """Nothing: every packet is decoded as it comes."""
         return []
 
-    def _read(self, packet: Packet) -> tuple[Integers, int] | None:
+    def _read(self, packet: Packet) -> tuple[Int32s, int] | None:
         """The integers of a picture and its place in the group that is current then; None where its group is lost."""
         opened = Opened(packet.data)
         head = opened.head

@@ -17,7 +17,7 @@ Kinds 1 and 3 are keyframes. One of kind 3 says what is added to the weights of 
 of either kind, `inr_bases.DEPTH` of them behind each other at most: this is how a file grows by clips that look alike.
 Whoever begins to read there needs those keyframes and nothing between.
 
-The integers of a payload, less their centres, are coded by `escapes.encode_integers`: in the order of their
+The integers of a payload, less their centres, are coded by `signed_golomb.encode_integers`: in the order of their
 tables, escapes last. The CRC is that of all coded integers of the packet, weights first, each plus 32768.
 """
 
@@ -31,10 +31,10 @@ import numpy as np
 
 from mediacodec.codecs.inr.network import ARCHITECTURES, MAX_STAGES, Network
 from mediacodec.codecs.inr.tensors import Coding, Floats, InrTables, parts_of, scatter
-from mediacodec.entropy_coding.signed_golomb import Integers, check_crc, decode_integers, encode_integers, integers_crc
+from mediacodec.entropy_coding.signed_golomb import Int32s, decode_integers, encode_integers
 from mediacodec.errors import CorruptError, TruncatedError
 from mediacodec.video_coding.stream import CRC_SIZE
-from mediacodec_bitstream import open_decoder, open_encoder, seal, unseal
+from mediacodec_bitstream import check_symbol_crc, open_decoder, open_encoder, seal, symbol_crc, unseal
 from mediacodec_bitstream.wire import Cursor, varint
 
 PICTURE, KEY, FOLLOWING, REFERRING = 0, 1, 2, 3
@@ -65,7 +65,7 @@ class CodedGroup:
     """
 
     network: Network
-    values: Sequence[Integers]
+    values: Sequence[Int32s]
     codings: Sequence[Coding]
     channels: Sequence[Coding]
 
@@ -76,14 +76,14 @@ class CodedGroup:
             result |= scatter(part, values.astype(np.float32) * coding.size, self.network)
         return result if before is None else {name: before[name] + value for name, value in result.items()}
 
-    def embedding(self, values: Integers) -> Floats:
+    def embedding(self, values: Int32s) -> Floats:
         """Embedding [c, h, w] of its integers."""
         steps = np.array([coding.size for coding in self.channels], np.float32)
         return values.astype(np.float32) * steps[:, None, None]
 
 
 def pack_group(
-    coded: CodedGroup, number: int, embedding: Integers, tables: InrTables, *, key: bool, back: int = 0
+    coded: CodedGroup, number: int, embedding: Int32s, tables: InrTables, *, key: bool, back: int = 0
 ) -> bytes:
     """The packet of a group's first picture; back: ticks to the keyframe that the group goes on from, if it does."""
     network, key = coded.network, key and not back
@@ -98,13 +98,13 @@ def pack_group(
     return _sealed(out + varint(len(weights)) + weights + picture, np.concatenate([symbols, more]))
 
 
-def pack_picture(coded: CodedGroup, number: int, place: int, embedding: Integers, tables: InrTables) -> bytes:
+def pack_picture(coded: CodedGroup, number: int, place: int, embedding: Int32s, tables: InrTables) -> bytes:
     """The packet of another picture of a group; embedding: int32 [c, h, w]."""
     payload, symbols = _encoded(embedding, coded.channels, tables)
     return _sealed(_head(PICTURE, number, place) + payload, symbols)
 
 
-def coded_bits(arrays: Sequence[Integers] | Integers, codings: Sequence[Coding], tables: InrTables) -> float:
+def coded_bits(arrays: Sequence[Int32s] | Int32s, codings: Sequence[Coding], tables: InrTables) -> float:
     """Bits that the tables state for arrays of integers, escapes included."""
     total = 0.0
     for values, coding in zip(arrays, codings, strict=True):
@@ -119,8 +119,8 @@ def _head(kind: int, number: int, place: int) -> bytes:
 
 
 def _encoded(
-    arrays: Sequence[Integers] | Integers, codings: Sequence[Coding], tables: InrTables
-) -> tuple[bytes, Integers]:
+    arrays: Sequence[Int32s] | Int32s, codings: Sequence[Coding], tables: InrTables
+) -> tuple[bytes, Int32s]:
     """The payload of arrays, one a coding, and what it codes."""
     coded = [(v.ravel() - c.centre, c.row) for v, c in zip(arrays, codings, strict=True) if c.row is not None]
     symbols = np.concatenate([np.zeros(0, np.int32), *(values for values, _ in coded)])
@@ -130,8 +130,8 @@ def _encoded(
     return encoder.finish(), symbols
 
 
-def _sealed(data: bytes, symbols: Integers) -> bytes:
-    return seal(data, integers_crc([(symbols, OFFSET)]), CRC_SIZE)
+def _sealed(data: bytes, symbols: Int32s) -> bytes:
+    return seal(data, symbol_crc(symbols + OFFSET), CRC_SIZE)
 
 
 class Opened:
@@ -153,7 +153,7 @@ class Opened:
             raise CorruptError("a group that goes on from itself")
         if kind != PICTURE and place:
             raise CorruptError("a group begins behind its beginning")
-        self._symbols: list[Integers] = []
+        self._symbols: list[Int32s] = []
 
     def group(self, height: int, width: int, before: Network | None, tables: InrTables) -> CodedGroup:
         """The network of a group that begins; before: of the group that it goes on from, where it does."""
@@ -165,7 +165,7 @@ class Opened:
         values = self._decoded(data, [part.size for part in parts], codings, tables)
         return CodedGroup(network, values, codings, channels)
 
-    def picture(self, group: CodedGroup, tables: InrTables) -> Integers:
+    def picture(self, group: CodedGroup, tables: InrTables) -> Int32s:
         """The embedding's integers, [c, h, w]. The packet's CRC is checked with them."""
         if self.head.place >= group.network.group:
             raise CorruptError(f"picture {self.head.place} of a group of {group.network.group}")
@@ -173,7 +173,8 @@ class Opened:
         size = math.prod(shape[1:])
         data = self._cursor.take(self._cursor.left)
         values = self._decoded(data, [size] * shape[0], group.channels, tables)
-        check_crc([(np.concatenate([np.zeros(0, np.int32), *self._symbols]), OFFSET)], self._crc, CRC_SIZE)
+        symbols = np.concatenate([np.zeros(0, np.int32), *self._symbols])
+        check_symbol_crc(symbol_crc(symbols + OFFSET), self._crc, CRC_SIZE)
         return np.concatenate(values).reshape(shape)
 
     def _network(self, height: int, width: int, before: Network | None) -> Network:
@@ -196,7 +197,7 @@ class Opened:
 
     def _decoded(
         self, data: bytes, sizes: Sequence[int], codings: Sequence[Coding], tables: InrTables
-    ) -> list[Integers]:
+    ) -> list[Int32s]:
         """One array a coding; nothing is taken for more symbols than the payload can hold."""
         least = sum(n * float(tables.cheapest[c.row]) for n, c in zip(sizes, codings, strict=True) if c.row is not None)
         if least > 8 * len(data) + SLACK:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mediacodec.codecs.inr.network import Network
 from mediacodec.codecs.inr.packet import REFERRING, CodedGroup, Opened
 from mediacodec.codecs.inr.tensors import Floats, InrTables
-from mediacodec.entropy_coding.signed_golomb import Integers
+from mediacodec.entropy_coding.signed_golomb import Int32s
 from mediacodec.errors import CorruptError
 
 DEPTH = 8  # keyframes that go on from each other: so many that one needs at most
@@ -26,7 +26,7 @@ class Base:
 
 def read_group(
     opened: Opened, before: Base | None, size: tuple[int, int], tables: InrTables
-) -> tuple[CodedGroup, Integers, Base]:
+) -> tuple[CodedGroup, Int32s, Base]:
     """The group that a packet begins, the integers of its first picture, and its weights.
 
     before: what it goes on from, if it does; size: (height, width) of the pictures. Raises BitstreamError kinds.

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mediacodec.codecs.inr.network import Network
-from mediacodec.entropy_coding.signed_golomb import LARGEST, EscapedTables, Integers
+from mediacodec.entropy_coding.signed_golomb import LARGEST, Int32s, SignedTables
 from mediacodec.errors import CorruptError, ModelError, ParameterError
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import TableFamily
@@ -28,15 +28,15 @@ MAX_CENTRE = LARGEST
 Floats = npt.NDArray[np.float32]
 
 
-class InrTables(EscapedTables):
+class InrTables(SignedTables):
     """The tables of a model. Raises ModelError where they are not for an `inr` codec."""
 
     def __init__(self, model: Manifest) -> None:
         try:
-            self.coefficients = TableFamily.from_array(model.arrays["tensors"])
+            super().__init__(TableFamily.from_array(model.arrays["tensors"]))
         except (KeyError, ValueError, TypeError) as error:
             raise ModelError(f"model {model.name}: its tables are not for an `inr` codec: {error}") from error
-        if len(self.coefficients) > 255 or not all(row.size >= 4 and row.size % 2 == 0 for row in self.coefficients):
+        if len(self.family) > 255 or not all(row.size >= 4 and row.size % 2 == 0 for row in self.family):
             raise ModelError(f"model {model.name}: its tables do not fit an `inr` codec; reinstall it")
 
     @cached_property
@@ -68,12 +68,12 @@ class Coding:
         """Raises CorruptError or TruncatedError."""
         row, step = cursor.take(2)
         centre = cursor.zigzag()
-        if row > len(tables.coefficients) or abs(centre) > MAX_CENTRE:
+        if row > len(tables.family) or abs(centre) > MAX_CENTRE:
             raise CorruptError("a tensor names a table or a centre that does not exist")
         return cls(row - 1 if row else None, step, centre)
 
 
-def best_coding(values: Integers, step: int, tables: InrTables) -> Coding:
+def best_coding(values: Int32s, step: int, tables: InrTables) -> Coding:
     """The cheapest way to code integers of any shape. Raises ParameterError where they are too large."""
     flat = values.ravel()
     centre = int(np.clip(np.rint(np.median(flat)), -MAX_CENTRE, MAX_CENTRE)) if flat.size else 0

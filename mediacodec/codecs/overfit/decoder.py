@@ -47,7 +47,7 @@ class OverfitDecoder(RepeatingDecoder):
             self._lost = True
             raise
         self._state, self._lost = self._coder.reconstruct(picture, self._state), False
-        return self._shown(packet.pts)
+        return self._presented(packet.pts)
 
     def flush(self) -> list[VideoFrame]:
         """Nothing: every packet is decoded as it comes."""

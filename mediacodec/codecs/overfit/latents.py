@@ -12,10 +12,10 @@ import numpy as np
 
 from mediacodec.codecs.overfit.context import Exact, IntegerContext
 from mediacodec.codecs.overfit.settings import CHROMA_STEP, LEVELS, SCALES, Geometry
-from mediacodec.codecs.overfit.symbols import Port
+from mediacodec.codecs.overfit.symbols import CheckedCoder
 from mediacodec.codecs.overfit.synthesis import FloatPlanes, Floats
 from mediacodec.codecs.overfit.transform import synthesise
-from mediacodec.entropy_coding.signed_golomb import Integers
+from mediacodec.entropy_coding.signed_golomb import Int32s
 
 PARITIES = ((0, 0), (1, 1), (0, 1), (1, 0))  # in the order of coding
 LUMA, CHROMA = 3, 6  # grids of a level: luma's; U's and V's
@@ -25,9 +25,9 @@ LUMA, CHROMA = 3, 6  # grids of a level: luma's; U's and V's
 class Grids:
     """luma: int32 [3, h, w] a level, finest first; chroma: [6, h, w], U's before V's; low: what is left of Y, U, V."""
 
-    luma: list[Integers] = field(default_factory=list)
-    chroma: list[Integers] = field(default_factory=list)
-    low: list[Integers] = field(default_factory=list)
+    luma: list[Int32s] = field(default_factory=list)
+    chroma: list[Int32s] = field(default_factory=list)
+    low: list[Int32s] = field(default_factory=list)
 
     @classmethod
     def empty(cls, size: Geometry) -> Grids:
@@ -48,12 +48,12 @@ class Grids:
         )
 
 
-def _plane(bands: list[Integers], low: Integers, step: float) -> Floats:
+def _plane(bands: list[Int32s], low: Int32s, step: float) -> Floats:
     by = np.float32(step)
     return synthesise([band.astype(np.float32) * by for band in bands], low.astype(np.float32) * by)
 
 
-def exchange_low(port: Port, grids: Grids, *, given: bool) -> None:
+def exchange_low(coder: CheckedCoder, grids: Grids, *, given: bool) -> None:
     """The coarsest planes, each as differences along rows from the left and, at the border, from above."""
     for plane in grids.low:
         values, row = None, None
@@ -62,13 +62,13 @@ def exchange_low(port: Port, grids: Grids, *, given: bool) -> None:
             values[1:, 0] = np.diff(plane[:, 0])
             values = values.reshape(-1).astype(np.int32)
             row = _best_row(values)
-        row = port.choice(SCALES, row)
-        values = port.integers(np.full(plane.size, row, np.uint8), values).reshape(plane.shape)
+        row = coder.choice(SCALES, row)
+        values = coder.integers(np.full(plane.size, row, np.uint8), values).reshape(plane.shape)
         first = np.cumsum(values[:, :1], axis=0)
         plane[:] = np.cumsum(np.concatenate([first, values[:, 1:]], axis=1), axis=1)
 
 
-def _best_row(values: Integers) -> int:
+def _best_row(values: Int32s) -> int:
     """The row whose Laplace scale is nearest to the mean magnitude."""
     mean = max(float(np.abs(values).mean()), 0.06)
     place = float(np.log(mean / 0.06)) * (SCALES - 1) / float(np.log(1000))
@@ -90,13 +90,13 @@ class Memory:
         return cls(luma)
 
 
-def seen_of(grids: Integers, seen: Exact) -> Exact:
+def seen_of(grids: Int32s, seen: Exact) -> Exact:
     """Features of latents; seen: by magnitude."""
     return np.asarray(seen[np.minimum(np.abs(grids), len(seen) - 1)])
 
 
 def exchange_grids(
-    port: Port,
+    coder: CheckedCoder,
     grids: Grids,
     contexts: tuple[IntegerContext, IntegerContext],
     seen: Exact,
@@ -112,11 +112,11 @@ def exchange_grids(
         outside = [(LUMA, above_luma)]
         if memory is not None:
             outside.append((4 * LUMA, _parts(memory.luma[level])))
-        parts = _exchange_level(port, grids.luma[level], luma, level, outside, seen, given=given)
+        parts = _exchange_level(coder, grids.luma[level], luma, level, outside, seen, given=given)
         above_luma = seen_of(grids.luma[level], seen)
         if level:
             outside = [(CHROMA, above_chroma), (4 * LUMA, parts)]
-            _exchange_level(port, grids.chroma[level - 1], chroma, level - 1, outside, seen, given=given)
+            _exchange_level(coder, grids.chroma[level - 1], chroma, level - 1, outside, seen, given=given)
             above_chroma = seen_of(grids.chroma[level - 1], seen)
 
 
@@ -131,8 +131,8 @@ def _parts(grids: Exact) -> Exact:
 
 
 def _exchange_level(
-    port: Port,
-    grids: Integers,
+    coder: CheckedCoder,
+    grids: Int32s,
     context: IntegerContext,
     level: int,
     outside: list[tuple[int, Exact | None]],
@@ -151,12 +151,12 @@ def _exchange_level(
             inner[at : at + size] = found
         at += size
     assert at == context.outside
-    if port.choice(2, int(grids.any()) if given else None):
+    if coder.choice(2, int(grids.any()) if given else None):
         for part in range(context.parts):
             down, right = PARITIES[part % 4]
             cut = grids[part // 4, down::2, right::2]
             tables = context.rows(known, part, level)[: cut.shape[0], : cut.shape[1]].reshape(-1)
-            values = port.integers(tables, cut.reshape(-1) if given else None).reshape(cut.shape)
+            values = coder.integers(tables, cut.reshape(-1) if given else None).reshape(cut.shape)
             cut[:] = values
             inner[at + part, : cut.shape[0], : cut.shape[1]] = seen_of(values, seen)
     return inner[at:]

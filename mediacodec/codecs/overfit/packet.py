@@ -6,30 +6,26 @@ field; the changes of weights, the coarsest planes, and all grids from coarse to
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from mediacodec.codecs.overfit.context import IntegerContext
 from mediacodec.codecs.overfit.latents import Grids, Memory, exchange_grids, exchange_low
 from mediacodec.codecs.overfit.settings import Geometry, OverfitModel, step_of
-from mediacodec.codecs.overfit.symbols import IntegerTables, Port, Reading, Writing
+from mediacodec.codecs.overfit.symbols import CheckedCoder, IntegerTables
 from mediacodec.codecs.overfit.synthesis import FloatPlanes, correct, to_bytes, to_floats
 from mediacodec.codecs.overfit.weight_updates import Changes, changed, exchange_changes, network
-from mediacodec.entropy_coding.signed_golomb import expect_crc
+from mediacodec.entropy_coding.symbol_coder import SymbolDecoder, SymbolEncoder
 from mediacodec.errors import CorruptError, TruncatedError
 from mediacodec.video_coding.motion.compensate import Planes, compensate
-from mediacodec.video_coding.motion.vector_coding import decode_field, encode_field
+from mediacodec.video_coding.motion.vector_coding import code_motion
+from mediacodec.video_coding.motion.vectors import MotionVectors
 from mediacodec.video_coding.stream import CRC_SIZE
-from mediacodec_bitstream import open_decoder, open_encoder, seal, unseal
+from mediacodec_bitstream import check_symbol_crc, open_decoder, open_encoder, seal, symbol_crc, unseal
 
 HEAD = 2
 INTER = 1
-
-Field = npt.NDArray[np.int16]
-
 
 @dataclass
 class Picture:
@@ -38,7 +34,7 @@ class Picture:
     quality: int
     grids: Grids
     changes: Changes = field(default_factory=dict)
-    motion: Field | None = None
+    motion: MotionVectors | None = None
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ class Reference:
     """What a decoded picture leaves for the next one: padded 8-bit planes, motion, and what its latents say."""
 
     planes: Planes
-    motion: Field
+    motion: MotionVectors
     memory: Memory
 
 
@@ -60,16 +56,17 @@ class PictureCoder:
     def pack(self, picture: Picture, before: Reference | None) -> bytes:
         """The packet's data; before: what the picture before left, for inter pictures."""
         encoder = open_encoder()
+        symbols = SymbolEncoder(encoder)
         crc, memory = 0, None
         if picture.motion is not None:
             assert before is not None
-            encode_field(encoder, picture.motion, before.motion, self.model.motion)
+            code_motion(symbols, self.model.motion, picture.motion.shape, before.motion, picture.motion)
             crc, memory = _crc_of(picture.motion), before.memory
-        port = Writing(encoder, self._tables, crc)
+        coder = CheckedCoder(symbols, self._tables, crc)
         kind = "key" if memory is None else "inter"
-        self._exchange(port, kind, picture.quality, picture.grids, picture.changes, memory)
+        self._exchange(coder, kind, picture.quality, picture.grids, picture.changes, memory)
         head = bytes([INTER * (picture.motion is not None), picture.quality])
-        return seal(head + encoder.finish(), port.crc, CRC_SIZE)
+        return seal(head + encoder.finish(), coder.crc, CRC_SIZE)
 
     def unpack(self, data: bytes, before: Reference | None) -> Picture:
         """The inverse. Raises CorruptError, TruncatedError or DesyncError; inter pictures need `before`."""
@@ -80,31 +77,32 @@ class PictureCoder:
         if flags & ~INTER:
             raise CorruptError(f"a packet has flags {flags:#x}, of which only {INTER:#x} means something")
         decoder = open_decoder(coded[HEAD:])
+        symbols = SymbolDecoder(decoder, 8 * len(coded))
         motion, memory, begun = None, None, 0
         if flags:
             if before is None:
                 raise CorruptError("a stream begins with a picture that adds to one before it")
-            motion = decode_field(decoder, before.motion.shape, before.motion, self.model.motion)
+            motion = code_motion(symbols, self.model.motion, before.motion.shape, before.motion, None)
             memory, begun = before.memory, _crc_of(motion)
-        port = Reading(decoder, self._tables, 8 * len(coded), begun)
+        coder = CheckedCoder(symbols, self._tables, begun)
         grids = Grids.empty(self.size)
-        changes = self._exchange(port, "inter" if flags else "key", quality, grids, None, memory)
+        changes = self._exchange(coder, "inter" if flags else "key", quality, grids, None, memory)
         decoder.finish()
-        expect_crc(port.crc, crc, CRC_SIZE)
+        check_symbol_crc(coder.crc, crc, CRC_SIZE)
         return Picture(quality, grids, changes, motion)
 
     def _exchange(
-        self, port: Port, kind: str, quality: int, grids: Grids, changes: Changes | None, memory: Memory | None
+        self, coder: CheckedCoder, kind: str, quality: int, grids: Grids, changes: Changes | None, memory: Memory | None
     ) -> Changes:
         given = changes is not None
-        changes = exchange_changes(port, self.model, kind, changes)
+        changes = exchange_changes(coder, self.model, kind, changes)
         weights = changed(self.model, changes)
-        exchange_low(port, grids, given=given)
+        exchange_low(coder, grids, given=given)
         luma, chroma = (IntegerContext(network(weights, f"{kind}.{name}"), quality) for name in ("luma", "chroma"))
-        exchange_grids(port, grids, (luma, chroma), self.model.features, memory, given=given)
+        exchange_grids(coder, grids, (luma, chroma), self.model.features, memory, given=given)
         return changes
 
-    def predict(self, motion: Field, before: Reference) -> FloatPlanes:
+    def predict(self, motion: MotionVectors, before: Reference) -> FloatPlanes:
         """What an inter picture adds to, around 0."""
         return to_floats(compensate(before.planes, motion))
 
@@ -129,5 +127,5 @@ class PictureCoder:
         return Reference(done, motion, memory)
 
 
-def _crc_of(motion: Field) -> int:
-    return zlib.crc32(np.ascontiguousarray(motion, "<i2").data)
+def _crc_of(motion: MotionVectors) -> int:
+    return symbol_crc(motion.astype(np.int32) & 0xFFFF)

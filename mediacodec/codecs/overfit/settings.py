@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mediacodec.codecs.overfit.exactness import check_exact
 from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest
 from mediacodec.video_coding.motion.vector_coding import ALPHABET, NUM_CONTEXTS
@@ -112,6 +113,12 @@ class OverfitModel:
                     array = self.weights[f"{kind}.{name}.{tensor}"]
                     if array.shape != shape or np.abs(array).max() >= 1 << 24:
                         raise ValueError(f"{kind}.{name}.{tensor} is {array.shape}, expected {shape}")
+                check_exact(
+                    {tensor: self.weights[f"{kind}.{name}.{tensor}"] for tensor in shapes},
+                    f"{kind}.{name}",
+                    largest_feature=int(self.features.max()),
+                    quality_span=max(NEUTRAL, MAX_QUALITY - NEUTRAL),
+                )
 
     def tunable(self, kind: str) -> list[str]:
         """Tensors of which a packet of a kind may carry differences, in its order."""

@@ -6,18 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mediacodec.codecs.overfit.exactness import SHIFTS
 from mediacodec.codecs.overfit.settings import SCALES, Arrays, OverfitModel
-from mediacodec.codecs.overfit.symbols import Port
-from mediacodec.entropy_coding.signed_golomb import Integers
-
-SHIFTS = 16  # differences are multiples of 2^0 .. 2^15
+from mediacodec.codecs.overfit.symbols import CheckedCoder
+from mediacodec.entropy_coding.signed_golomb import Int32s
 
 
 @dataclass(frozen=True)
 class Change:
     """Of one tensor: `values << shift` is added to its integers; coded under table `row`."""
 
-    values: Integers
+    values: Int32s
     shift: int
     row: int
 
@@ -25,18 +24,18 @@ class Change:
 Changes = dict[str, Change]
 
 
-def exchange_changes(port: Port, model: OverfitModel, kind: str, changes: Changes | None) -> Changes:
+def exchange_changes(coder: CheckedCoder, model: OverfitModel, kind: str, changes: Changes | None) -> Changes:
     """Pass the changes of all tensors of a kind of picture, in the model's order; None for a reader."""
     result: Changes = {}
     for name in model.tunable(kind):
         change = None if changes is None else changes.get(name)
-        if not port.choice(2, None if changes is None else int(change is not None)):
+        if not coder.choice(2, None if changes is None else int(change is not None)):
             continue
-        shift = port.choice(SHIFTS, None if change is None else change.shift)
-        row = port.choice(SCALES, None if change is None else change.row)
+        shift = coder.choice(SHIFTS, None if change is None else change.shift)
+        row = coder.choice(SCALES, None if change is None else change.row)
         shape = model.weights[name].shape
         size = int(np.prod(shape))
-        values = port.integers(np.full(size, row, np.uint8), None if change is None else change.values.reshape(-1))
+        values = coder.integers(np.full(size, row, np.uint8), None if change is None else change.values.reshape(-1))
         result[name] = Change(values.reshape(shape), shift, row)
     return result
 
