@@ -11,7 +11,7 @@ from mediacodec.codecs.fitting.encoder import FitMonitor, FitOptions, FittedPict
 from mediacodec.codecs.inr.network import Network
 from mediacodec.codecs.inr.packet import PICTURE, CodedGroup, Opened, pack_group, pack_picture
 from mediacodec.codecs.inr.tensors import Floats, InrTables, best_coding
-from mediacodec.entropy_coding.signed_golomb import Integers
+from mediacodec.entropy_coding.signed_golomb import Int32s
 from mediacodec.errors import ModelError
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
@@ -174,7 +174,7 @@ def planes_of(pictures: Sequence[VideoFrame], device: torch.device) -> Tensor:
     return planes.contiguous(memory_format=torch.channels_last)
 
 
-def _coded(fitted: FittedNetwork, planes: Tensor, tables: InrTables) -> tuple[CodedGroup, list[Integers]]:
+def _coded(fitted: FittedNetwork, planes: Tensor, tables: InrTables) -> tuple[CodedGroup, list[Int32s]]:
     """The integers of the weights and of every picture's embedding."""
     values, embeddings = [], []
     with torch.no_grad():

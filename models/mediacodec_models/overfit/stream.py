@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mediacodec.codecs.conditional.settings import quality_offset
 from mediacodec.codecs.fitting.encoder import FitMonitor, FitOptions, FitProgress, FittedPicture
 from mediacodec.codecs.overfit.packet import PictureCoder, Reference
 from mediacodec.codecs.overfit.settings import Geometry, OverfitModel, quality_of, step_of
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
+from mediacodec.video_coding.gop import quality_offset
 from mediacodec.video_coding.motion.compensate import Planes as Bytes
 from mediacodec.video_coding.motion.search import search
-from mediacodec.video_coding.motion.search_preset import Effort
+from mediacodec.video_coding.motion.search_preset import SearchPreset
 from mediacodec.video_coding.rate_control import RateControl
 from mediacodec.video_coding.scene_cut import SceneCuts
 from mediacodec_models.fit import threads
@@ -112,9 +112,9 @@ class OverfitFitter:
         """The prediction from the picture before; None where a scene begins."""
         before = self._before
         assert before is not None
-        effort: Effort = "slow" if self._options.effort >= 4 else "medium"
+        preset: SearchPreset = "slow" if self._options.effort >= 4 else "medium"
         weight = MOTION_WEIGHT * step
-        motion = search(luma, before.planes[0], rate_weight=weight, previous=before.motion, effort=effort)
+        motion = search(luma, before.planes[0], rate_weight=weight, previous=before.motion, preset=preset)
         found = predict(self._coder, motion, before)
         return None if self._is_cut(luma, found) else found
 

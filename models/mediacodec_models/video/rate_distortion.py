@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from mediacodec_models.video.integer import straight_through
+from mediacodec.codecs.conditional.rate_distortion import RATE_WEIGHT
+from mediacodec_models.layers.rounding import straight_through
 from mediacodec_models.video.prior import SCALES
 
 SMALLEST, LARGEST = 0.07, 60.0  # Laplace scales of index 1 and of the last one, in quantization steps
-RATE_WEIGHT = 0.12  # squared steps that a bit is worth: lambda over step^2, as in H.264's and VTM's mode decisions
 
 
 def laplace_scale(index: Tensor) -> Tensor:
@@ -19,10 +19,10 @@ def laplace_scale(index: Tensor) -> Tensor:
     return SMALLEST * torch.exp((index - 1) * (math.log(LARGEST / SMALLEST) / (SCALES - 2)))
 
 
-def bits(symbols: Tensor, index: Tensor) -> Tensor:
+def bits(symbols: Tensor, scale_index: Tensor) -> Tensor:
     """-log2 of a Laplace distribution over integers; nothing where the index is 0."""
-    cost = laplace_bits(symbols.abs(), laplace_scale(index))
-    return torch.where(index >= 1, cost, torch.zeros_like(cost))
+    cost = laplace_bits(symbols.abs(), laplace_scale(scale_index))
+    return torch.where(scale_index >= 1, cost, torch.zeros_like(cost))
 
 
 def laplace_bits(size: Tensor, scale: Tensor) -> Tensor:
@@ -32,13 +32,13 @@ def laplace_bits(size: Tensor, scale: Tensor) -> Tensor:
     return zero + size.clamp(0, 1) * (other - zero)
 
 
-def quantise(values: Tensor, index: Tensor) -> Tensor:
+def quantise(values: Tensor, scale_index: Tensor) -> Tensor:
     """Symbols that minimise squared error + RATE_WEIGHT * bits, under the table of each index; gradient 1.
 
     Zero where the index is 0, which is not coded.
     """
     with torch.no_grad():
-        scale = laplace_scale(index)
+        scale = laplace_scale(scale_index)
         step = 1 / scale / math.log(2)  # bits between neighbours from 1 up
         first = (
             step / 2 + 1 + torch.log2(-torch.expm1(-0.5 / scale) + 1e-9) - torch.log2(-torch.expm1(-1 / scale) + 1e-9)
@@ -47,7 +47,7 @@ def quantise(values: Tensor, index: Tensor) -> Tensor:
         chosen = torch.floor((size + 0.5 - RATE_WEIGHT / 2 * step).clamp(min=0))
         one = (size > 0.5 + RATE_WEIGHT / 2 * first).to(size.dtype)
         chosen = torch.where(chosen >= 2, chosen, one)
-        symbols = torch.where(index >= 1, chosen * values.sign(), torch.zeros_like(values))
+        symbols = torch.where(scale_index >= 1, chosen * values.sign(), torch.zeros_like(values))
     return straight_through(values, symbols)
 
 

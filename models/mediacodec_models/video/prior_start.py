@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from mediacodec.codecs.conditional.settings import quality_offset
+from mediacodec.video_coding.gop import quality_offset
 from mediacodec_models.video.clips import motion_at
-from mediacodec_models.video.conditional import Planes, at_level, block_errors, code
+from mediacodec_models.video.coding import block_errors, code
 from mediacodec_models.video.integer import QualityBias
 from mediacodec_models.video.motion import compensate, follow
+from mediacodec_models.video.network import at_level
 from mediacodec_models.video.prior import SCALES
-from mediacodec_models.video.quantise import LARGEST, SMALLEST
-from mediacodec_models.video.transform import COEFFICIENTS
+from mediacodec_models.video.rate_distortion import LARGEST, SMALLEST
+from mediacodec_models.video.transform import COEFFICIENTS, Planes
 
 if TYPE_CHECKING:
     from mediacodec_models.video.train import Run
@@ -25,15 +26,15 @@ BATCHES = 6
 
 @torch.no_grad()
 def start_prior(run: Run) -> None:
-    """Set the output biases of the prior from the mean magnitude of latents of training pictures."""
+    """Set the output biases of the prior from the mean magnitude of latents of training frames."""
     codec = run.codec
     sizes = torch.zeros(QualityBias.KNOTS, COEFFICIENTS, device=run.device)
     for knot in range(QualityBias.KNOTS):
         level = round(knot * (QualityBias.LEVELS - 1) / (QualityBias.KNOTS - 1))
         for _ in range(BATCHES):
-            pictures, motion, base = run.sample(1 if run.key is None else 2)
+            frames, motion, base = run.sample(1 if run.key is None else 2)
             quality = torch.full_like(base, level)
-            latent = _latent(run, pictures, motion, quality, at_level(quality, quality_offset(0)))
+            latent = _latent(run, frames, motion, quality, at_level(quality, quality_offset(0)))
             sizes[knot] += latent.abs().mean(dim=(0, 2, 3)) / BATCHES
     index = 1 + (sizes.clamp(min=1e-3) / SMALLEST).log() * ((SCALES - 2) / math.log(LARGEST / SMALLEST))
     for bias, gain in (
@@ -44,13 +45,13 @@ def start_prior(run: Run) -> None:
         gain.weight.mul_(0.3)  # what is random matters little to begin with
 
 
-def _latent(run: Run, pictures: list[Planes], motion: list[Tensor], quality: Tensor, key_quality: Tensor) -> Tensor:
+def _latent(run: Run, frames: list[Planes], motion: list[Tensor], quality: Tensor, key_quality: Tensor) -> Tensor:
     if run.key is None:
-        return run.codec.analyse(pictures[0], None, None, None, quality)
-    plain = torch.ones_like(block_errors(pictures[0], pictures[0]))
-    reference = code(run.key, pictures[0], None, None, key_quality, plain).reference
-    field = motion_at(motion[1], quality)
-    predicted = compensate(reference.planes, field)
-    context, deep = run.codec.context(predicted, follow(reference.features, field), quality)
-    mean = run.codec.mean(predicted, deep, quality)
-    return run.codec.analyse(pictures[1], predicted, context, mean, quality)
+        return run.codec.analyse(frames[0], None, None, None, quality)
+    plain = torch.ones_like(block_errors(frames[0], frames[0]))
+    reference = code(run.key, frames[0], None, None, key_quality, plain).reference
+    vectors = motion_at(motion[1], quality)
+    predicted = compensate(reference.planes, vectors)
+    context, deep = run.codec.extract_context(predicted, follow(reference.features, vectors), quality)
+    mean = run.codec.context_mean(predicted, deep, quality)
+    return run.codec.analyse(frames[1], predicted, context, mean, quality)
