@@ -136,6 +136,11 @@ def decode_integers(decoder: Decoder, rows: Rows, tables: SignedTables, *, paylo
 def to_symbols(values: Int32s, rows: Rows, tables: SignedTables) -> tuple[Int32s, npt.NDArray[np.intp]]:
     """The symbol of each integer under its table, and the places of those that are escapes.
 
+    Args:
+        values: int32 [n].
+        rows: the table of each, uint8 [n].
+        tables: of signed integers.
+
     Raises:
         ParameterError: an integer is beyond LARGEST.
     """

@@ -69,7 +69,13 @@ def keyframe_offsets(target: AqOffsets) -> AqOffsets:
 
 
 def inter_offsets(target: AqOffsets, inherited: AqOffsets, coded: npt.NDArray[np.bool_]) -> AqOffsets:
-    """Offsets of an inter frame: those inherited, unless they are stale in blocks that are to be `coded`, [h, w]."""
+    """Offsets of an inter frame: those inherited, unless they are stale.
+
+    Args:
+        target: what the encoder would have, int8 [h, w].
+        inherited: along the motion, likewise.
+        coded: blocks that are to be coded, bool [h, w].
+    """
     off = np.abs(target.astype(np.int16) - inherited)
     if not coded.any() or off[coded].mean() < STALE:
         return inherited

@@ -23,5 +23,10 @@ def quality_offset(position: int) -> int:
 
 
 def level_at(base: int, position: int) -> int:
-    """The quality level, 0..63, of a frame of a stream whose level is `base`; position: frames since the keyframe."""
+    """The quality level of a frame, 0..63.
+
+    Args:
+        base: of the stream.
+        position: frames since the keyframe; 0 is the keyframe.
+    """
     return min(max(base + quality_offset(position), 0), MAX_QUALITY)

@@ -70,6 +70,7 @@ class CodingPass:
 
     @property
     def skips_all(self) -> bool:
+        """Whether every block is skipped."""
         return self.skip is not None and bool(self.skip.all())
 
 
@@ -98,6 +99,7 @@ class CodedFrame:
 
     @property
     def bits(self) -> int:
+        """Of the packet's data."""
         return 8 * len(self.data)
 
     @property

@@ -32,7 +32,12 @@ class PassCoder:
         self._networks, self._tables, self._order = networks, tables, order
 
     def run(self, target: EncodeTarget, skip: SkipMap | None) -> CodingPass:
-        """Quantize and reconstruct; skip: blocks to leave as predicted, None in keyframes."""
+        """Quantize and reconstruct.
+
+        Args:
+            target: what is to be coded.
+            skip: blocks to leave as predicted, bool [h, w]; None in keyframes.
+        """
         networks, conditioning = self._networks, target.conditioning
         kind: Kind = "inter" if conditioning.inter else "key"
         latent, quality = target.latent.reshape(-1), conditioning.quality
@@ -61,6 +66,10 @@ class PassCoder:
         """The pass with every block skipped that is better so, as far as its hyper-latents allow.
 
         Symbols and tables stay: a block without symbols gives the others no information, whether it is skipped or not.
+
+        Args:
+            target: what was to be coded.
+            coded: the outcome.
 
         Returns:
             The pass; and all that should be skipped, where hyper-latents stand in the way of that, else None.

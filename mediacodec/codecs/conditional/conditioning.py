@@ -84,12 +84,25 @@ class Conditioning:
     def for_keyframe(
         cls, level: int, offsets: AqOffsets, settings: ConditionalSettings, geometry: FrameGeometry
     ) -> Conditioning:
-        """A keyframe is coded given nothing: its memory is zeros."""
+        """A keyframe is coded given nothing: its memory is zeros.
+
+        Args:
+            level: quality level.
+            offsets: of adaptive quantization.
+            settings: of the model.
+            geometry: of the frames.
+        """
         return cls(level, False, empty_memory(settings, geometry), step_factors(offsets))
 
     @classmethod
     def for_inter(cls, level: int, offsets: AqOffsets, previous: EntropyState) -> Conditioning:
-        """An inter frame before its prediction; previous: what the frame before left."""
+        """An inter frame before its prediction.
+
+        Args:
+            level: quality level.
+            offsets: of adaptive quantization.
+            previous: what the frame before left.
+        """
         return cls(level, True, previous.memory, step_factors(offsets))
 
     def predict(self, planes: Planes, motion: MotionVectors, filter_id: int) -> None:

@@ -65,7 +65,11 @@ def check_graph(model: Manifest, name: str) -> None:
 
 
 def check_file(path: Path, hyper_limit: int) -> None:
-    """Check the ONNX file of a graph that chooses tables; hyper_limit: of the model.
+    """Check the ONNX file of a graph that chooses tables.
+
+    Args:
+        path: of the file.
+        hyper_limit: hyper-latents of the model lie within it.
 
     Raises:
         ModelError: its sums could be rounded.

@@ -42,11 +42,16 @@ class FrameHead:
     refresh: bool = False
 
     def pack(self) -> int:
+        """The byte."""
         return self.quality | INTER * self.inter | REFRESH * self.refresh
 
     @classmethod
     def unpack(cls, byte: int) -> FrameHead:
-        """Raises CorruptError where the flags contradict each other."""
+        """The head that a byte stands for.
+
+        Raises:
+            CorruptError: its flags contradict each other.
+        """
         head = cls(byte & MAX_QUALITY, bool(byte & INTER), bool(byte & REFRESH))
         if head.refresh and not head.inter:
             raise CorruptError("a keyframe cannot be marked as a refresh")

@@ -143,7 +143,14 @@ class Networks:
         conditioning.context = Context(found["context"], found["context_deep"], found["context_mean"])
 
     def prior(self, kind: Kind, hyper: HyperLatent, memory: Memory, quality: npt.NDArray[np.int64]) -> PriorOutput:
-        """The first pass of the prior: scale indices from the hyper-latent and the memory."""
+        """The first pass of the prior: scale indices from the hyper-latent and the memory.
+
+        Args:
+            kind: of the frame.
+            hyper: int8 [hyper, hh, ww].
+            memory: of the frame before, zeros for a keyframe.
+            quality: level, int64 [1].
+        """
         inputs: dict[str, Array] = {"hyper": hyper[None].astype(np.float32), "memory": memory, "quality": quality}
         found = self._run(f"{kind}_prior_first", inputs)
         return PriorOutput(found["scale_index"], found["prior_hidden"], found["prior_input"])

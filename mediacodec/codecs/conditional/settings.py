@@ -86,7 +86,7 @@ class FrameGeometry:
 
 
 class ConditionalOptions(VideoOptions):
-    """Options of an encoder, checked. Raises ParameterError or ParameterTypeError."""
+    """Options of an encoder, checked; see VideoOptions."""
 
     PRESETS = ("fast", "medium", "slow")
 

@@ -110,6 +110,7 @@ class _DynamicProgram:
         self.choice: list[Index] = []  # which candidate that is
 
     def climb(self, maps: Maps, differences: Cost) -> None:
+        """Find what each node costs under each candidate, level by level."""
         sums = costs = differences
         for level in range(len(self.tree.vectors)):
             reach = sum(one.level >= level for one in self.candidates)

@@ -22,7 +22,15 @@ def draw_strengths(count: int, device: torch.device) -> Tensor:
 
 
 def draw_step_factors(luma: Tensor, strength: Tensor) -> Tensor:
-    """Factors of the step of each 16x16 block, [b, 1, h/16, w/16], of luma [b, 1, h, w]; strength: [b]."""
+    """What the step of each 16x16 block is multiplied by.
+
+    Args:
+        luma: [b, 1, h, w].
+        strength: exponents of the perceptual weight, [b].
+
+    Returns:
+        [b, 1, h/16, w/16].
+    """
     offsets = torch.round(OFFSETS_PER_DOUBLING / 2 * torch.log2(busyness(luma)) * strength[:, None, None, None])
     off = torch.rand_like(offsets) < JITTER
     offsets = offsets + off * (2 * torch.randint_like(offsets, 2) - 1) * (strength > 0)[:, None, None, None]

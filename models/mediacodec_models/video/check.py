@@ -79,7 +79,14 @@ def open_graph(
 
 
 def compare(case: Case, sessions: list[onnxruntime.InferenceSession]) -> float:
-    """Run a case; returns the largest difference of real numbers. Raises ValueError where one is too large."""
+    """Run a case in every session.
+
+    Returns:
+        The largest difference of real numbers.
+
+    Raises:
+        ValueError: a difference is too large.
+    """
     feed = {name: value.numpy() for name, value in case.inputs.items()}
     worst = 0.0
     for session in sessions:

@@ -23,7 +23,9 @@ GREY = 128.0 / UNIT
 class Entry(nn.Module):
     """The first layer of a trunk on planes in grey levels, and its blocks.
 
-    planes: packed planes among the inputs, 1 or 2; of two the trunk wants the first and their difference.
+    Args:
+        trunk: as trained.
+        planes: packed planes among the inputs, 1 or 2; of two the trunk wants the first and their difference.
     """
 
     def __init__(self, trunk: Trunk, planes: int) -> None:
@@ -199,7 +201,14 @@ class Synthesis(nn.Module):
     def planes(
         self, latent: Tensor, step_factors: Tensor, others: list[Tensor], quality: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The packed frame in grey levels plus a half, and what the trunk leaves. latent: in the frame's steps."""
+        """The packed frame in grey levels plus a half, and what the trunk leaves.
+
+        Args:
+            latent: in the frame's steps.
+            step_factors: [1, 1, h, w].
+            others: what else the trunk takes.
+            quality: int64 [1].
+        """
         scaled = latent * self.step(quality)
         coarse = F.conv_transpose2d(scaled, self.inverse, self.middle, stride=2)
         x = self.trunk([coarse, *others], quality)

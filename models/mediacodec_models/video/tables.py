@@ -77,7 +77,12 @@ class Counts:
         self.offsets = np.zeros(OFFSETS.frequencies.shape)
 
     def add_symbols(self, symbols: Tensor, scale_index: Tensor) -> None:
-        """symbols and their scale indices, [1, coefficients, h, w]; what has index 0 is not coded."""
+        """Count coefficients.
+
+        Args:
+            symbols: [1, coefficients, h, w].
+            scale_index: likewise; what has index 0 is not coded.
+        """
         row = scale_index[0].long().numpy()
         coded = row > 0
         row[LUMA_KEPT:] += SCALES
@@ -85,7 +90,14 @@ class Counts:
         np.add.at(self.sizes, (row[coded], size[coded]), 1)
 
     def add_hyper(self, hyper: Tensor, before: Tensor | None, quality: int, kept: NDArray[np.bool_]) -> None:
-        """hyper, before: [1, channels, h, w], the last frame's, None in a keyframe; kept [h, w]: what is coded."""
+        """Count hyper-latents.
+
+        Args:
+            hyper: [1, channels, h, w].
+            before: the last frame's, None in a keyframe.
+            quality: level.
+            kept: what is coded, [h, w].
+        """
         values = hyper[0].long().numpy()[:, kept] + HYPER_LIMIT
         channel = np.broadcast_to(np.arange(self.channels)[:, None], values.shape)
         bucket = int(np.searchsorted(BUCKETS, quality, side="right"))
@@ -144,7 +156,9 @@ def fit_tables(
 ) -> dict[str, NDArray[np.uint32]]:
     """All tables by the names that the runtime reads.
 
-    key_scale, inter_scale: logarithms of the hyper-latents' Laplace scales, [channels].
+    Args:
+        counts: of training clips.
+        key_scale, inter_scale: logarithms of the hyper-latents' Laplace scales, [channels].
     """
     return {
         "coefficients": coefficient_tables(counts.sizes),
