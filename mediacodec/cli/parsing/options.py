@@ -103,7 +103,7 @@ machine = _stack(
     click.option("-device", type=click.Choice(DEVICES), metavar="NAME", default="auto",
                  help="auto (default), cpu or cuda."),
     click.option("-threads", type=THREADS, metavar="N", default=1,
-                 help="CPU threads; conditional uses two at most. Default: 1."),
+                 help="CPU threads (conditional: 2 at most). Default: 1."),
     click.option("-models", type=FOLDER, metavar="DIR", help="Look for models here first."),
 )  # fmt: skip
 
