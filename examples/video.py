@@ -30,7 +30,7 @@ target = sys.argv[1] if len(sys.argv) > 1 else "drawn.mcx"
 frames = [draw(index) for index in range(COUNT)]
 
 with mediacodec.open(target, "w", overwrite=True) as writer:
-    stream = writer.add_video_stream("live", width=WIDTH, height=HEIGHT, frame_rate=RATE, crf=28)
+    stream = writer.add_video_stream("conditional", width=WIDTH, height=HEIGHT, frame_rate=RATE, crf=28)
     for frame in frames:
         writer.mux(stream.encode(frame))
 

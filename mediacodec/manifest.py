@@ -52,9 +52,13 @@ class Graph:
 class Manifest:
     """The contents of `model.json`; `settings` holds what only the codec family reads.
 
-    context: the file of a context model, which may join a shipped model later: it has a hash of its own, which only the
-    streams that need it carry, so that `tables_sha256` and all other streams stay as they are. training: the file with
-    weights that the graphs hold in a form that training cannot go on from; running needs it not.
+    Attributes:
+        alias: what the newest of several generations is called.
+        aliases: further such names, under which it was known before.
+        context: the file of a context model, which may join a shipped model later: it has a hash of its own, which only
+            the streams that need it carry, so that `tables_sha256` and all other streams stay as they are.
+        training: the file with weights that the graphs hold in a form that training cannot go on from; running needs it
+            not.
     """
 
     name: str
@@ -72,6 +76,12 @@ class Manifest:
     context: Graph | None = None
     context_sha256: str = ""
     training: Graph | None = None
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name and all its aliases: what it answers to."""
+        return (self.name, self.alias, *self.aliases)
 
     @property
     def files(self) -> list[Graph]:
@@ -159,6 +169,7 @@ def read_manifest(folder: Path) -> Manifest:
             context=_graph(raw["context"]) if "context" in raw else None,
             context_sha256=_text(raw, "context_sha256") if "context" in raw else "",
             training=_graph(raw["training"]) if "training" in raw else None,
+            aliases=_aliases(raw.get("aliases", [])),
         )
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
@@ -173,6 +184,12 @@ def _text(raw: dict[str, Any], key: str) -> str:
     if key.endswith("sha256") and len(bytes.fromhex(value)) != 32:
         raise ValueError(f"{key} must be 64 hexadecimal digits")
     return value
+
+
+def _aliases(raw: object) -> tuple[str, ...]:
+    if not isinstance(raw, list) or not all(isinstance(name, str) and name for name in raw):
+        raise TypeError(f"aliases must be a list of names, not {raw!r}")
+    return tuple(raw)
 
 
 def _graph(raw: dict[str, Any]) -> Graph:
@@ -233,7 +250,7 @@ def _folders(folder: Path | None) -> Iterator[Path]:
 
 
 def find_by_name(name: str, folder: Path | None = None) -> Manifest:
-    """The model called `name`, or the newest generation of those whose alias it is.
+    """The model called `name`, or the newest generation of those that have it as an alias.
 
     Raises ModelNotFoundError, or ModelError where the model of that name is damaged.
     """
@@ -242,10 +259,10 @@ def find_by_name(name: str, folder: Path | None = None) -> Manifest:
             return read_manifest(place)
     aliased = None
     for manifest in available(folder):
-        if manifest.alias == name and (aliased is None or manifest.generation > aliased.generation):
+        if name in manifest.names[1:] and (aliased is None or manifest.generation > aliased.generation):
             aliased = manifest
     if aliased is None:
-        known = sorted({m.alias for m in available(folder)} | {m.name for m in available(folder)})
+        known = sorted({name for m in available(folder) for name in (m.name, m.alias)})
         raise ModelNotFoundError(f"no model {name!r}; there are: {', '.join(known) or 'none'}")
     return aliased
 

@@ -32,7 +32,7 @@ def encode_grouped(symbols: npt.ArrayLike, indices: npt.ArrayLike, family: Table
     if values.shape != np.shape(indices):
         raise ParameterError(f"symbols {values.shape} and indices {np.shape(indices)} differ in shape")
     values = _compact(values)
-    order, groups = _groups(rows, len(family))
+    order, groups = group_by_table(rows, len(family))
     values = values if order is None else values[order]
     encoder = open_encoder()
     for index, start, stop in groups:
@@ -46,7 +46,7 @@ def decode_grouped(data: bytes, indices: npt.ArrayLike, family: TableFamily) -> 
     Raises CorruptError where the payload is not exactly what codes these symbols.
     """
     rows = _indices(indices, family)
-    order, groups = _groups(rows, len(family))
+    order, groups = group_by_table(rows, len(family))
     decoder = open_decoder(bytes(data))
     values = np.empty(len(rows), dtype=np.uint16)
     for index, start, stop in groups:
@@ -100,21 +100,45 @@ def unpack_bits(data: bytes, alphabet: int, count: int) -> SymbolArray:
     return values.astype(np.uint16)
 
 
-def symbol_crc(symbols: npt.ArrayLike) -> int:
-    """CRC-32 (zlib's) of the symbols, in C order, as little-endian uint16: 0..2^32-1.
+def symbol_crc(symbols: npt.ArrayLike, crc: int = 0) -> int:
+    """CRC-32 (zlib's) of the symbols, in C order, as little-endian uint16.
 
-    A stream stores its low `symbol_crc_size` bytes. Raises ParameterError on a symbol outside 0..65535.
+    A stream stores its low `symbol_crc_size` bytes.
+
+    Args:
+        symbols: integers in 0..65535, any shape.
+        crc: the CRC of the symbols before these, where several arrays are checked as one.
+
+    Returns:
+        0..2^32-1.
+
+    Raises:
+        ParameterError: a symbol lies outside 0..65535.
     """
     values = np.asarray(symbols)
     if values.size and (values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= MAX_ALPHABET):
         raise ParameterError("symbols must be integers in 0..65535")
-    return zlib.crc32(np.ascontiguousarray(values, dtype="<u2").tobytes())
+    return zlib.crc32(np.ascontiguousarray(values, dtype="<u2").data, crc)
+
+
+def check_symbol_crc(found: int, crc: int, size: int) -> None:
+    """Compare the CRC of decoded symbols with the one that their packet carries.
+
+    Args:
+        found: what `symbol_crc` gives.
+        crc: its low `size` bytes as stored (from `packet.unseal`).
+        size: bytes.
+
+    Raises:
+        DesyncError: they differ.
+    """
+    if found & ((1 << 8 * size) - 1) != crc:
+        raise DesyncError("the decoded symbols are not those that were encoded: is this the right model?")
 
 
 def check_symbols(symbols: npt.ArrayLike, crc: int, size: int) -> None:
     """Raise DesyncError unless the low `size` bytes of the symbols' CRC are `crc` (from `packet.unseal`)."""
-    if symbol_crc(symbols) & ((1 << 8 * size) - 1) != crc:
-        raise DesyncError("the decoded symbols are not those that were encoded: is this the right model?")
+    check_symbol_crc(symbol_crc(symbols), crc, size)
 
 
 def _compact(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
@@ -138,13 +162,21 @@ def _indices(indices: npt.ArrayLike, family: TableFamily) -> npt.NDArray[np.unsi
     return rows.astype(np.uint8 if len(family) <= 256 else np.uint16)
 
 
-def _groups(
-    rows: npt.NDArray[np.unsignedinteger], tables: int
+def group_by_table(
+    rows: npt.NDArray[np.integer], tables: int
 ) -> tuple[npt.NDArray[np.intp] | None, list[tuple[int, int, int]]]:
-    """The permutation that sorts by table (None where there is one table), and (table, start, stop)."""
+    """How symbols are sorted so that each table is used in one run: by table, each in its own order.
+
+    Args:
+        rows: table index of each symbol, [n], in 0..tables-1; in 8 or 16 bits NumPy sorts them quickest.
+        tables: how many tables there are.
+
+    Returns:
+        The permutation that sorts (None where one table serves all), and (table, start, stop) of each run.
+    """
     counts = np.bincount(rows, minlength=tables)
     used = np.flatnonzero(counts)
-    stops = np.cumsum(counts[used])
-    groups = [(int(t), int(e - counts[t]), int(e)) for t, e in zip(used, stops, strict=True)]
+    stops = np.cumsum(counts[used]).tolist()
+    groups = list(zip(used.tolist(), [0, *stops], stops, strict=False))
     order = np.argsort(rows, kind="stable") if len(groups) > 1 else None
     return order, groups

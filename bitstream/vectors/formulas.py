@@ -22,7 +22,7 @@ NETWORKS = [
 ]
 
 
-def first(hyper: Array, memory: Array, quality: int) -> tuple[Array, Array, Array]:
+def prior_first(hyper: Array, memory: Array, quality: int) -> tuple[Array, Array, Array]:
     """Scale indices, hidden and place."""
     _, rows, columns = memory.shape
     wide = (8 * hyper).repeat(2, axis=1).repeat(2, axis=2)[:, :rows, :columns]
@@ -34,7 +34,7 @@ def first(hyper: Array, memory: Array, quality: int) -> tuple[Array, Array, Arra
     return index.astype(np.uint8), hidden, place
 
 
-def second(symbols: Array, hidden: Array) -> Array:
+def prior_second(symbols: Array, hidden: Array) -> Array:
     """Scale indices of the second pass."""
     size = np.pad(np.abs(symbols).sum(axis=0), 1)
     near = size[:-2, 1:-1] + size[2:, 1:-1] + size[1:-1, :-2] + size[1:-1, 2:]
@@ -42,7 +42,7 @@ def second(symbols: Array, hidden: Array) -> Array:
     return np.minimum((hidden[chosen] // 32 + near) % 5, 3).astype(np.uint8)
 
 
-def memory(symbols: Array, place: Array) -> Array:
+def memory_update(symbols: Array, place: Array) -> Array:
     """What the next frame remembers."""
     size = np.abs(symbols).sum(axis=0)
     return np.minimum(place[2:] // 2 + 16 * size + np.abs(place[:2]), 255).astype(np.float32)

@@ -106,7 +106,7 @@ def sequence(place: Path, width: int, height: int, about: str, count: int) -> di
     }  # fmt: skip
     stream = product.ConditionalStream(model_of(vector, tables(), place), width, height)
     packets = []
-    for i, frame in enumerate(frames(*stream.shared.geometry.blocks)[:count]):
+    for i, frame in enumerate(frames(*stream.geometry.blocks)[:count]):
         if frame["levels"] is None:
             frame["levels"] = stream.inherited(frame["motion"])
         data = stream.pack(frame)

@@ -8,15 +8,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import formulas
 import numpy as np
 from arrays import Array
-from formulas import first, memory, second
 
 from mediacodec.audio_coding.codebook_settings import CodebookSettings
-from mediacodec.codecs.conditional.packet import INTER, pack_picture, unpack_picture
-from mediacodec.codecs.conditional.reconstructor import Integers, Reconstructor
-from mediacodec.codecs.conditional.settings import Geometry, LiveSettings
-from mediacodec.codecs.conditional.symbols import LiveTables
+from mediacodec.codecs.conditional.coefficient_order import CoefficientOrder
+from mediacodec.codecs.conditional.conditioning import empty_memory
+from mediacodec.codecs.conditional.entropy_state import EntropyState
+from mediacodec.codecs.conditional.frame_syntax import INTER, FrameHead, FrameSyntax
+from mediacodec.codecs.conditional.frame_walk import FrameWalk
+from mediacodec.codecs.conditional.networks import Kind, Networks, PriorOutput
+from mediacodec.codecs.conditional.packet import pack_frame, parse_frame
+from mediacodec.codecs.conditional.settings import ConditionalSettings, FrameGeometry
+from mediacodec.codecs.conditional.tables import ConditionalTables
 from mediacodec.codecs.inr.decoder import InrDecoder
 from mediacodec.codecs.inr.network import Network
 from mediacodec.codecs.inr.packet import CodedGroup, pack_group
@@ -35,7 +40,7 @@ from mediacodec.codecs.segment.packet import symbols as segment_symbols
 from mediacodec.codecs.segment.settings import SegmentSettings
 from mediacodec.entropy_coding.code_tables import encode_codes
 from mediacodec.manifest import Manifest
-from mediacodec.video_coding.adaptive_quantization import inherit
+from mediacodec.video_coding.adaptive_quantization import inherit_offsets
 from mediacodec.video_coding.concealment import is_inter
 from mediacodec.video_coding.motion.compensate import compensate
 from mediacodec_bitstream import Packet, StreamHeader, seal, symbol_crc
@@ -77,73 +82,76 @@ def segment_read(model: Manifest, header: StreamHeader, packets: list[Packet]) -
 # cond
 
 
-class FormulaReconstructor(Reconstructor):
-    """The integer networks are the formulas of `formulas.NETWORKS`."""
+class FormulaNetworks(Networks):
+    """The integer networks are the formulas of `formulas.NETWORKS`; there are no others."""
 
-    def __init__(self, settings: LiveSettings, width: int, height: int) -> None:
-        self.settings, self.geometry = settings, Geometry(width, height, settings.block)
-        places = np.indices((settings.coefficients, *self.geometry.blocks)).sum(axis=0)
-        self.first_pass = places % 2 == 0
+    def __init__(self) -> None:
+        pass  # nothing is loaded
 
-    def run(self, name: str, **inputs: Array) -> dict[str, Array]:
-        part = name.split("_")[1]
-        level = int(inputs["quality"][0])
-        if part == "prior":
-            index, hidden, place = first(inputs["hyper"][0], inputs["memory"][0], level)
-            return {"index": index[None], "hidden": hidden[None], "place": place[None]}
-        if part == "second":
-            return {"index": second(inputs["symbols"][0], inputs["hidden"][0])[None]}
-        assert part == "recall", name
-        return {"memory": memory(inputs["symbols"][0], inputs["place"][0])[None]}
+    def prior(self, _kind: Kind, hyper: Array, memory: Array, quality: Array) -> PriorOutput:
+        index, hidden, inputs = formulas.prior_first(hyper.astype(np.float32), memory[0], int(quality[0]))
+        return PriorOutput(index[None], hidden[None], inputs[None])
+
+    def prior_second(self, _kind: Kind, prior: PriorOutput, symbols: Array, _quality: Array) -> Array:
+        return formulas.prior_second(symbols[0], prior.hidden[0])[None]
+
+    def update_memory(self, _kind: Kind, prior: PriorOutput, symbols: Array, _quality: Array) -> Array:
+        return formulas.memory_update(symbols[0], prior.inputs[0])[None]
 
 
 class ConditionalStream:
     """Frames one after the other, each with what the one before left."""
 
     def __init__(self, model: Manifest, width: int, height: int) -> None:
-        self.settings = LiveSettings(model)
-        self.tables = LiveTables(model, self.settings)
-        self.shared = FormulaReconstructor(self.settings, width, height)
-        self.trail: Any = None
+        self.settings = ConditionalSettings(model)
+        self.geometry = FrameGeometry(width, height, self.settings.block)
+        self.order = CoefficientOrder(self.settings, self.geometry)
+        self.walk = FrameWalk(ConditionalTables(model, self.settings), self.order)
+        self.networks = FormulaNetworks()
+        self.previous: EntropyState | None = None
 
     def pack(self, frame: dict[str, Any]) -> bytes:
         """frame: quality, inter, refresh, filter, motion, skip, levels, and hyper and symbols where something is coded;
         symbols where the scale index is 0 count as 0."""
-        begun = Integers(frame["quality"], frame["inter"], frame["levels"].astype(np.int8), frame["refresh"],
-                         frame["filter"], frame.get("motion"), frame.get("skip"))  # fmt: skip
-        if "hyper" not in frame:
-            return pack_picture(begun, self.trail, self.tables, self.shared)
-        shared, skip = self.shared, begun.skip
-        known = (
-            shared.inter(begun.quality, self.trail, begun.levels)
-            if begun.inter
-            else shared.key(begun.quality, begun.levels)
-        )
-        hyper = (frame["hyper"] * shared.coded_cells(skip)).astype(np.int8)
-        prior = shared.first(known, hyper)
-        symbols = np.zeros(prior.index.shape, np.int32)
-        coded = shared.coded(skip, second=False) & (prior.index > 0)
-        symbols[coded] = frame["symbols"][None][coded]
-        index = shared.second(known, prior, symbols.astype(np.float32))
-        coded = shared.coded(skip, second=True) & (index > 0)
-        symbols[coded] = frame["symbols"][None][coded]
-        index = np.where(shared.first_pass, prior.index, index)
-        return pack_picture(replace(begun, hyper=hyper, symbols=symbols, index=index), self.trail, self.tables, shared)
+        head = FrameHead(frame["quality"], frame["inter"], frame["refresh"])
+        motion, skip = frame.get("motion"), frame.get("skip")
+        syntax = FrameSyntax(head, frame["levels"].astype(np.int8), frame["filter"], motion, skip)
+        if "hyper" in frame:
+            syntax = self._with_coefficients(syntax, frame["hyper"], frame["symbols"])
+        return pack_frame(syntax, self.previous, self.walk)
+
+    def _with_coefficients(self, syntax: FrameSyntax, hyper: Array, symbols: Array) -> FrameSyntax:
+        kind: Kind = "inter" if syntax.head.inter else "key"
+        left = self.previous if syntax.head.inter else None
+        memory = empty_memory(self.settings, self.geometry) if left is None else left.memory
+        quality = np.array([syntax.head.quality], np.int64)
+        hyper = (hyper * self.order.coded_cells(syntax.skip)).astype(np.int8)
+        prior = self.networks.prior(kind, hyper, memory, quality)
+        coded = np.zeros(prior.scale_index.shape, np.int32)
+        places = self.order.coded(prior.scale_index, syntax.skip, second=False)
+        coded.flat[places] = symbols.flat[places]
+        index = self.networks.prior_second(kind, prior, coded.astype(np.float32), quality)
+        places = self.order.coded(index, syntax.skip, second=True)
+        coded.flat[places] = symbols.flat[places]
+        index = np.where(self.order.first_pass, prior.scale_index, index)
+        return replace(syntax, hyper=hyper, symbols=coded, scale_index=index)
 
     def inherited(self, motion: Array) -> Array:
         """The levels that a frame has unless it says others."""
-        return inherit(self.trail.levels, motion)
+        assert self.previous is not None
+        return inherit_offsets(self.previous.aq_offsets, motion)
 
     def read(self, packet: Packet) -> dict[str, Any]:
         is_inter(packet, INTER)  # as its chunk says
-        read = unpack_picture(packet.data, self.trail, self.tables, self.shared)
-        self.trail, found = read.trail, read.integers
+        parsed = parse_frame(packet.data, self.previous, self.walk, self.networks)
+        self.previous, found = parsed.entropy, parsed.syntax
         result = {
-            "quality": found.quality, "inter": found.inter, "refresh": found.refresh, "filter": found.filter_id,
-            "motion": found.motion, "skip": None if found.skip is None else found.skip.astype(np.uint8),
-            "levels": found.levels, "hyper": found.hyper, "memory": read.trail.memory[0].astype(np.int64),
+            "quality": found.head.quality, "inter": found.head.inter, "refresh": found.head.refresh,
+            "filter": found.filter_id, "motion": found.motion,
+            "skip": None if found.skip is None else found.skip.astype(np.uint8),
+            "levels": found.aq_offsets, "hyper": found.hyper, "memory": parsed.entropy.memory[0].astype(np.int64),
             "symbols": None if found.symbols is None else found.symbols[0],
-            "index": None if found.index is None else found.index[0],
+            "index": None if found.scale_index is None else found.scale_index[0],
         }  # fmt: skip
         return {name: value for name, value in result.items() if value is not None}
 

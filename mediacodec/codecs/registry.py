@@ -20,8 +20,8 @@ from mediacodec.codecs.base import (
     VideoDecoderBackend,
     VideoEncoderBackend,
 )
-from mediacodec.codecs.conditional.decoder import LiveDecoder
-from mediacodec.codecs.conditional.encoder import LiveEncoder
+from mediacodec.codecs.conditional.decoder import ConditionalDecoder
+from mediacodec.codecs.conditional.encoder import ConditionalEncoder
 from mediacodec.codecs.conditional.settings import FOURCC as CONDITIONAL
 from mediacodec.codecs.inr.decoder import InrDecoder
 from mediacodec.codecs.inr.encoder import InrEncoder
@@ -118,7 +118,7 @@ Family = AudioFamily | VideoFamily
 CODECS: dict[str, Family] = {
     "rvq": AudioFamily(RVQ, RvqEncoder, open_rvq_decoder, RvqCodeReader, RvqCodeWriter, has_context=True),
     "segment": AudioFamily(SEGMENT, SegmentEncoder, SegmentDecoder, SegmentCodeReader),
-    "live": VideoFamily(CONDITIONAL, LiveEncoder, LiveDecoder),
+    "conditional": VideoFamily(CONDITIONAL, ConditionalEncoder, ConditionalDecoder),
     "inr": VideoFamily(INR, InrEncoder, InrDecoder, fits=True, appends=True),
     "overfit": VideoFamily(OVERFIT, OverfitEncoder, OverfitDecoder, fits=True),
 }

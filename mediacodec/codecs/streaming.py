@@ -133,7 +133,7 @@ class VideoEncoder:
 
     def __init__(
         self,
-        codec: str = "live",
+        codec: str = "conditional",
         options: VideoOptions | None = None,
         *,
         width: int,

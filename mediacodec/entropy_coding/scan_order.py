@@ -1,4 +1,4 @@
-"""The order in which a block grid is coded: from coarse to fine, so that each step is one operation on many blocks.
+"""The scan order of a block grid: from coarse to fine, so that each step is one operation on many blocks.
 
 First every eighth block each way; then, at 4, 2 and 1 blocks, the centres of the squares so far and after them the
 centres of the edges. Every block but the first ones has four neighbours that are already known: diagonal ones for
@@ -20,27 +20,29 @@ COARSEST = 8
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Blocks that are coded together. ids: their places in the raster, int64 [n]; around: those of four known
-    neighbours, int64 [4, n], or None for the first group; level: 0 for the first group, then 1, 2, 3, finer."""
+    """Blocks that are coded together.
+
+    Attributes:
+        ids: their places in the raster, int64 [n].
+        around: those of four known neighbours, int64 [4, n], None for the first group.
+    """
 
     ids: Index
     around: Index | None
-    level: int
-    upright: bool
 
 
 @lru_cache(maxsize=64)
 def groups(height: int, width: int) -> tuple[Group, ...]:
     """The groups of a grid, in the order of coding; at most 7, none empty."""
     y, x = np.mgrid[0:height:COARSEST, 0:width:COARSEST]
-    result = [Group((y * width + x).ravel(), None, 0, upright=False)]
-    for level, reach in enumerate((4, 2, 1), start=1):
-        result.append(_group(height, width, reach, level, upright=False))
-        result.append(_group(height, width, reach, level, upright=True))
+    result = [Group((y * width + x).ravel(), None)]
+    for reach in (4, 2, 1):
+        result.append(_group(height, width, reach, upright=False))
+        result.append(_group(height, width, reach, upright=True))
     return tuple(group for group in result if group.ids.size)
 
 
-def _group(height: int, width: int, reach: int, level: int, *, upright: bool) -> Group:
+def _group(height: int, width: int, reach: int, *, upright: bool) -> Group:
     y, x = np.mgrid[0:height:reach, 0:width:reach].reshape(2, -1)
     odd_y, odd_x = y // reach & 1, x // reach & 1
     chosen = (odd_y ^ odd_x if upright else odd_y & odd_x).astype(bool)
@@ -57,7 +59,7 @@ def _group(height: int, width: int, reach: int, level: int, *, upright: bool) ->
         ]
     else:
         places = [up * width + left, up * width + right, down * width + left, down * width + right]
-    return Group(y * width + x, np.stack(places), level, upright)
+    return Group(y * width + x, np.stack(places))
 
 
 def _either_side(position: Index, reach: int, size: int) -> tuple[Index, Index]:

@@ -1,48 +1,59 @@
-"""The entropy coding of signed integers, each under one of a family of static tables, with escapes; and their CRC.
+"""Signed integers of any size under static tables: the frequent ones have a symbol, the rest signed Exp-Golomb codes.
 
-Integers are coded in groups, one table after the other in ascending order, and within a group in their own order: a
-table is used in one run. Integers beyond their table's reach code its last symbol; what they exceed it by follows after
-all groups as Exp-Golomb numbers of order 3 and a sign bit, under a flat table.
+A code of order 3 writes number + 8 in binary, of 4 + exponent bits, behind a prefix that tells the exponent. The format
+has two layouts of these codes, which differ in the order of their bits and share the arithmetic here:
+
+- Coefficients and weights (`encode_integers`): one number after the other, each as prefix, remainder and sign under a
+  table of equal halves. Numbers are as large as LARGEST and hardly ever large, so a decoder stops at the first prefix
+  that is too long.
+- Differences of motion vectors (`symbol_coder.code_residuals`): all prefixes, which hold the sign too, and then all
+  remainders, so that a motion field takes two runs of the coder. The prefix is bounded by its table.
+
+Either could do both jobs, but packets exist in both.
 """
 
 from __future__ import annotations
 
-import zlib
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mediacodec.errors import CorruptError, DesyncError, ParameterError
-from mediacodec_bitstream import TableFamily
+from mediacodec.errors import CorruptError, ParameterError
+from mediacodec_bitstream import TableFamily, group_by_table
 from mediacodec_bitstream.backends import Decoder, Encoder
 from mediacodec_bitstream.tables import PRECISION, TableRow
 
-Array = npt.NDArray[Any]
-Index = npt.NDArray[np.intp]
+Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.uint8]
-Integers = npt.NDArray[np.int32]
 Bits = npt.NDArray[np.float32]
 
-GOLOMB_ORDER = 3
+ORDER = 3
 LARGEST = 32767  # magnitude of any integer
+LONGEST_PREFIX = 12  # exponent of the largest
+SHORTEST_CODE = ORDER + 2  # bits: an end of the prefix, the remainder, a sign
+EQUAL = TableFamily.uniform(2)[0]  # one bit
+
+_STEPS = (1 << ORDER << np.arange(1, LONGEST_PREFIX + 1)) - (1 << ORDER)
 
 
-class EscapedTables:
-    """Tables of signed integers: symbols 0, +1, -1, .. and last an escape.
+class SignedTables:
+    """Tables of signed integers, whose symbols are 0, +1, -1, +2, .. and last an escape.
 
-    coefficients: the family; a row of n symbols codes magnitudes up to (n - 2) / 2 without the escape.
+    Attributes:
+        family: its row of n symbols codes magnitudes up to (n - 2) / 2 without the escape.
     """
 
-    coefficients: TableFamily
+    def __init__(self, family: TableFamily) -> None:
+        self.family = family
 
     @cached_property
     def rows(self) -> list[TableRow]:
-        return list(self.coefficients)
+        return list(self.family)
 
     @cached_property
-    def reach(self) -> Integers:
+    def reach(self) -> Int32s:
         """The largest magnitude that each row codes without an escape."""
         return np.array([(row.size - 2) // 2 for row in self.rows], np.int32)
 
@@ -53,104 +64,139 @@ class EscapedTables:
             bits = PRECISION - np.log2(row.frequencies.astype(np.float64))
             out[0] = bits[0]
             out[1 : reach + 1] = (bits[1:-1:2] + bits[2:-1:2])[: count - 1] / 2
-            beyond = np.arange(max(0, count - reach - 1)) + (1 << GOLOMB_ORDER)
+            beyond = np.arange(max(0, count - reach - 1)) + (1 << ORDER)
             length = np.floor(np.log2(beyond)) + 1
-            out[reach + 1 :] = bits[-1] + 2 * length - GOLOMB_ORDER
+            out[reach + 1 :] = bits[-1] + 2 * length - ORDER
         return result
 
 
-def grouped(rows: Array, tables: int) -> tuple[Index, list[tuple[int, int, int]]]:
-    """The stable order of flat rows by table, and (table, start, stop) of each run in it."""
-    counts = np.bincount(rows, minlength=tables)
-    used = np.flatnonzero(counts)
-    stops = np.cumsum(counts[used])
-    groups = [(int(t), int(stop - counts[t]), int(stop)) for t, stop in zip(used, stops, strict=True)]
-    return np.argsort(rows, kind="stable"), groups
+def encode_integers(encoder: Encoder, values: Int32s, rows: Rows, tables: SignedTables) -> None:
+    """Append integers, each under its own table: the inverse of `decode_integers`.
 
+    They are coded table by table in ascending order, and under a table in their own order; the Exp-Golomb codes of
+    those that their table does not reach follow last, in the same order.
 
-def encode_integers(encoder: Encoder, values: Integers, rows: Rows, tables: EscapedTables) -> None:
-    """Append integers, int32 [n] within ±LARGEST, each with its table row.
+    Args:
+        encoder: what they are appended to.
+        values: int32 [n] within ±LARGEST.
+        rows: the table of each, uint8 [n].
+        tables: at most 256.
 
-    Raises ParameterError where one lies outside.
+    Raises:
+        ParameterError: an integer is beyond LARGEST.
     """
-    order, groups = grouped(rows, len(tables.rows))
-    values = values[order]
-    size = np.abs(values)
-    over = size - tables.reach[rows[order]]
-    symbols = np.where(values > 0, 2 * size - 1, 2 * size)
-    escaped = np.flatnonzero(over > 0)
-    if len(escaped):
-        if size[escaped].max() > LARGEST:
-            raise ParameterError(f"an integer of {size.max()} is beyond {LARGEST}")
-        symbols[escaped] = 2 * tables.reach[rows[order[escaped]]] + 1
+    order, groups = group_by_table(rows, len(tables.rows))
+    if order is not None:
+        values, rows = values[order], rows[order]
+    symbols, escaped = to_symbols(values, rows, tables)
     for row, start, stop in groups:
         encoder.encode(symbols[start:stop], tables.rows[row])
-    for number, value in zip((over[escaped] - 1).tolist(), values[escaped].tolist(), strict=True):
-        encoder.encode([*_golomb(number), int(value < 0)], _BIT)
+    if len(escaped):
+        beyond = np.abs(values[escaped]) - tables.reach[rows[escaped]] - 1
+        encoder.encode(_codes(beyond.astype(np.int64), values[escaped] < 0), EQUAL)
 
 
-def decode_integers(decoder: Decoder, rows: Rows, tables: EscapedTables, *, payload_bits: int) -> Integers:
-    """The inverse of `encode_integers`: int32 [n].
+def decode_integers(decoder: Decoder, rows: Rows, tables: SignedTables, *, payload_bits: int) -> Int32s:
+    """The integers that `encode_integers` appended.
 
-    Raises CorruptError, also on more escapes than a payload of so many bits holds.
+    Args:
+        decoder: what they are read from.
+        rows: the table of each, uint8 [n].
+        tables: as they were encoded with.
+        payload_bits: how long the payload is, which bounds how many Exp-Golomb codes it can hold.
+
+    Returns:
+        int32 [n].
+
+    Raises:
+        CorruptError: the data cannot be what `encode_integers` wrote.
     """
-    order, groups = grouped(rows, len(tables.rows))
+    order, groups = group_by_table(rows, len(tables.rows))
     symbols = np.empty(len(rows), np.int32)
     for row, start, stop in groups:
         symbols[start:stop] = decoder.decode(tables.rows[row], stop - start)
     values = (symbols + 1) >> 1
     np.negative(values, out=values, where=(symbols & 1) == 0)
-    reach = tables.reach[rows[order]]
+    reach = tables.reach[rows if order is None else rows[order]]
     escaped = np.flatnonzero(symbols > 2 * reach)
-    if len(escaped) * (GOLOMB_ORDER + 2) > payload_bits:
+    if len(escaped) * SHORTEST_CODE > payload_bits:
         raise CorruptError(f"{len(escaped)} escape codes do not fit into {payload_bits} bits")
     for place in escaped.tolist():
-        size = _read_golomb(decoder) + int(reach[place]) + 1
+        size = _decode_number(decoder) + int(reach[place]) + 1
         if size > LARGEST:
             raise CorruptError(f"an integer of {size} is beyond {LARGEST}")
-        values[place] = -size if decoder.decode_one(_BIT) else size
+        values[place] = -size if decoder.decode_one(EQUAL) else size
+    if order is None:
+        return values
     result = np.empty_like(values)
     result[order] = values
     return result
 
 
-def integers_crc(parts: list[tuple[Array, int]]) -> int:
-    """`symbol_crc` of arrays one after the other, each with an offset added that makes it lie in 0..65535."""
-    crc = 0
-    for values, offset in parts:
-        wide = values.astype("<u2") if not offset else (values + np.int32(offset)).astype("<u2")
-        crc = zlib.crc32(np.ascontiguousarray(wide).data, crc)
-    return crc
+def to_symbols(values: Int32s, rows: Rows, tables: SignedTables) -> tuple[Int32s, npt.NDArray[np.intp]]:
+    """The symbol of each integer under its table, and the places of those that are escapes.
+
+    Args:
+        values: int32 [n].
+        rows: the table of each, uint8 [n].
+        tables: of signed integers.
+
+    Raises:
+        ParameterError: an integer is beyond LARGEST.
+    """
+    size = np.abs(values)
+    reach = tables.reach[rows]
+    symbols = np.where(values > 0, 2 * size - 1, 2 * size)
+    escaped = np.flatnonzero(size > reach)
+    if len(escaped):
+        if size[escaped].max() > LARGEST:
+            raise ParameterError(f"an integer of {size.max()} is beyond {LARGEST}")
+        symbols[escaped] = 2 * reach[escaped] + 1
+    return symbols, escaped
 
 
-def check_crc(parts: list[tuple[Array, int]], crc: int, size: int) -> None:
-    """Raise DesyncError unless the low `size` bytes of the integers' CRC are `crc`."""
-    expect_crc(integers_crc(parts), crc, size)
+def exponents(numbers: Int64s) -> Int64s:
+    """floor(log2(number / 8 + 1)) of numbers >= 0, in integers: what the prefix tells."""
+    return np.asarray(np.searchsorted(_STEPS, numbers, side="right"))
 
 
-def expect_crc(found: int, crc: int, size: int) -> None:
-    """Raise DesyncError unless the low `size` bytes of `found` are `crc`."""
-    if found & ((1 << 8 * size) - 1) != crc:
-        raise DesyncError("the decoded symbols are not those that were encoded: is this the right model?")
+def remainder_bits(numbers: Int64s, exponent: Int64s) -> Int64s:
+    """All remainders one after the other, high bits first, [sum of exponent + ORDER] of 0 and 1."""
+    which, shifts = _bit_places(exponent + ORDER)
+    return (numbers + (1 << ORDER))[which] >> shifts & 1
 
 
-_BIT = TableFamily.uniform(2)[0]
+def from_remainders(bits: Int64s, exponent: Int64s) -> Int64s:
+    """Numbers >= 0 from what `remainder_bits` gives."""
+    lengths = exponent + ORDER
+    _, shifts = _bit_places(lengths)
+    starts = np.cumsum(lengths) - lengths
+    remainders = np.add.reduceat(bits << shifts, starts)
+    return np.asarray(remainders + (1 << lengths) - (1 << ORDER))
 
 
-def _golomb(number: int) -> list[int]:
-    """The Exp-Golomb code of order 3: as many zeros as bits follow beyond the first four, then number + 8 in binary."""
-    shifted = number + (1 << GOLOMB_ORDER)
-    bits = [int(bit) for bit in f"{shifted:b}"]
-    return [0] * (len(bits) - GOLOMB_ORDER - 1) + bits
+def _bit_places(lengths: Int64s) -> tuple[Int64s, Int64s]:
+    """For each bit of numbers written one after the other: whose it is, and by how much it is shifted."""
+    which = np.repeat(np.arange(len(lengths)), lengths)
+    ends = np.cumsum(lengths)
+    return which, np.repeat(ends, lengths) - 1 - np.arange(len(which))
 
 
-def _read_golomb(decoder: Decoder) -> int:
+def _codes(numbers: Int64s, negative: npt.NDArray[np.bool_]) -> Int64s:
+    """Bits of numbers >= 0, one after the other: zeros as the exponent says, number + 8 in binary, and a sign."""
+    lengths = 2 * exponents(numbers) + SHORTEST_CODE
+    which, shifts = _bit_places(lengths)
+    written = (numbers + (1 << ORDER)) << 1 | negative  # the zeros of the prefix are those in front of it
+    return written[which] >> shifts & 1
+
+
+def _decode_number(decoder: Decoder) -> int:
     zeros = 0
-    while not decoder.decode_one(_BIT):
+    while not decoder.decode_one(EQUAL):
         zeros += 1
-        if zeros > 12:  # the longest that an integer within LARGEST needs
+        if zeros > LONGEST_PREFIX:
             raise CorruptError("an escape code is longer than any integer's")
     shifted = 1
-    for _ in range(zeros + GOLOMB_ORDER):
-        shifted = shifted << 1 | decoder.decode_one(_BIT)
-    return shifted - (1 << GOLOMB_ORDER)
+    for _ in range(zeros + ORDER):
+        shifted = shifted << 1 | decoder.decode_one(EQUAL)
+    return shifted - (1 << ORDER)

@@ -1,152 +1,212 @@
-"""The three ends that symbols of a motion field can go to: an encoder, a decoder, or a count.
+"""Three ends that the symbols of a packet can go to: an encoder, a decoder, or a count.
 
-All exchange symbols for symbols: writing ends return what they were given, the decoder what it read. So the order and
-the contexts of a format are written once, and cannot differ between them.
+All take symbols and return symbols: encoder and counter what they were given, the decoder what it read. So the syntax
+of a packet, the order of its elements and the tables of each, is one function that all three walk, and writing it and
+reading it cannot differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from mediacodec.entropy_coding.signed_golomb import (
+    EQUAL,
+    ORDER,
+    SHORTEST_CODE,
+    Int32s,
+    Int64s,
+    Rows,
+    SignedTables,
+    decode_integers,
+    encode_integers,
+    exponents,
+    from_remainders,
+    remainder_bits,
+    to_symbols,
+)
+from mediacodec_bitstream import TableFamily, group_by_table
 from mediacodec_bitstream.backends import Decoder, Encoder
-from mediacodec_bitstream.tables import TOTAL, TableFamily
+from mediacodec_bitstream.tables import PRECISION, TableRow
 
-Integers = npt.NDArray[np.int64]
-
-LARGEST = 15  # residual that has a symbol of its own
+LARGEST_RESIDUAL = 15  # that has a symbol of its own
 ESCAPE = 31
-_FEW = 5  # symbols that are quicker one by one; most runs of the coarse levels are that short
-_COIN = TableFamily.uniform(2)[0]
-_ORDER = 3  # of the Exp-Golomb code
-_LONGEST_PREFIX = 6  # of what an escape can carry, 2 * 512 - 16
-# as many bits as a run of equal bits and its end: prefix 0, 1, 2, ... each with either sign
+_FEW = 5  # symbols that are quicker one by one; most runs of the upper levels of a quadtree are that short
+_LONGEST_PREFIX = 6  # exponent of the largest escape: two vectors differ by at most 2 * 512
+# as many bits as a run of equal bits and its end: exponent 0, 1, 2, ... each with either sign
 _PREFIX = TableFamily.from_counts(1 << 20 >> np.repeat(np.minimum(np.arange(_LONGEST_PREFIX + 1), 5), 2))[0]
-_STEPS = (8 << np.arange(1, _LONGEST_PREFIX + 1)) - 8  # what an escape must carry to have a prefix of 1, 2, ...
+
+Contexts = npt.NDArray[np.integer]
 
 
-class Port(Protocol):
-    """Where symbols go. In a decoder's the symbols given are None."""
+class SymbolCoder(Protocol):
+    """Where symbols go. A decoder is given None in place of symbols."""
 
-    def exchange(self, contexts: Integers, symbols: Integers | None, /) -> Integers:
-        """Symbols, int64 [n], each under the table that its context names."""
+    def grouped(self, tables: TableFamily, rows: Contexts, symbols: npt.NDArray[np.integer] | None, /) -> Int64s:
+        """Symbols [n], each under the table that its row names: table by table, each run in its own order."""
 
-    def exchange_escapes(self, count: int, residuals: Integers | None, /) -> Integers:
-        """Residuals beyond ±LARGEST, int64 [count]."""
+    def run(self, table: TableRow, count: int, symbols: npt.NDArray[np.integer] | None, /) -> Int64s:
+        """`count` symbols, all under one table."""
+
+    def integers(self, tables: SignedTables, rows: Rows, values: Int32s | None, /) -> Int32s:
+        """Signed integers [n] of any size, as `encode_integers` has them."""
 
 
-def exchange_residuals(port: Port, contexts: Integers, residuals: Integers | None) -> Integers:
-    """Any integers within ±1040, int64 [n]: -15..15 as 0..30, or 31 and the rest in Exp-Golomb bits."""
-    wanted = None
+class SymbolEncoder:
+    """A SymbolCoder that appends symbols to an encoder."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    def grouped(self, tables: TableFamily, rows: Contexts, symbols: npt.NDArray[np.integer] | None) -> Int64s:
+        assert symbols is not None
+        order, groups = group_by_table(_narrow(rows, tables), len(tables))
+        ordered = symbols if order is None else symbols[order]
+        for row, start, stop in groups:
+            self._append(tables[row], ordered[start:stop])
+        return np.asarray(symbols, np.int64)
+
+    def run(self, table: TableRow, _count: int, symbols: npt.NDArray[np.integer] | None) -> Int64s:
+        assert symbols is not None
+        self._append(table, symbols)
+        return np.asarray(symbols, np.int64)
+
+    def integers(self, tables: SignedTables, rows: Rows, values: Int32s | None) -> Int32s:
+        assert values is not None
+        encode_integers(self._encoder, values, rows, tables)
+        return values
+
+    def _append(self, table: TableRow, symbols: npt.NDArray[np.integer]) -> None:
+        if len(symbols) <= _FEW:
+            for symbol in symbols.tolist():
+                self._encoder.encode_one(symbol, table)
+        else:
+            self._encoder.encode(symbols, table)
+
+
+class SymbolDecoder:
+    """A SymbolCoder that takes symbols from a decoder.
+
+    Args:
+        decoder: of the payload.
+        payload_bits: its length, which bounds how many Exp-Golomb codes it can hold.
+    """
+
+    def __init__(self, decoder: Decoder, payload_bits: int) -> None:
+        self._decoder, self._left = decoder, payload_bits
+
+    def grouped(self, tables: TableFamily, rows: Contexts, _symbols: npt.NDArray[np.integer] | None) -> Int64s:
+        order, groups = group_by_table(_narrow(rows, tables), len(tables))
+        found = np.empty(len(rows), np.int64)
+        for row, start, stop in groups:
+            if stop - start == 1:
+                found[start] = self._decoder.decode_one(tables[row])
+            else:
+                found[start:stop] = self._decoder.decode(tables[row], stop - start)
+        if order is None:
+            return found
+        result = np.empty_like(found)
+        result[order] = found
+        return result
+
+    def run(self, table: TableRow, count: int, _symbols: npt.NDArray[np.integer] | None) -> Int64s:
+        if count == 1:
+            return np.array([self._decoder.decode_one(table)])
+        return self._decoder.decode(table, count).astype(np.int64)
+
+    def integers(self, tables: SignedTables, rows: Rows, _values: Int32s | None) -> Int32s:
+        result = decode_integers(self._decoder, rows, tables, payload_bits=self._left)
+        self._left -= int(np.count_nonzero(np.abs(result) > tables.reach[rows])) * SHORTEST_CODE
+        return result
+
+
+class SymbolCounter:
+    """A SymbolCoder that counts symbols: to fit tables with, and to price a packet without writing it.
+
+    Attributes:
+        bits: what the tables make of all symbols so far; the encoder spends that and its own rounding.
+    """
+
+    def __init__(self) -> None:
+        self.bits = 0.0
+        self._counts: list[tuple[TableFamily, Int64s]] = []
+
+    def counts(self, tables: TableFamily) -> Int64s:
+        """How often each symbol was coded under each table of a family (this very object), int64 [T, K]."""
+        for family, counts in self._counts:
+            if family is tables:
+                return counts
+        counts = np.zeros(tables.frequencies.shape, np.int64)
+        self._counts.append((tables, counts))
+        return counts
+
+    def grouped(self, tables: TableFamily, rows: Contexts, symbols: npt.NDArray[np.integer] | None) -> Int64s:
+        assert symbols is not None
+        np.add.at(self.counts(tables), (rows, symbols), 1)
+        self.bits += tables.ideal_bits(symbols, rows)
+        return np.asarray(symbols, np.int64)
+
+    def run(self, table: TableRow, _count: int, symbols: npt.NDArray[np.integer] | None) -> Int64s:
+        assert symbols is not None
+        self.bits += float((PRECISION - np.log2(table.frequencies[symbols].astype(np.float64))).sum())
+        return np.asarray(symbols, np.int64)
+
+    def integers(self, tables: SignedTables, rows: Rows, values: Int32s | None) -> Int32s:
+        assert values is not None
+        symbols, escaped = to_symbols(values, rows, tables)
+        self.grouped(tables.family, rows, symbols)
+        beyond = np.abs(values[escaped]) - tables.reach[rows[escaped]] - 1
+        self.bits += float((2 * exponents(beyond.astype(np.int64)) + SHORTEST_CODE).sum())
+        return values
+
+
+def code_symbol(coder: SymbolCoder, tables: TableFamily, row: int, symbol: int | np.bool_ | None) -> int:
+    """One symbol under one table of a family; None for a decoder."""
+    given = None if symbol is None else np.array([symbol], np.int64)
+    return int(coder.grouped(tables, np.array([row]), given)[0])
+
+
+def code_residuals(coder: SymbolCoder, tables: TableFamily, contexts: Contexts, residuals: Int64s | None) -> Int64s:
+    """Differences of motion vectors, integers within ±1031.
+
+    -15..15 are the symbols 0..30; 31 stands for the others, which follow as Exp-Golomb codes: all prefixes with their
+    signs, then all remainders.
+
+    Args:
+        coder: either end.
+        tables: of 32 symbols.
+        contexts: the table of each residual, [n].
+        residuals: int64 [n], None for a decoder.
+
+    Returns:
+        The residuals, int64 [n].
+    """
+    symbols = None
     if residuals is not None:
-        wanted = np.where(np.abs(residuals) > LARGEST, ESCAPE, residuals + LARGEST)
-    symbols = port.exchange(contexts, wanted)
-    result = symbols - LARGEST
-    escapes = np.flatnonzero(symbols == ESCAPE)
-    if len(escapes):
-        result[escapes] = port.exchange_escapes(len(escapes), None if residuals is None else residuals[escapes])
+        symbols = np.where(np.abs(residuals) > LARGEST_RESIDUAL, ESCAPE, residuals + LARGEST_RESIDUAL)
+    symbols = coder.grouped(tables, contexts, symbols)
+    result = symbols - LARGEST_RESIDUAL
+    escaped = np.flatnonzero(symbols == ESCAPE)
+    if len(escaped):
+        result[escaped] = _code_escaped(coder, len(escaped), None if residuals is None else residuals[escaped])
     return result
 
 
-class Writing:
-    """Symbols go into an encoder."""
-
-    def __init__(self, encoder: Encoder, tables: TableFamily) -> None:
-        self._encoder, self._tables = encoder, tables
-
-    def exchange(self, contexts: Integers, symbols: Integers | None) -> Integers:
-        assert symbols is not None
-        order, pieces = _by_context(contexts)
-        ordered = symbols[order]
-        for context, first, last in pieces:
-            row = self._tables[context]
-            if last - first <= _FEW:
-                for symbol in ordered[first:last].tolist():
-                    self._encoder.encode_one(symbol, row)
-            else:
-                self._encoder.encode(ordered[first:last], row)
-        return symbols
-
-    def exchange_escapes(self, _count: int, residuals: Integers | None) -> Integers:
-        """Prefixes with signs, then all remainders one after another, high bits first."""
-        assert residuals is not None
-        beyond = np.abs(residuals) - LARGEST - 1
-        exponents = _exponents(beyond)
-        self._encoder.encode(exponents * 2 + (residuals < 0), _PREFIX)
-        which, shifts = _places(exponents)
-        values = beyond + (1 << _ORDER)
-        self._encoder.encode(values[which] >> shifts & 1, _COIN)
-        return residuals
+def _code_escaped(coder: SymbolCoder, count: int, residuals: Int64s | None) -> Int64s:
+    prefixes = bits = beyond = None
+    if residuals is not None:
+        beyond = np.abs(residuals) - LARGEST_RESIDUAL - 1
+        prefixes = 2 * exponents(beyond) + (residuals < 0)
+    exponent, negative = np.divmod(coder.run(_PREFIX, count, prefixes), 2)
+    if beyond is not None:
+        bits = remainder_bits(beyond, exponent)
+    bits = coder.run(EQUAL, int((exponent + ORDER).sum()), bits)
+    size = from_remainders(bits, exponent) + LARGEST_RESIDUAL + 1
+    return np.asarray(np.where(negative > 0, -size, size))
 
 
-class Reading:
-    """Symbols come out of a decoder."""
-
-    def __init__(self, decoder: Decoder, tables: TableFamily) -> None:
-        self._decoder, self._tables = decoder, tables
-
-    def exchange(self, contexts: Integers, _symbols: Integers | None) -> Integers:
-        order, pieces = _by_context(contexts)
-        result = np.empty(len(contexts), np.int64)
-        for context, first, last in pieces:
-            if last - first == 1:
-                result[order[first]] = self._decoder.decode_one(self._tables[context])
-            else:
-                result[order[first:last]] = self._decoder.decode(self._tables[context], last - first)
-        return result
-
-    def exchange_escapes(self, count: int, _residuals: Integers | None) -> Integers:
-        exponents, negative = np.divmod(self._decoder.decode(_PREFIX, count).astype(np.int64), 2)
-        which, shifts = _places(exponents)
-        found = self._decoder.decode(_COIN, len(which)).astype(np.int64) << shifts
-        ends = np.cumsum(exponents + _ORDER)
-        remainders = np.add.reduceat(found, ends - exponents - _ORDER)
-        size = remainders + (1 << exponents + _ORDER) - (1 << _ORDER) + LARGEST + 1
-        return np.asarray(np.where(negative > 0, -size, size))
-
-
-class Counting:
-    """Symbols are counted. counts: int64 [contexts, alphabet]; extra: what escapes take beside them, in bits."""
-
-    def __init__(self, contexts: int, alphabet: int) -> None:
-        self.counts: Integers = np.zeros((contexts, alphabet), np.int64)
-        self.extra = 0.0
-
-    def exchange(self, contexts: Integers, symbols: Integers | None) -> Integers:
-        assert symbols is not None
-        size = self.counts.size
-        flat = np.bincount(contexts * self.counts.shape[1] + symbols, minlength=size)
-        self.counts += flat.reshape(self.counts.shape)
-        return symbols
-
-    def exchange_escapes(self, _count: int, residuals: Integers | None) -> Integers:
-        assert residuals is not None
-        exponents = _exponents(np.abs(residuals) - LARGEST - 1)
-        prefixes = np.log2(TOTAL / _PREFIX.frequencies[2 * exponents].astype(np.float64))
-        self.extra += float(prefixes.sum() + (exponents + _ORDER).sum())
-        return residuals
-
-
-def _by_context(contexts: Integers) -> tuple[npt.NDArray[np.intp], Iterator[tuple[int, int, int]]]:
-    """The order that sorts by context, and (context, first, last) of each run in it."""
-    order = np.argsort(contexts.astype(np.uint8), kind="stable")  # in eight bits numpy sorts by radix
-    counts = np.bincount(contexts)
-    used = np.flatnonzero(counts)
-    ends = np.cumsum(counts[used]).tolist()
-    return order, zip(used.tolist(), [0, *ends], ends, strict=False)
-
-
-def _exponents(beyond: Integers) -> Integers:
-    """floor(log2(beyond / 8 + 1)), in integers."""
-    return np.asarray(np.searchsorted(_STEPS, beyond, side="right"))
-
-
-def _places(exponents: Integers) -> tuple[Integers, Integers]:
-    """For each bit of all remainders: which escape it belongs to, and by how much it is shifted."""
-    lengths = exponents + _ORDER
-    which = np.repeat(np.arange(len(lengths)), lengths)
-    ends = np.cumsum(lengths)
-    return which, np.repeat(ends, lengths) - 1 - np.arange(len(which))
+def _narrow(rows: Contexts, tables: TableFamily) -> Contexts:
+    """In eight bits NumPy sorts by radix."""
+    return rows.astype(np.uint8 if len(tables) <= 256 else np.uint16, copy=False)

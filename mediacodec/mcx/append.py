@@ -40,7 +40,7 @@ from mediacodec_bitstream.packet import MAX_DURATION, MAX_PTS
 if TYPE_CHECKING:
     from mediacodec.media.atomic import AtomicFile, LiveFile
 
-DEFAULT_CODEC = "live"  # of whoever names none
+DEFAULT_CODEC = "conditional"  # of whoever names none
 UNKNOWN = 2  # in a colour description
 PIECE = 1 << 20  # bytes copied at once
 

@@ -136,7 +136,7 @@ class FileWriter:
 
     def add_video_stream(
         self,
-        codec: str = "live",
+        codec: str = "conditional",
         options: VideoOptions | None = None,
         *,
         width: int,

@@ -53,7 +53,7 @@ class EncodeOptions:
     start: float = 0.0
     duration: float | None = None
     audio_codec: str = "speech"
-    video_codec: str = "live"
+    video_codec: str = "conditional"
     audio: AudioOptions | None = field(default_factory=AudioOptions)
     video: VideoOptions | None = field(default_factory=VideoOptions)
     device: str = "auto"

@@ -1,4 +1,4 @@
-"""Decoders that show their last good picture again in place of what is lost."""
+"""Error concealment: decoders that repeat their last good frame in place of what is lost."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mediacodec_bitstream.packet import MAX_PTS
 
 
 class RepeatingDecoder(ABC):
-    """The base of the video decoders: what is shown, and when.
+    """The base of the video decoders: what is presented, and when.
 
     Attributes:
-        concealed: pictures shown again so far in place of ones that could not be decoded.
+        concealed: frames repeated so far in place of ones that could not be decoded.
     """
 
     def __init__(self, header: StreamHeader, parameters: VideoParameters) -> None:
@@ -30,32 +30,40 @@ class RepeatingDecoder(ABC):
     @property
     @abstractmethod
     def _planes(self) -> Planes | None:
-        """The last good picture, which may be padded; None before the first."""
+        """The last good frame, which may be padded; None before the first."""
 
     def _repeated(self, pts: int | None) -> list[VideoFrame]:
-        """The last picture again, at `pts` or where the next one should be; nothing where there is none."""
+        """The last frame again, at `pts` or where the next one should be; nothing where there is none."""
         if self._planes is None:
             return []
         if pts is None:
             assert self._last_pts is not None
             pts = min(self._last_pts + max(1, round(self._ticks)), MAX_PTS)
         self.concealed += 1
-        return self._shown(pts)
+        return self._presented(pts)
 
-    def _shown(self, pts: int) -> list[VideoFrame]:
-        """The last picture without its padding."""
+    def _presented(self, pts: int) -> list[VideoFrame]:
+        """The last frame without its padding."""
         assert self._planes is not None
         self._last_pts = pts
         width, height = self._parameters.width, self._parameters.height
         y, u, v = self._planes
         half = (slice((height + 1) // 2), slice((width + 1) // 2))
-        # copies: the caller may write into its picture, and the next one is predicted from ours
+        # copies: the caller may write into its frame, and the next one is predicted from ours
         planes = (np.array(y[:height, :width]), np.array(u[half]), np.array(v[half]))
         return [VideoFrame(*planes, pts, self.header.time_base, self._parameters.colour)]
 
 
 def is_inter(packet: Packet, flag: int) -> bool:
-    """Whether `flag` is set in the first byte of a packet. Raises CorruptError where its keyframe mark denies that."""
+    """Whether a packet is of an inter frame.
+
+    Args:
+        packet: may be empty.
+        flag: the bit of its first byte that says so.
+
+    Raises:
+        CorruptError: its keyframe mark denies it.
+    """
     inter = bool(packet.data) and bool(packet.data[0] & flag)
     if packet.data and inter == packet.is_keyframe:
         raise CorruptError("a packet says that it is a keyframe and that it is none")

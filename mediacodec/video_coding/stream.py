@@ -12,7 +12,7 @@ from mediacodec.manifest import Manifest
 from mediacodec_bitstream import RC24, StreamHeader, VideoParameters
 
 CRC_SIZE = 2
-MAX_PIXELS = 12 << 20  # of a padded picture: a packet holds at most 2^24 symbols, of about 1.1 a pixel
+MAX_PIXELS = 12 << 20  # of a padded frame: a packet holds at most 2^24 symbols, of about 1.1 a pixel
 
 
 def padding(width: int, height: int, block: int) -> tuple[int, int]:
@@ -21,7 +21,7 @@ def padding(width: int, height: int, block: int) -> tuple[int, int]:
 
 
 def nominal_duration(frame_rate: Fraction, time_base: Fraction) -> int:
-    """Ticks of one picture at the nominal rate; 0 where they are no whole number that a header can hold."""
+    """Ticks of one frame at the nominal rate; 0 where they are no whole number that a header can hold."""
     ticks = 1 / (frame_rate * time_base)
     return int(ticks) if ticks.denominator == 1 and ticks < 1 << 24 else 0
 
@@ -66,7 +66,16 @@ def make_header(
 
 
 def check_header(header: StreamHeader, model: Manifest, block: int = 1) -> VideoParameters:
-    """The parameters of a stream's pictures. Raises CorruptError where its header is none that `make_header` makes."""
+    """The parameters of a stream's frames.
+
+    Args:
+        header: of the stream.
+        model: what its packets decode with.
+        block: frames are padded to multiples of so many pixels.
+
+    Raises:
+        CorruptError: the header is none that `make_header` makes.
+    """
     parameters = header.parameters
     if not isinstance(parameters, VideoParameters):
         raise CorruptError(f"stream {header.stream_id}: the codec of model {model.name} is for video")
@@ -82,7 +91,18 @@ def check_header(header: StreamHeader, model: Manifest, block: int = 1) -> Video
 
 
 def check_frame(frame: VideoFrame, header: StreamHeader, last_pts: int | None, *, flushed: bool) -> None:
-    """Raise ParameterError or ParameterTypeError where a picture does not follow the one at `last_pts` in a stream."""
+    """Check that a frame may follow in a stream.
+
+    Args:
+        frame: what the caller pushes.
+        header: of the stream.
+        last_pts: of the frame before, None for the first.
+        flushed: whether the encoder was flushed.
+
+    Raises:
+        ParameterError: it does not fit.
+        ParameterTypeError: it is no VideoFrame.
+    """
     if flushed:
         raise ParameterError("this encoder was flushed; open a new one for another stream")
     if not isinstance(frame, VideoFrame):
@@ -91,7 +111,7 @@ def check_frame(frame: VideoFrame, header: StreamHeader, last_pts: int | None, *
     assert isinstance(size, VideoParameters)
     if (frame.width, frame.height) != (size.width, size.height):
         wanted = f"{size.width} x {size.height}"
-        raise ParameterError(f"this stream's pictures are {wanted}, not {frame.width} x {frame.height}")
+        raise ParameterError(f"this stream's frames are {wanted}, not {frame.width} x {frame.height}")
     if frame.time_base != header.time_base:
         raise ParameterError(f"this stream's time base is {header.time_base}, not {frame.time_base}")
     if frame.pts < 0 or (last_pts is not None and frame.pts <= last_pts):

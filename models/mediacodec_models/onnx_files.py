@@ -69,12 +69,13 @@ def write_manifest(
 ) -> dict[str, Any]:
     """Write model.json beside the graphs and tables.npz of `out`; returns it.
 
-    about: the recipe's [model]; weights: as shipped, by name, for their canonical hash; training: name of the file that
-    only training on needs.
+    about: the recipe's [model], with aliases (further names) where there are any; weights: as shipped, by name, for
+    their canonical hash; training: name of the file that only training on needs.
     """
     manifest = {
         "schema": 1,
         **{key: about[key] for key in ("name", "alias", "generation", "family", "licence", "description")},
+        **({"aliases": about["aliases"]} if "aliases" in about else {}),
         "weights_sha256": canonical_hash(dict(weights)).hex(),
         "tables_sha256": canonical_hash(dict(tables)).hex(),
         "opset": opset,

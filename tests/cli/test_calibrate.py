@@ -104,7 +104,7 @@ class TestRefused:
         assert not (manifest.ZOO / "mine").exists()
 
     def test_models_without_such_tables(self, run, models, sound):
-        run("models", "calibrate", "live", sound, "-models", models).fails(5, "live", "cannot be fitted")
+        run("models", "calibrate", "conditional", sound, "-models", models).fails(5, "conditional", "cannot be fitted")
 
     def test_too_little_sound(self, run, models, tmp_path):
         arguments = ("models", "calibrate", "tiny", tmp_path, "-models", models, "-name", "short")

@@ -82,7 +82,7 @@ class TestAppend:
         run("encode", "-i", film, "-append", "-vn", archive).fails(2, "-vn means nothing")
         run("encode", "-i", film, "-append", "-").fails(2, "name one")
         run("encode", "-i", film, "-append", "-n", archive).fails(2, "-n means nothing")
-        run("encode", "-i", film, "-append", "-c:v", "live", archive).fails(2, "'live' cannot grow")
+        run("encode", "-i", film, "-append", "-c:v", "conditional", archive).fails(2, "'conditional' cannot grow")
         run("encode", "-i", film, "-append", "-y", "-n", archive).fails(2, "exclude each other")
         with monkeypatch.context() as closed:
             closed.setattr(sys, "stdin", None)
@@ -98,7 +98,7 @@ class TestAppend:
         with monkeypatch.context() as unread:
             unread.setattr(Archive, "copy_to", lambda *_: pytest.fail("it was read before"))
             run("encode", "-i", loud, "-append", archive).fails(2, "has no sound", "-an")
-        run("encode", "-i", loud, "-c:v", "live", tmp_path / "loud.mcx").works()
+        run("encode", "-i", loud, "-c:v", "conditional", tmp_path / "loud.mcx").works()
         run("encode", "-i", film, "-append", tmp_path / "loud.mcx").fails(2, "holds sound")
         assert archive.read_bytes() == before
         assert not list(tmp_path.glob(".*"))
@@ -168,7 +168,7 @@ class TestInterrupts:
         outcome = run("encode", "-i", film, *words, "-y", "-resume", tmp_path / "a.mcx").works()
         assert "beginning anew" in outcome.err
         outcome = run("encode", "-i", film, "-y", "-resume", tmp_path / "a.mcx")
-        outcome.fails(2, "'live' is not fitting")
+        outcome.fails(2, "'conditional' is not fitting")
 
     def test_the_second_leaves_nothing(self, fitting):
         program, folder = fitting

@@ -86,7 +86,7 @@ def test_the_side_of_the_codes_needs_no_network(npz, mcx, tmp_path):
         (["nothing.npz", "-o", "b.wav"], 3, "nothing.npz"),
         (["nothing.wav", "-o", "b.npz"], 3, "nothing.wav"),
         (["IN", "-c:a", "nobody", "-o", "b.npz"], 5, "nobody"),
-        (["IN", "-c:a", "live", "-o", "b.npz"], 2, "live"),
+        (["IN", "-c:a", "conditional", "-o", "b.npz"], 2, "conditional"),
     ],
 )
 def test_what_cannot_be_done_is_said(run, wav, npz, tmp_path, monkeypatch, words, code, said):

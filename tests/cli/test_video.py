@@ -110,8 +110,9 @@ def shown(path):
         return [float(frame.pts * frame.time_base) for frame in container.decode(video=0)], kinds
 
 
-def test_there_and_back(run, clip, tmp_path):
-    words = ["-c:v", "live", "-crf", "30", "-c:a", "speech", "-b:a", "6k"]
+@pytest.mark.parametrize("codec", ["conditional", "live"])
+def test_there_and_back(run, clip, tmp_path, codec):
+    words = ["-c:v", codec, "-crf", "30", "-c:a", "speech", "-b:a", "6k"]
     outcome = run("encode", "-i", clip, *words, tmp_path / "a.mcx").works()
     for part in ("encoded 30 pictures, 1.20 s", "fps", "kbps video", "kbps payload", "kbps file"):
         assert part in outcome.err

@@ -49,7 +49,7 @@ def test_speech(entropy: str, bit_rate: int | None) -> None:
 
 @cache
 def graph(name: str) -> Any:
-    folder = manifest.find_by_name("live").folder
+    folder = manifest.find_by_name("conditional").folder
     return onnxruntime.InferenceSession(folder / f"{name}.onnx", providers=["CPUExecutionProvider"])
 
 
@@ -61,14 +61,15 @@ def networks(name: str, inputs: dict[str, Any]) -> dict[str, Any]:
 
 def test_conditional() -> None:
     y, x = np.mgrid[:HEIGHT, :WIDTH]
-    encoder = mediacodec.VideoEncoder("live", width=WIDTH, height=HEIGHT, frame_rate=25, time_base=Fraction(1, 25))
+    size = {"width": WIDTH, "height": HEIGHT}
+    encoder = mediacodec.VideoEncoder("conditional", **size, frame_rate=25, time_base=Fraction(1, 25))
     packets = []
     for i in range(4):
         luma = (128 + 60 * np.sin((x + 3 * i) / 5) * np.cos(y / 7)).astype(np.uint8)
         half = np.full(((HEIGHT + 1) // 2, (WIDTH + 1) // 2), 120 + 2 * i, np.uint8)
         packets += encoder.push(VideoFrame(luma, half, half, i, Fraction(1, 25)))
     packets += encoder.flush()
-    model = manifest.find_by_name("live")
+    model = manifest.find_by_name("conditional")
     stream = conditional.Stream(model.settings, arrays(model.name), WIDTH, HEIGHT, networks)
     found = [stream.packet(packet.data, packet.is_keyframe) for packet in packets]
     assert [frame["inter"] for frame in found] == [False, True, True, True]
@@ -79,7 +80,7 @@ def test_the_graphs_are_those_of_the_document() -> None:
     text = (ROOT / "bitstream" / "codecs" / "conditional.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| (.*) \| (.*) \|$", text.replace("KIND_", "key_"), re.MULTILINE)
     rows = [row for row in rows if row[0].split("_")[0] in ("key", "inter")]
-    both = ("key_prior", "key_second", "key_recall")
+    both = ("key_prior_first", "key_prior_second", "key_memory_update")
     rows += [(name.replace("key_", "inter_"), *io) for name, *io in rows if name in both]
     assert len(rows) == 11
     dtypes: dict[str, str] = {}

@@ -68,7 +68,7 @@ def inr_group(
 
 
 def coding(values: np.ndarray, step: int, tables: InrTables, *, forged: bool) -> TensorCoding:
-    return TensorCoding(len(tables.coefficients) - 1, step, 0) if forged else best_coding(values, step, tables)
+    return TensorCoding(len(tables.family) - 1, step, 0) if forged else best_coding(values, step, tables)
 
 
 def overfit_frames(rng: np.random.Generator, *, forged: bool) -> list[Packet]:
@@ -148,7 +148,7 @@ def test_inr(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
         decoder = InrDecoder(model, header)
         with monkeypatch.context() as patch:
             if number % 2:
-                patch.setattr("mediacodec.codecs.inr.packet.check_crc", lambda *_: None)
+                patch.setattr("mediacodec.codecs.inr.packet.check_symbol_crc", lambda *_: None)
             if rng.randrange(4):
                 decoder.skip(group[0])
             tried(decoder.push, replace(packet, data=damaged(packet.data, rng.choice(groups)[1].data, rng)), ends)
@@ -179,7 +179,7 @@ def test_inr_that_refers(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
             data = packet.data[:2] + rng.choice((b"\0", b"\1", b"\x02", b"\x7f", b"\xff" * 9)) + packet.data[3:]
         with monkeypatch.context() as patch:
             if number % 2:
-                patch.setattr("mediacodec.codecs.inr.packet.check_crc", lambda *_: None)
+                patch.setattr("mediacodec.codecs.inr.packet.check_symbol_crc", lambda *_: None)
             tried(decoder.push, replace(packet, data=data), ends)
             tried_file([p for g in [*groups[:place], [replace(packet, data=data)], *groups[place + 1 :]] for p in g])
     assert {"frame", "nothing", "CorruptError"} <= set(ends), ends
@@ -216,7 +216,7 @@ def test_overfit(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
         packet = rng.choice(rng.choice(seeds))
         with monkeypatch.context() as patch:
             if number % 2:
-                patch.setattr("mediacodec.codecs.overfit.packet.expect_crc", lambda *_: None)
+                patch.setattr("mediacodec.codecs.overfit.packet.check_symbol_crc", lambda *_: None)
             if not rng.randrange(4):
                 decoder.push(seeds[0][0])
             tried(decoder.push, replace(packet, data=damaged(packet.data, rng.choice(seeds)[0].data, rng)), ends)

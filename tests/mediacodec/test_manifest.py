@@ -75,6 +75,17 @@ def test_an_alias_is_the_newest_generation(places: dict[str, Path]) -> None:
         find_by_name("toy-4")
 
 
+def test_further_aliases_are_as_good(places: dict[str, Path]) -> None:
+    make_model(places["user"], "new-1", alias="new", aliases=["old", "older"])
+    make_model(places["zoo"], "old-1", alias="old", generation=1)
+    assert find_by_name("older").names == ("new-1", "new", "old", "older")
+    assert find_by_name("old").name == "new-1", "of equal generations the nearest"
+    make_model(places["zoo"], "old-2", alias="old", generation=2)
+    assert find_by_name("old").name == "old-2"
+    with pytest.raises(ModelNotFoundError, match=r"there are: new, new-1, old, old-1, old-2$"):
+        find_by_name("oldest")
+
+
 def test_a_name_goes_before_an_alias(places: dict[str, Path]) -> None:
     make_model(places["cache"], "toy-2", generation=2)
     make_model(places["zoo"], "toy", alias="x")
@@ -147,6 +158,9 @@ class TestDamage:
             ("schema", 2),
             ("name", 7),
             ("alias", None),
+            ("aliases", "live"),
+            ("aliases", ["live", 3]),
+            ("aliases", [""]),
             ("generation", "newest"),
             ("generation", None),
             ("generation", float("inf")),

@@ -15,7 +15,7 @@ from mediacodec.codecs.inr.packet import CodedGroup, pack_frame, pack_group
 from mediacodec.codecs.inr.settings import FOURCC, InrTables
 from mediacodec.codecs.inr.tensors import best_coding, weight_blocks
 from mediacodec.codecs.options import VideoFormat
-from mediacodec.entropy_coding.signed_golomb import Integers
+from mediacodec.entropy_coding.signed_golomb import Int32s
 from mediacodec.video_coding.stream import make_header
 from mediacodec_bitstream import Packet, StreamHeader
 from support.coding import video_decoder
@@ -34,7 +34,7 @@ class Made:
     """A group of random integers and its packets."""
 
     coded: CodedGroup
-    embeddings: list[Integers]
+    embeddings: list[Int32s]
     packets: list[Packet]
 
 

@@ -1,7 +1,7 @@
 """A family of video codecs without a network, for tests of what lies around codecs: planes through zlib.
 
-`with_family(folder)` puts a model of it into `folder` whose alias is `live`, newer than any that ships, so that
-whatever asks for `live` gets this one: quick, of exactly known quality, and strict about the order of packets.
+`with_family(folder)` puts a model of it into `folder` with the aliases `conditional` and `live`, newer than any that
+ships, so that whatever asks for these gets this one: quick, of exactly known quality, strict in the order of packets.
 """
 
 from __future__ import annotations
@@ -37,12 +37,13 @@ HASH = canonical_hash({"plain": np.zeros(1, np.uint8)})
 
 
 def write_model(folder: Path) -> None:
-    """A model `plain-1`, alias `live`."""
+    """A model `plain-1`, alias `conditional`, and `live`."""
     place = folder / "plain-1"
     place.mkdir(parents=True)
     manifest = {
-        "schema": 1, "name": "plain-1", "alias": "live", "generation": 10**6, "family": "plain", "licence": "none",
-        "description": "planes through zlib", "weights_sha256": HASH.hex(), "tables_sha256": HASH.hex(),
+        "schema": 1, "name": "plain-1", "alias": "conditional", "aliases": ["live"], "generation": 10**6,
+        "family": "plain", "licence": "none", "description": "planes through zlib",
+        "weights_sha256": HASH.hex(), "tables_sha256": HASH.hex(),
         "tables": {"file": "tables.npz", "sha256": "0" * 64}, "graphs": {}, "settings": {},
     }  # fmt: skip
     (place / "model.json").write_text(json.dumps(manifest))

@@ -26,7 +26,7 @@ class OurVideoEntry:
     Raises ParameterError for no crf or a gop below 1.
     """
 
-    codec: str = "live"
+    codec: str = "conditional"
     crfs: tuple[float, ...] = VIDEO_CRFS
     preset: str = "fast"
     gop: int | None = None
@@ -37,7 +37,7 @@ class OurVideoEntry:
 
     @property
     def name(self) -> str:
-        """Such as "live-fast"."""
+        """Such as "conditional-fast"."""
         return f"{self.codec}-{self.preset}"
 
     @property
@@ -69,7 +69,7 @@ def encode_video(
     frames: Iterable[VideoFrame],
     *,
     frame_rate: Fraction,
-    codec: str = "live",
+    codec: str = "conditional",
     crf: float = 28,
     gop: int = 48,
     preset: str = "fast",

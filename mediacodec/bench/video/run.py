@@ -53,7 +53,7 @@ class VideoBenchReport:
 
 def default_video_entries(
     *,
-    codec: str = "live",
+    codec: str = "conditional",
     crfs: Sequence[float] = VIDEO_CRFS,
     presets: Sequence[str] = ("fast",),
     anchors: Sequence[str] = USUAL_ANCHORS,

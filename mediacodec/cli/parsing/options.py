@@ -82,8 +82,8 @@ kinds = _stack(
 )
 
 pictures = _stack(
-    click.option("-c:v", "-codec:v", "-vcodec", "video_codec", cls=Spelt, metavar="NAME", default="live",
-                 help="Codec of pictures. Default: live."),
+    click.option("-c:v", "-codec:v", "-vcodec", "video_codec", cls=Spelt, metavar="NAME", default="conditional",
+                 help="Codec of pictures. Default: conditional."),
     click.option("-crf", "video_crf", type=CRF, metavar="N", help="Their quality, 0 (best) to 63. Default: 30."),
     click.option("-b:v", "video_bit_rate", type=BIT_RATE, metavar="RATE", help="Their rate instead: 400k."),
     click.option("-preset", "video_preset", type=PRESET, metavar="NAME",
@@ -102,8 +102,7 @@ sound = _stack(
 machine = _stack(
     click.option("-device", type=click.Choice(DEVICES), metavar="NAME", default="auto",
                  help="auto (default), cpu or cuda."),
-    click.option("-threads", type=THREADS, metavar="N",
-                 help="CPU threads. Default: as many as help."),
+    click.option("-threads", type=THREADS, metavar="N", help="CPU threads. Default: as many as help."),
     click.option("-models", type=FOLDER, metavar="DIR", help="Look for models here first."),
 )  # fmt: skip
 

@@ -115,8 +115,8 @@ def audio(console: Console, /, folder: Path, out: Path, **given: Any) -> int:
 )
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("-o", "out", metavar="OUTDIR", type=OUT, default=Path("bench"), help="Results. Default: bench.")
-@click.option("-c:v", "-codec:v", "-vcodec", "codec", cls=Spelt, metavar="NAME", default="live",
-              help="Codec or model. Default: live.")  # fmt: skip
+@click.option("-c:v", "-codec:v", "-vcodec", "codec", cls=Spelt, metavar="NAME", default="conditional",
+              help="Codec or model. Default: conditional.")  # fmt: skip
 @click.option("-crf", "crfs", type=CrfList(), metavar="LIST", help="Its points; '' leaves it out. Default: 16..46.")
 @click.option("-preset", "presets", type=NameList(), metavar="LIST", help="Its efforts. Default: fast.")
 @click.option("-anchors", type=NameList(), metavar="LIST", help="Default: all six; '' leaves them out.")

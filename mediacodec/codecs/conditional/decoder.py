@@ -1,13 +1,18 @@
-"""The decoder of the `live` family: packets to pictures, one by one."""
+"""The decoder of the conditional codec: packets to frames, one by one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mediacodec.codecs.conditional.packet import INTER, Read, picture, prepare, unpack_picture
-from mediacodec.codecs.conditional.reconstructor import Floats, Reconstructor, Shown, Trail
-from mediacodec.codecs.conditional.settings import MOST_THREADS, Geometry, LiveSettings
-from mediacodec.codecs.conditional.symbols import LiveTables
+from mediacodec.codecs.conditional.coefficient_order import CoefficientOrder
+from mediacodec.codecs.conditional.conditioning import Floats, Reconstruction
+from mediacodec.codecs.conditional.entropy_state import EntropyState
+from mediacodec.codecs.conditional.frame_syntax import INTER
+from mediacodec.codecs.conditional.frame_walk import FrameWalk
+from mediacodec.codecs.conditional.networks import Networks
+from mediacodec.codecs.conditional.packet import ParsedFrame, parse_frame, prepare, reconstruct
+from mediacodec.codecs.conditional.settings import ConditionalSettings, FrameGeometry
+from mediacodec.codecs.conditional.tables import ConditionalTables
 from mediacodec.codecs.options import DEFAULT_RUNTIME, Runtime
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
@@ -18,47 +23,66 @@ from mediacodec_bitstream import Packet, StreamHeader
 
 
 @dataclass(eq=False)
-class _Waiting:
-    """A packet that was read and whose picture is still to be computed; shift: once `prepare` ran."""
+class _Pending:
+    """A packet that was read and whose frame is still to be computed; conditional_mean: once `prepare` ran."""
 
-    read: Read
+    parsed: ParsedFrame
     pts: int
-    shift: Floats | None = None
+    conditional_mean: Floats | None = None
     ready: bool = False
 
-    def prepare(self, before: Shown | None, shared: Reconstructor) -> None:
+    def prepare(self, before: Reconstruction | None, networks: Networks) -> None:
         if not self.ready:
-            self.shift = prepare(self.read, before, shared)
+            self.conditional_mean = prepare(self.parsed, before, networks)
             self.ready = True
 
 
-class LiveDecoder(RepeatingDecoder):
-    """Decodes packets to pictures; see `mediacodec.codecs.base.VideoDecoderBackend`.
+class ConditionalDecoder(RepeatingDecoder):
+    """Decodes packets to frames; see `mediacodec.codecs.base.VideoDecoderBackend`.
 
-    With one thread every packet gives its picture at once. With more, packets are read while the picture before them is
-    computed, and pictures come one packet later. After a loss or damage the last good picture is shown again, with the
-    time stamps of what arrives, until a keyframe comes; before the first keyframe there is nothing to show.
+    With one thread every packet gives its frame at once. With more, packets are read while the frame before them is
+    computed, and frames come one packet later. After a loss or damage the last good frame is repeated, with the time
+    stamps of what arrives, until a keyframe comes; before the first keyframe there is nothing to present.
+
+    Args:
+        model: that the stream names.
+        header: of the stream.
+        runtime: what to run on; what chooses tables always runs on the CPU, and two threads at most are used.
+
+    Raises:
+        CorruptError: the header is none of this codec's.
+        ModelError: the model is damaged.
+        DeviceError: the device is not there.
     """
 
     def __init__(self, model: Manifest, header: StreamHeader, runtime: Runtime = DEFAULT_RUNTIME) -> None:
-        settings = LiveSettings(model)
+        settings = ConditionalSettings(model)
         super().__init__(header, check_header(header, model, settings.block))
-        self._tables = LiveTables(model, settings)
-        self._geometry = Geometry(self._parameters.width, self._parameters.height, settings.block)
-        device, threads = runtime.device, runtime.threads_for(MOST_THREADS)
-        self._shared = Reconstructor(model, settings, self._geometry, device=device, threads=threads, analyse=False)
-        self._late = self._shared.parallel
-        self._waiting: _Waiting | None = None
-        self._trail: Trail | None = None  # of the last packet that was read
-        self._last: Shown | None = None  # of the last picture that was computed
-        self._lost = True  # no inter picture can be decoded until a keyframe comes
+        geometry = FrameGeometry(self._parameters.width, self._parameters.height, settings.block)
+        self._walk = FrameWalk(ConditionalTables(model, settings), CoefficientOrder(settings, geometry))
+        self._networks = Networks(model, settings, geometry, runtime, analyse=False)
+        self._late = self._networks.worker.parallel
+        self._pending: _Pending | None = None
+        self._entropy: EntropyState | None = None  # of the last packet that was read
+        self._last: Reconstruction | None = None  # the last frame that was computed
+        self._lost = True  # no inter frame can be decoded until a keyframe comes
 
     @property
     def _planes(self) -> Planes | None:
         return None if self._last is None else self._last.planes
 
     def push(self, packet: Packet | None) -> list[VideoFrame]:
-        """Decode or conceal one packet. Raises BitstreamError kinds only, and then waits for a keyframe."""
+        """Decode or conceal one packet.
+
+        Args:
+            packet: None for one that was lost.
+
+        Returns:
+            The frames that are ready.
+
+        Raises:
+            BitstreamError: the packet is damaged; the decoder then waits for a keyframe.
+        """
         if packet is None:
             self._lost = True
             return [*self.flush(), *self._repeated(None)]
@@ -67,38 +91,38 @@ class LiveDecoder(RepeatingDecoder):
             self._lost = self._lost or (inter and packet.discontinuity)
             if inter and self._lost:
                 return [*self.flush(), *self._repeated(packet.pts)]
-            read = self._read(packet)
+            parsed = self._parse(packet)
             frames = self.flush()
-            self._trail, self._lost = read.trail, False
-            self._waiting = _Waiting(read, packet.pts)
+            self._entropy, self._lost = parsed.entropy, False
+            self._pending = _Pending(parsed, packet.pts)
             return frames if self._late else self.flush()
-        except BaseException:  # also what is no fault of the packet's: the next one is predicted from this picture
+        except BaseException:  # also what is no fault of the packet's: the next one is predicted from this frame
             self._lost = True
             raise
 
     def flush(self) -> list[VideoFrame]:
-        """The picture of the last packet, where it was not shown yet."""
-        waiting, self._waiting = self._waiting, None
-        if waiting is None:
+        """The frame of the last packet, where it was not presented yet."""
+        pending, self._pending = self._pending, None
+        if pending is None:
             return []
         try:
-            waiting.prepare(self._last, self._shared)
-            self._last = picture(waiting.read, self._last, waiting.shift, self._shared)
+            pending.prepare(self._last, self._networks)
+            self._last = reconstruct(pending.parsed, self._last, pending.conditional_mean, self._networks)
         except BaseException:
             self._lost = True
             raise
-        return self._shown(waiting.pts)
+        return self._presented(pending.pts)
 
-    def _read(self, packet: Packet) -> Read:
-        """Read a packet while the picture before it is got ready."""
-        waiting = self._waiting
-        if waiting is None:
-            return unpack_picture(packet.data, self._trail, self._tables, self._shared)
-        prepared = self._shared.beside(lambda: waiting.prepare(self._last, self._shared))
+    def _parse(self, packet: Packet) -> ParsedFrame:
+        """Read a packet while the frame before it is got ready."""
+        pending = self._pending
+        if pending is None:
+            return parse_frame(packet.data, self._entropy, self._walk, self._networks)
+        prepared = self._networks.worker.start(lambda: pending.prepare(self._last, self._networks))
         try:
-            read = unpack_picture(packet.data, self._trail, self._tables, self._shared)
+            parsed = parse_frame(packet.data, self._entropy, self._walk, self._networks)
         except BaseException:
             prepared.exception()  # only wait; `flush` meets it again
             raise
         prepared.result()
-        return read
+        return parsed

@@ -1,197 +1,149 @@
-"""The packet of one picture: its integers to bytes and back.
-
-A byte of head (bits 0..5 quality level, 6 inter, 7 refresh), then one RC24 payload: in inter pictures the filter of
-luma, the motion field and the skip map; unless every block is skipped, the levels of local steps, the hyper-latents of
-cells that code anything, and the coefficients of both checkerboard passes of blocks that are not skipped, where their
-scale index is not 0. Last the symbol CRC.
-"""
+"""The packet of one frame: its head byte, one RC24 payload (`frame_walk` has its syntax), and the symbol CRC."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from mediacodec.codecs.conditional.reconstructor import Floats, Integers, Known, Mask, Reconstructor, Rows, Shown, Trail
-from mediacodec.codecs.conditional.settings import MAX_QUALITY
-from mediacodec.codecs.conditional.symbols import LiveTables, decode_hyper, encode_hyper
-from mediacodec.entropy_coding.signed_golomb import check_crc, decode_integers, encode_integers, integers_crc
-from mediacodec.errors import CorruptError, TruncatedError
-from mediacodec.video_coding.adaptive_quantization import decode_levels, encode_levels, inherit
-from mediacodec.video_coding.motion.compensate import FILTERS
-from mediacodec.video_coding.motion.skip_map import decode_map, encode_map
-from mediacodec.video_coding.motion.vector_coding import decode_field, encode_field
+from mediacodec.codecs.conditional.conditioning import (
+    Conditioning,
+    Floats,
+    Reconstruction,
+    empty_memory,
+    skipped_reconstruction,
+)
+from mediacodec.codecs.conditional.entropy_state import EntropyState, Memory
+from mediacodec.codecs.conditional.frame_syntax import FrameHead, FrameSyntax, HyperLatent, ScaleIndex, Symbols
+from mediacodec.codecs.conditional.frame_walk import FrameWalk, KnownScales
+from mediacodec.codecs.conditional.networks import Kind, Networks, PriorOutput
+from mediacodec.entropy_coding.symbol_coder import SymbolDecoder, SymbolEncoder
+from mediacodec.errors import TruncatedError
 from mediacodec.video_coding.stream import CRC_SIZE
-from mediacodec_bitstream import TableFamily, open_decoder, open_encoder, seal, unseal
-from mediacodec_bitstream.backends import Decoder, Encoder
-
-INTER, REFRESH = 0x40, 0x80
-Index = npt.NDArray[np.intp]
-
-# a picture's filter after the last one's: four times of five the same
-_FILTERS = TableFamily.from_counts(99 + 700 * np.eye(len(FILTERS), dtype=np.int64))
+from mediacodec_bitstream import check_symbol_crc, open_decoder, open_encoder, seal, unseal
 
 
-def places(index: Rows, coded: Mask) -> Index:
-    """Flat places of what a pass codes: those of `coded`, bool [coefficients, h, w], whose index is not 0."""
-    return np.flatnonzero(index * coded.view(np.uint8))
+def pack_frame(syntax: FrameSyntax, previous: EntropyState | None, walk: FrameWalk) -> bytes:
+    """The data of a frame's packet.
 
-
-def rows_at(index: Rows, where: Index, tables: LiveTables) -> Rows:
-    """The table row of each of these coefficients."""
-    rows = index.reshape(-1)[where]
-    s = tables.settings
-    chroma = s.luma * index.shape[2] * index.shape[3]
-    rows[np.searchsorted(where, chroma) :] += np.uint8(s.scales)
-    return rows
-
-
-def pack_picture(integers: Integers, trail: Trail | None, tables: LiveTables, shared: Reconstructor) -> bytes:
-    """The packet's data; trail: what the picture before left."""
+    Args:
+        syntax: of the frame.
+        previous: what the frame before left; inter frames need it.
+        walk: of the stream.
+    """
     encoder = open_encoder()
-    if integers.inter:
-        assert trail is not None
-        assert integers.motion is not None
-        assert integers.skip is not None
-        encoder.encode_one(integers.filter_id, _FILTERS[trail.filter_id])
-        encode_field(encoder, integers.motion, trail.motion, tables.motion)
-        encode_map(encoder, integers.skip, trail.skip, tables.skip)
-    if integers.symbols is not None:
-        _encode_coefficients(encoder, integers, trail, tables, shared)
-    head = integers.quality | INTER * integers.inter | REFRESH * integers.refresh
-    crc = integers_crc(integers.crc_parts(tables.settings))
-    return seal(bytes([head]) + encoder.finish(), crc, CRC_SIZE)
-
-
-def _encode_coefficients(
-    encoder: Encoder, integers: Integers, trail: Trail | None, tables: LiveTables, shared: Reconstructor
-) -> None:
-    skip, hyper, index, symbols = integers.skip, integers.hyper, integers.index, integers.symbols
-    assert hyper is not None
-    assert index is not None
-    assert symbols is not None
-    inherited = None
-    if integers.inter:
-        assert trail is not None
-        assert integers.motion is not None
-        inherited = inherit(trail.levels, integers.motion)
-    encode_levels(encoder, integers.levels, inherited, tables.levels)
-    where, rows = _hyper_places(integers.quality, skip, trail if integers.inter else None, tables, shared)
-    values = (hyper.reshape(-1)[where] + tables.settings.hyper_limit).astype(np.uint16)
-    encode_hyper(encoder, values, rows, tables.hyper_inter if integers.inter else tables.hyper_key)
-    for second in (False, True):
-        where = places(index, shared.coded(skip, second=second))
-        encode_integers(encoder, symbols.reshape(-1)[where], rows_at(index, where, tables), tables)
+    walk.code(SymbolEncoder(encoder), syntax.head, previous, KnownScales(syntax), syntax)
+    return seal(bytes([syntax.head.pack()]) + encoder.finish(), syntax.crc(walk.tables.settings), CRC_SIZE)
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
-    """A packet that was read and found to be sound. trail: what it leaves; first, both: symbols of the first pass and
-    of both in float32, [1, coefficients, h, w], None where every block is skipped."""
+class ParsedFrame:
+    """A packet that was read and found to be sound.
 
-    integers: Integers
-    trail: Trail
-    known: Known
-    first: Floats | None = None
-    both: Floats | None = None
+    Attributes:
+        syntax: of the frame.
+        entropy: the state that it leaves.
+        conditioning: of the frame.
+        first_symbols: of the first pass, float32 [1, coefficients, h, w]; None where every block is skipped.
+        symbols: of both passes, likewise.
+    """
+
+    syntax: FrameSyntax
+    entropy: EntropyState
+    conditioning: Conditioning
+    first_symbols: Floats | None = None
+    symbols: Floats | None = None
 
 
-def unpack_picture(data: bytes, trail: Trail | None, tables: LiveTables, shared: Reconstructor) -> Read:
-    """The integers of a packet, checked against its CRC.
+def parse_frame(data: bytes, previous: EntropyState | None, walk: FrameWalk, networks: Networks) -> ParsedFrame:
+    """The syntax of a frame, checked against the CRC of its packet.
 
-    trail: what the picture before left; inter pictures need one. Raises CorruptError, TruncatedError or DesyncError.
+    Args:
+        data: of the packet.
+        previous: what the frame before left; inter frames need it.
+        walk: of the stream.
+        networks: of the model, for the prior.
+
+    Raises:
+        TruncatedError: there is no head.
+        CorruptError: it cannot be what `pack_frame` wrote.
+        DesyncError: the symbols are not those that were encoded.
     """
     coded, crc = unseal(data, CRC_SIZE)
     if not coded:
         raise TruncatedError("a packet without a head")
-    head = coded[0]
-    quality, inter, refresh = head & MAX_QUALITY, bool(head & INTER), bool(head & REFRESH)
-    if refresh and not inter:
-        raise CorruptError("a keyframe cannot be marked as a refresh")
+    head = FrameHead.unpack(coded[0])
+    settings, geometry = walk.tables.settings, walk.order.geometry
+    if head.inter:
+        assert previous is not None
+        memory = previous.memory
+    else:
+        memory = empty_memory(settings, geometry)
+    scales = _PriorScales(networks, "inter" if head.inter else "key", memory, head.quality)
     decoder = open_decoder(coded[1:])
-    room = 8 * len(coded)
-    if not inter:
-        levels = decode_levels(decoder, shared.geometry.blocks, None, tables.levels)
-        begun = Integers(quality, False, levels)
-        return _read_coefficients(decoder, begun, crc, shared.key(quality, levels), None, tables, shared, room)
-    assert trail is not None
-    filter_id = decoder.decode_one(_FILTERS[trail.filter_id])
-    motion = decode_field(decoder, trail.motion.shape, trail.motion, tables.motion)
-    skip = decode_map(decoder, trail.skip.shape, trail.skip, tables.skip)
-    levels = inherit(trail.levels, motion)
-    if not skip.all():
-        levels = decode_levels(decoder, shared.geometry.blocks, levels, tables.levels)
-    begun = Integers(quality, True, levels, refresh, filter_id, motion, skip)
-    known = shared.inter(quality, trail, levels)
-    if not skip.all():
-        return _read_coefficients(decoder, begun, crc, known, trail, tables, shared, room)
+    syntax = walk.code(SymbolDecoder(decoder, 8 * len(coded)), head, previous, scales, None)
     decoder.finish()
-    check_crc(begun.crc_parts(tables.settings), crc, CRC_SIZE)
-    return Read(begun, shared.after(begun, trail.memory, trail), known)
+    check_symbol_crc(syntax.crc(settings), crc, CRC_SIZE)
+    if head.inter:
+        assert previous is not None
+        conditioning = Conditioning.for_inter(head.quality, syntax.aq_offsets, previous)
+    else:
+        conditioning = Conditioning.for_keyframe(head.quality, syntax.aq_offsets, settings, geometry)
+    if syntax.symbols is None:
+        return ParsedFrame(syntax, EntropyState.after(syntax, memory, previous, settings, geometry), conditioning)
+    symbols = syntax.symbols.astype(np.float32)
+    entropy = EntropyState.after(syntax, scales.update_memory(symbols), previous, settings, geometry)
+    return ParsedFrame(syntax, entropy, conditioning, scales.first_symbols, symbols)
 
 
-def _read_coefficients(
-    decoder: Decoder,
-    begun: Integers,
-    crc: int,
-    known: Known,
-    trail: Trail | None,
-    tables: LiveTables,
-    shared: Reconstructor,
-    room: int,
-) -> Read:
-    skip, settings = begun.skip, tables.settings
-    where, rows = _hyper_places(begun.quality, skip, trail, tables, shared)
-    hyper = np.zeros((settings.hyper, *shared.geometry.cells), np.int8)
-    found = decode_hyper(decoder, rows, tables.hyper_inter if begun.inter else tables.hyper_key)
-    hyper.reshape(-1)[where] = found.astype(np.int16) - settings.hyper_limit
-    prior = shared.first(known, hyper)
-    symbols = np.zeros(prior.index.shape, np.int32)
+class _PriorScales:
+    """Scale indices as the prior computes them from what was read so far."""
 
-    def read(index: Rows, *, second: bool) -> Floats:
-        at = places(index, shared.coded(skip, second=second))
-        values = decode_integers(decoder, rows_at(index, at, tables), tables, payload_bits=room)
-        symbols.reshape(-1)[at] = values
-        return symbols.astype(np.float32)
+    def __init__(self, networks: Networks, kind: Kind, memory: Memory, quality: int) -> None:
+        self._networks, self._kind, self._memory = networks, kind, memory
+        self._quality = np.array([quality], np.int64)
+        self._prior: PriorOutput | None = None
+        self.first_symbols: Floats | None = None
 
-    first = read(prior.index, second=False)
-    index_second = shared.second(known, prior, first)
-    both = read(index_second, second=True)
-    decoder.finish()
-    index = np.where(shared.first_pass, prior.index, index_second)
-    integers = replace(begun, hyper=hyper, symbols=symbols, index=index)
-    check_crc(integers.crc_parts(settings), crc, CRC_SIZE)
-    return Read(integers, shared.after(integers, shared.recall(known, prior, both), trail), known, first, both)
+    def first(self, hyper: HyperLatent) -> ScaleIndex:
+        self._prior = self._networks.prior(self._kind, hyper, self._memory, self._quality)
+        return self._prior.scale_index
+
+    def second(self, symbols: Symbols) -> ScaleIndex:
+        assert self._prior is not None
+        self.first_symbols = symbols.astype(np.float32)
+        return self._networks.prior_second(self._kind, self._prior, self.first_symbols, self._quality)
+
+    def update_memory(self, symbols: Floats) -> Memory:
+        assert self._prior is not None
+        return self._networks.update_memory(self._kind, self._prior, symbols, self._quality)
 
 
-def prepare(read: Read, before: Shown | None, shared: Reconstructor) -> Floats | None:
-    """Run what comes before synthesis: prediction, context, and the shift of the second pass, which is returned.
+def prepare(parsed: ParsedFrame, before: Reconstruction | None, networks: Networks) -> Floats | None:
+    """Run what comes before synthesis: prediction, context, and the conditional mean of the second pass.
 
-    before: the last picture, None for a keyframe.
+    Args:
+        parsed: whose conditioning is completed.
+        before: the last frame, None for a keyframe.
+        networks: of the model.
+
+    Returns:
+        The conditional mean, None where every block is skipped.
     """
-    integers, known = read.integers, read.known
-    if integers.motion is not None:
+    syntax, conditioning = parsed.syntax, parsed.conditioning
+    if syntax.motion is not None:
         assert before is not None
-        shared.predict(known, before.planes, integers.motion, integers.filter_id)
-        if read.first is not None:
-            shared.look(known, before.features, refresh=integers.refresh)
-    return None if read.first is None else shared.shift(known, read.first)
+        conditioning.predict(before.planes, syntax.motion, syntax.filter_id)
+        if parsed.first_symbols is not None:
+            networks.extract_context(conditioning, before.features, refresh=syntax.head.refresh)
+    return None if parsed.first_symbols is None else networks.conditional_mean(conditioning, parsed.first_symbols)
 
 
-def picture(read: Read, before: Shown | None, shift: Floats | None, shared: Reconstructor) -> Shown:
-    """The picture of a packet, after `prepare`."""
-    if read.both is None or shift is None:
+def reconstruct(
+    parsed: ParsedFrame, before: Reconstruction | None, conditional_mean: Floats | None, networks: Networks
+) -> Reconstruction:
+    """The frame of a packet, after `prepare`; arguments as there, and what it returned."""
+    if parsed.symbols is None or conditional_mean is None:
         assert before is not None
-        return shared.moved(read.known, before.features, refresh=read.integers.refresh)
-    return shared.synthesise(read.known, read.both, shift, read.integers.skip)
-
-
-def _hyper_places(
-    quality: int, skip: Mask | None, trail: Trail | None, tables: LiveTables, shared: Reconstructor
-) -> tuple[Index, npt.NDArray[np.generic]]:
-    """Flat places of the hyper-latents that are coded, and their table rows; trail: None in keyframes."""
-    cells = shared.coded_cells(skip)
-    rows = tables.hyper_rows(quality, None if trail is None else trail.hyper, cells.shape)
-    where = np.flatnonzero(np.broadcast_to(cells, rows.shape))
-    return where, rows.reshape(-1)[where]
+        return skipped_reconstruction(parsed.conditioning, before.features, refresh=parsed.syntax.head.refresh)
+    return networks.synthesise(parsed.conditioning, parsed.symbols, conditional_mean, parsed.syntax.skip)

@@ -1,4 +1,4 @@
-"""What a `live` model says of itself, the options of its encoder, and the sizes that follow from a picture's."""
+"""What a conditional model says of itself, the options of its encoder, and the sizes that follow from a frame's."""
 
 from __future__ import annotations
 
@@ -6,24 +6,34 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal, get_args
 
-from mediacodec.codecs.options import MAX_CRF, VideoOptions
+from mediacodec.codecs.options import VideoOptions
 from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest
+from mediacodec.video_coding.gop import GOP_SECONDS
 from mediacodec.video_coding.stream import padding
 
-FOURCC = "live"
-MAX_QUALITY = MAX_CRF
+FOURCC = "cond"
 DEFAULT_CRF = 30.0
-KEY_OFFSET = -11  # quality levels that keyframes add to what is asked for
-CYCLE = (-4, 4, 3, 4, 0, 4, 3, 4)  # what the others add, by their distance from the keyframe
-GOP_SECONDS = 2.0
 MOST_THREADS = 2  # more have nothing to do
 Preset = Literal["fast", "medium", "slow"]
 PRESETS: Final[tuple[str, ...]] = get_args(Preset)
 
 
-class LiveSettings:
-    """What `model.json` says of a `live` model; checked once."""
+class ConditionalSettings:
+    """What `model.json` says of a conditional model; checked once.
+
+    Attributes:
+        coefficients: latent channels, of which the first `luma` are luma's.
+        scales: how many tables code luma's coefficients, and how many chroma's.
+        hyper: hyper-latent channels, within ±hyper_limit.
+        features: channels that are propagated at 1/8.
+        memory: channels of integers that the prior remembers.
+        block: samples of luma that a latent place stands for, each way.
+        refresh: inter frames after which features start from nothing.
+
+    Raises:
+        ModelError: a setting is missing or impossible.
+    """
 
     def __init__(self, model: Manifest) -> None:
         names = ("coefficients", "luma", "scales", "hyper", "hyper_limit", "features", "memory", "block", "refresh")
@@ -31,10 +41,10 @@ class LiveSettings:
             values = [int(model.settings[name]) for name in names]
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
-                f"model {model.name}: settings of a `live` codec are missing or wrong: {error!r}"
+                f"model {model.name}: settings of a conditional codec are missing or wrong: {error!r}"
             ) from error
         if min(values) < 1:
-            raise ModelError(f"model {model.name}: settings of a `live` codec must be at least 1")
+            raise ModelError(f"model {model.name}: settings of a conditional codec must be at least 1")
         self.coefficients, self.luma, self.scales = values[:3]
         self.hyper, self.hyper_limit, self.features, self.memory, self.block, self.refresh = values[3:]
         if self.block != 16:
@@ -42,8 +52,13 @@ class LiveSettings:
 
 
 @dataclass(frozen=True)
-class Geometry:
-    """Sizes of a stream's pictures: shown (width, height) and padded to whole blocks at the right and bottom."""
+class FrameGeometry:
+    """Sizes of a stream's frames: as presented, and padded to whole blocks at the right and bottom.
+
+    Attributes:
+        width, height: as presented, in pixels.
+        block: samples of luma, each way.
+    """
 
     width: int
     height: int
@@ -69,7 +84,7 @@ class Geometry:
 
     @property
     def motion(self) -> tuple[int, int]:
-        """Rows and columns of 8x8 blocks, which have a vector each."""
+        """Rows and columns of 8x8 blocks, which have a motion vector each."""
         rows, columns = self.blocks
         return 2 * rows, 2 * columns
 
@@ -82,17 +97,3 @@ def quality_of(options: VideoOptions) -> int:
 def gop_of(options: VideoOptions, frame_rate: Fraction) -> int:
     """Frames from keyframe to keyframe, at most."""
     return options.gop if options.gop is not None else max(1, round(GOP_SECONDS * frame_rate))
-
-
-def quality_offset(position: int) -> int:
-    """What the picture `position` places after its keyframe (0: the keyframe) adds to the stream's quality level.
-
-    A keyframe is better, since all that follows is predicted from it; of the others every second, fourth and eighth.
-    Chosen on development clips.
-    """
-    return KEY_OFFSET if position == 0 else CYCLE[position % len(CYCLE)]
-
-
-def level_at(base: int, position: int) -> int:
-    """The quality level, 0..63, of the picture `position` places after its keyframe (0: the keyframe)."""
-    return min(max(base + quality_offset(position), 0), MAX_QUALITY)

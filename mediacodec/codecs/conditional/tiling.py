@@ -1,7 +1,7 @@
-"""A second thread for one picture, and a graph run in two halves of a picture at once.
+"""A worker thread for one frame, and a graph run on two tiles of a frame at once.
 
 Both cores of a small machine help only if they seldom wait for each other: a graph's own threads meet after every
-layer, two halves of a picture once. A half takes along the rows around it that its own can see.
+layer, two tiles of a frame once. A tile takes along the rows around it that its own can see, its halo.
 """
 
 from __future__ import annotations
@@ -10,25 +10,29 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+Array = NDArray[np.generic]
 T = TypeVar("T")
 
-FEWEST = 12  # rows of blocks from which on two halves are faster than one whole
+FEWEST_ROWS = 12  # rows of blocks from which on two tiles are faster than one
 
 
-class Beside:
-    """Work done in a second thread where there is one, else there and then; so also what that thread itself starts."""
+class Worker:
+    """Work done in a second thread where there is one, else there and then; so also what that thread itself starts.
+
+    Args:
+        second: whether there is to be a second thread.
+    """
 
     def __init__(self, second: bool) -> None:
         # a mark of the second thread's own; were it a method of ours, the thread would keep us, and so itself, alive
         self._local = threading.local()
         begin = partial(setattr, self._local, "inside", True)
-        self._pool = ThreadPoolExecutor(1, "mediacodec-live", initializer=begin) if second else None
+        self._pool = ThreadPoolExecutor(1, "mediacodec-conditional", initializer=begin) if second else None
 
     @property
     def parallel(self) -> bool:
@@ -52,32 +56,42 @@ class Beside:
         return done
 
 
-def run_in_halves(
+def run_tiled(
     run: Callable[[Mapping[str, Array]], dict[str, Array]],
     inputs: Mapping[str, Array],
     rows: int,
     *,
-    reach: int,
-    beside: Beside,
+    halo: int,
+    worker: Worker,
 ) -> dict[str, Array]:
-    """Outputs of `run`, a graph over a picture of `rows` rows of blocks of which one sees `reach` rows around it.
+    """Run a graph over a frame, on two tiles at once where that is faster.
 
-    Inputs and outputs with four axes have a whole number of lines to a row in axis 2, or one to two rows. Halves begin
-    at even rows, since patterns in the graphs (checkerboards, cells of 2x2 blocks) begin there.
+    Tiles begin at even rows, since patterns in the graphs (checkerboards, cells of 2x2 blocks) begin there.
+
+    Args:
+        run: the graph.
+        inputs: those with four axes have a whole number of lines to a row in axis 2, or one to two rows; and so have
+            outputs.
+        rows: rows of blocks of the frame.
+        halo: rows around a row that it sees.
+        worker: who takes the second tile.
+
+    Returns:
+        The outputs, as of the whole frame.
     """
-    if not beside.idle or rows < FEWEST:
+    if not worker.idle or rows < FEWEST_ROWS:
         return run(inputs)
     cut = (rows // 2 + 1) // 2 * 2
-    over = reach + reach % 2
+    over = halo + halo % 2
     tail = rows - cut + over
-    lower = beside.start(lambda: _cropped(run(_sliced(inputs, rows, cut - over, rows)), tail, over, tail))
-    upper = _cropped(run(_sliced(inputs, rows, 0, cut + reach)), cut + reach, 0, cut)
+    lower = worker.start(lambda: _cropped(run(_sliced(inputs, rows, cut - over, rows)), tail, over, tail))
+    upper = _cropped(run(_sliced(inputs, rows, 0, cut + halo)), cut + halo, 0, cut)
     below = lower.result()
     return {name: np.concatenate([upper[name], below[name]], axis=2) for name in upper}
 
 
 def _sliced(inputs: Mapping[str, Array], rows: int, start: int, stop: int) -> dict[str, Array]:
-    """The lines of rows start..stop of every input over the picture."""
+    """The lines of rows start..stop of every input over the frame."""
     return {
         name: np.ascontiguousarray(_lines(value, rows, start, stop)) if value.ndim == 4 else value
         for name, value in inputs.items()

@@ -18,7 +18,7 @@ from mediacodec.codecs.inr.reference_keyframes import ReferenceKeyframes, Refere
 from mediacodec.codecs.inr.settings import InrTables
 from mediacodec.codecs.inr.tensors import Floats
 from mediacodec.codecs.options import DEFAULT_RUNTIME, Runtime
-from mediacodec.entropy_coding.signed_golomb import Integers
+from mediacodec.entropy_coding.signed_golomb import Int32s
 from mediacodec.errors import CorruptError
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
@@ -95,7 +95,7 @@ class InrDecoder(RepeatingDecoder):
         values, position = found
         assert self._group is not None
         self._last_planes = self._group.synthesis.frame(self._group.coded.embedding(values), position)
-        return self._shown(packet.pts)
+        return self._presented(packet.pts)
 
     def skip(self, packet: Packet) -> None:
         """Take from a packet what later ones need, without making its frame.
@@ -128,7 +128,7 @@ class InrDecoder(RepeatingDecoder):
         """Nothing: every packet is decoded as it comes."""
         return []
 
-    def _read(self, packet: Packet) -> tuple[Integers, int] | None:
+    def _read(self, packet: Packet) -> tuple[Int32s, int] | None:
         """A frame's embedding and position in the group that is current then; None where its group is lost."""
         reader = PacketReader(packet.data)
         head = reader.head

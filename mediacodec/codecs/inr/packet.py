@@ -32,10 +32,10 @@ import numpy as np
 from mediacodec.codecs.inr.network import ARCHITECTURES, MAX_STAGES, Network
 from mediacodec.codecs.inr.settings import InrTables
 from mediacodec.codecs.inr.tensors import Floats, TensorCoding, coded_bits, split_block, weight_blocks
-from mediacodec.entropy_coding.signed_golomb import Integers, check_crc, decode_integers, encode_integers, integers_crc
+from mediacodec.entropy_coding.signed_golomb import Int32s, decode_integers, encode_integers
 from mediacodec.errors import CorruptError, TruncatedError
 from mediacodec.video_coding.stream import CRC_SIZE
-from mediacodec_bitstream import open_decoder, open_encoder, seal, unseal
+from mediacodec_bitstream import check_symbol_crc, open_decoder, open_encoder, seal, symbol_crc, unseal
 from mediacodec_bitstream.wire import Cursor, varint
 
 FRAME, KEY, PREDICTED, REFERRING = 0, 1, 2, 3  # kinds of packets
@@ -78,7 +78,7 @@ class CodedGroup:
     """
 
     network: Network
-    values: Sequence[Integers]
+    values: Sequence[Int32s]
     codings: Sequence[TensorCoding]
     channels: Sequence[TensorCoding]
 
@@ -98,14 +98,14 @@ class CodedGroup:
             result = {name: reference[name] + value for name, value in result.items()}
         return result
 
-    def embedding(self, values: Integers) -> Floats:
+    def embedding(self, values: Int32s) -> Floats:
         """Dequantize the embedding of a frame, [channels, rows, columns]."""
         steps = np.array([coding.step_size for coding in self.channels], np.float32)
         return values.astype(np.float32) * steps[:, None, None]
 
 
 def pack_group(
-    coded: CodedGroup, number: int, embedding: Integers, tables: InrTables, *, key: bool, distance: int = 0
+    coded: CodedGroup, number: int, embedding: Int32s, tables: InrTables, *, key: bool, distance: int = 0
 ) -> bytes:
     """Write the packet of a group's first frame.
 
@@ -133,7 +133,7 @@ def pack_group(
     return _seal(out + varint(len(weights)) + weights + frame, np.concatenate([weight_symbols, symbols]))
 
 
-def pack_frame(coded: CodedGroup, number: int, position: int, embedding: Integers, tables: InrTables) -> bytes:
+def pack_frame(coded: CodedGroup, number: int, position: int, embedding: Int32s, tables: InrTables) -> bytes:
     """Write the packet of a frame that is not the first of its group.
 
     Args:
@@ -160,8 +160,8 @@ def _head(kind: int, number: int, position: int) -> bytes:
 
 
 def _encode(
-    arrays: Sequence[Integers] | Integers, codings: Sequence[TensorCoding], tables: InrTables
-) -> tuple[bytes, Integers]:
+    arrays: Sequence[Int32s] | Int32s, codings: Sequence[TensorCoding], tables: InrTables
+) -> tuple[bytes, Int32s]:
     """The payload of arrays, one a coding, and the symbols in it."""
     coded = [(v.ravel() - c.centre, c.table) for v, c in zip(arrays, codings, strict=True) if c.table is not None]
     symbols = np.concatenate([np.zeros(0, np.int32), *(values for values, _ in coded)])
@@ -171,8 +171,8 @@ def _encode(
     return encoder.finish(), symbols
 
 
-def _seal(data: bytes, symbols: Integers) -> bytes:
-    return seal(data, integers_crc([(symbols, CRC_OFFSET)]), CRC_SIZE)
+def _seal(data: bytes, symbols: Int32s) -> bytes:
+    return seal(data, symbol_crc(symbols + CRC_OFFSET), CRC_SIZE)
 
 
 class PacketReader:
@@ -201,7 +201,7 @@ class PacketReader:
             raise CorruptError("a group is predicted from itself")
         if kind != FRAME and position:
             raise CorruptError("a group begins behind its beginning")
-        self._symbols: list[Integers] = []
+        self._symbols: list[Int32s] = []
 
     def read_group(self, height: int, width: int, reference: Network | None, tables: InrTables) -> CodedGroup:
         """Read the network of a group that begins.
@@ -227,7 +227,7 @@ class PacketReader:
         values = self._decode(data, [block.size for block in blocks], codings, tables)
         return CodedGroup(network, values, codings, channels)
 
-    def read_embedding(self, group: CodedGroup, tables: InrTables) -> Integers:
+    def read_embedding(self, group: CodedGroup, tables: InrTables) -> Int32s:
         """Read the embedding's integers, and check the packet's CRC.
 
         Args:
@@ -247,7 +247,8 @@ class PacketReader:
         size = math.prod(shape[1:])
         data = self._cursor.take(self._cursor.left)
         values = self._decode(data, [size] * shape[0], group.channels, tables)
-        check_crc([(np.concatenate([np.zeros(0, np.int32), *self._symbols]), CRC_OFFSET)], self._crc, CRC_SIZE)
+        symbols = np.concatenate([np.zeros(0, np.int32), *self._symbols])
+        check_symbol_crc(symbol_crc(symbols + CRC_OFFSET), self._crc, CRC_SIZE)
         return np.concatenate(values).reshape(shape)
 
     def _network(self, height: int, width: int, reference: Network | None) -> Network:
@@ -270,7 +271,7 @@ class PacketReader:
 
     def _decode(
         self, data: bytes, sizes: Sequence[int], codings: Sequence[TensorCoding], tables: InrTables
-    ) -> list[Integers]:
+    ) -> list[Int32s]:
         """One array a coding; no memory is taken for more symbols than the payload can hold."""
         coded = [(size, coding.table) for size, coding in zip(sizes, codings, strict=True) if coding.table is not None]
         if sum(size * float(tables.min_bits[table]) for size, table in coded) > 8 * len(data) + CODER_SLACK:

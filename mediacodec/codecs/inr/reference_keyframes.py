@@ -8,7 +8,7 @@ from mediacodec.codecs.inr.network import Network
 from mediacodec.codecs.inr.packet import REFERRING, CodedGroup, PacketReader
 from mediacodec.codecs.inr.settings import InrTables
 from mediacodec.codecs.inr.tensors import Floats
-from mediacodec.entropy_coding.signed_golomb import Integers
+from mediacodec.entropy_coding.signed_golomb import Int32s
 from mediacodec.errors import CorruptError
 
 MAX_DEPTH = 8  # keyframes predicted from each other, in a row
@@ -33,7 +33,7 @@ class ReferenceWeights:
 
 def decode_group(
     packet: PacketReader, reference: ReferenceWeights | None, size: tuple[int, int], tables: InrTables
-) -> tuple[CodedGroup, Integers, ReferenceWeights]:
+) -> tuple[CodedGroup, Int32s, ReferenceWeights]:
     """Decode a packet with which a group begins.
 
     Args:

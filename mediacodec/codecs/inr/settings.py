@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mediacodec.entropy_coding.signed_golomb import Bits, EscapedTables
+from mediacodec.entropy_coding.signed_golomb import Bits, SignedTables
 from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import TableFamily
@@ -15,7 +15,7 @@ from mediacodec_bitstream import TableFamily
 FOURCC = "inr1"
 
 
-class InrTables(EscapedTables):
+class InrTables(SignedTables):
     """The integer tables of a model.
 
     Args:
@@ -27,10 +27,10 @@ class InrTables(EscapedTables):
 
     def __init__(self, model: Manifest) -> None:
         try:
-            self.coefficients = TableFamily.from_array(model.arrays["tensors"])
+            super().__init__(TableFamily.from_array(model.arrays["tensors"]))
         except (KeyError, ValueError, TypeError) as error:
             raise ModelError(f"model {model.name}: its tables are not for an `inr` codec: {error}") from error
-        if len(self.coefficients) > 255 or not all(row.size >= 4 and row.size % 2 == 0 for row in self.coefficients):
+        if len(self.family) > 255 or not all(row.size >= 4 and row.size % 2 == 0 for row in self.family):
             raise ModelError(f"model {model.name}: its tables do not fit an `inr` codec; reinstall it")
 
     @cached_property

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mediacodec.codecs.inr.network import Network
 from mediacodec.codecs.inr.settings import InrTables
-from mediacodec.entropy_coding.signed_golomb import LARGEST, Integers
+from mediacodec.entropy_coding.signed_golomb import LARGEST, Int32s
 from mediacodec.errors import CorruptError, ParameterError
 from mediacodec_bitstream.wire import Cursor, zigzag
 
@@ -67,12 +67,12 @@ class TensorCoding:
         """
         row, step = cursor.take(2)
         centre = cursor.zigzag()
-        if row > len(tables.coefficients) or abs(centre) > MAX_CENTRE:
+        if row > len(tables.family) or abs(centre) > MAX_CENTRE:
             raise CorruptError("a tensor names a table or a centre that does not exist")
         return cls(row - 1 if row else None, step, centre)
 
 
-def best_coding(values: Integers, step: int, tables: InrTables) -> TensorCoding:
+def best_coding(values: Int32s, step: int, tables: InrTables) -> TensorCoding:
     """Choose the cheapest way to code integers.
 
     Args:
@@ -98,7 +98,7 @@ def best_coding(values: Integers, step: int, tables: InrTables) -> TensorCoding:
     return TensorCoding(int(np.argmin(total)), step, centre)
 
 
-def coded_bits(arrays: Sequence[Integers] | Integers, codings: Sequence[TensorCoding], tables: InrTables) -> float:
+def coded_bits(arrays: Sequence[Int32s] | Int32s, codings: Sequence[TensorCoding], tables: InrTables) -> float:
     """Count the bits that the tables state for arrays of integers, escapes included.
 
     Args:

@@ -1,7 +1,7 @@
 """The context network in integers: which table codes a latent, from latents decoded before it.
 
-Integers are held in float64, whose products and sums below 2^53 are exact in any order: 16 bits a weight, 17 an
-activation and some hundred terms stay far below. So every machine finds the same table.
+Integers are held in float64, whose products and sums below 2^53 are exact in any order (see `exactness`, which checks
+that they stay below). So every machine finds the same table.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from mediacodec.codecs.overfit.exactness import MAX_ACTIVATION
 from mediacodec.codecs.overfit.settings import LEVEL_CLASSES, NEUTRAL_QUALITY, SCALES, Arrays
 
 FEATURE_SHIFT = 6  # features and activations are integers over 2^FEATURE_SHIFT
 WEIGHT_SHIFT = 8  # weights are integers over 2^WEIGHT_SHIFT
-MAX_ACTIVATION = (1 << 17) - 1
 STRIP = 1 << 14  # places computed at once: what bounds the memory
 
 ExactIntegers = npt.NDArray[np.float64]

@@ -67,7 +67,7 @@ class OverfitDecoder(RepeatingDecoder):
             self._lost = True
             raise
         self._reference, self._lost = self._coder.reconstruct(frame, self._reference), False
-        return self._shown(packet.pts)
+        return self._presented(packet.pts)
 
     def flush(self) -> list[VideoFrame]:
         """Nothing: every packet is decoded as it comes."""

@@ -12,10 +12,10 @@ import numpy as np
 
 from mediacodec.codecs.overfit.context import ExactIntegers, IntegerContext
 from mediacodec.codecs.overfit.settings import CHROMA_STEP, LEVELS, SCALES, OverfitGeometry
-from mediacodec.codecs.overfit.symbols import SymbolCoder
+from mediacodec.codecs.overfit.symbols import CheckedCoder
 from mediacodec.codecs.overfit.synthesis import FloatPlanes, Floats
 from mediacodec.codecs.overfit.transform import synthesise
-from mediacodec.entropy_coding.signed_golomb import Integers
+from mediacodec.entropy_coding.signed_golomb import Int32s
 
 PARITIES = ((0, 0), (1, 1), (0, 1), (1, 0))  # in the order of coding
 LUMA_GRIDS, CHROMA_GRIDS = 3, 6  # of a level: Y's; U's and V's
@@ -31,9 +31,9 @@ class LatentGrids:
         lowpass: int32 [rows, columns] of Y, U and V: the coarsest planes.
     """
 
-    luma: list[Integers] = field(default_factory=list)
-    chroma: list[Integers] = field(default_factory=list)
-    lowpass: list[Integers] = field(default_factory=list)
+    luma: list[Int32s] = field(default_factory=list)
+    chroma: list[Int32s] = field(default_factory=list)
+    lowpass: list[Int32s] = field(default_factory=list)
 
     @classmethod
     def zeros(cls, geometry: OverfitGeometry) -> LatentGrids:
@@ -55,12 +55,12 @@ class LatentGrids:
         )
 
 
-def _plane(bands: list[Integers], lowpass: Integers, step: float) -> Floats:
+def _plane(bands: list[Int32s], lowpass: Int32s, step: float) -> Floats:
     size = np.float32(step)
     return synthesise([band.astype(np.float32) * size for band in bands], lowpass.astype(np.float32) * size)
 
 
-def code_lowpass(coder: SymbolCoder, grids: LatentGrids, *, encode: bool) -> None:
+def code_lowpass(coder: CheckedCoder, grids: LatentGrids, *, encode: bool) -> None:
     """Code the coarsest planes, each as differences along rows from the left and, at the border, from above.
 
     Args:
@@ -81,7 +81,7 @@ def code_lowpass(coder: SymbolCoder, grids: LatentGrids, *, encode: bool) -> Non
         plane[:] = np.cumsum(np.concatenate([first, values[:, 1:]], axis=1), axis=1)
 
 
-def _best_table(values: Integers) -> int:
+def _best_table(values: Int32s) -> int:
     """The table whose Laplace scale is nearest to the mean magnitude."""
     mean = max(float(np.abs(values).mean()), 0.06)
     place = float(np.log(mean / 0.06)) * (SCALES - 1) / float(np.log(1000))
@@ -113,13 +113,13 @@ class TemporalContext:
         return cls(luma)
 
 
-def features_of(latents: Integers, features: ExactIntegers) -> ExactIntegers:
+def features_of(latents: Int32s, features: ExactIntegers) -> ExactIntegers:
     """What a context network is given for latents of any shape; features: by magnitude."""
     return np.asarray(features[np.minimum(np.abs(latents), len(features) - 1)])
 
 
 def code_grids(
-    coder: SymbolCoder,
+    coder: CheckedCoder,
     grids: LatentGrids,
     contexts: tuple[IntegerContext, IntegerContext],
     features: ExactIntegers,
@@ -163,8 +163,8 @@ def _parts(grids: ExactIntegers) -> ExactIntegers:
 
 
 def _code_level(
-    coder: SymbolCoder,
-    grids: Integers,
+    coder: CheckedCoder,
+    grids: Int32s,
     context: IntegerContext,
     level: int,
     conditioning: list[tuple[int, ExactIntegers | None]],

@@ -6,29 +6,26 @@ vectors; the weight updates, the coarsest planes, and all grids from coarse to f
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from mediacodec.codecs.overfit.context import IntegerContext
 from mediacodec.codecs.overfit.latents import LatentGrids, TemporalContext, code_grids, code_lowpass
 from mediacodec.codecs.overfit.settings import OverfitGeometry, OverfitModel, step_of
-from mediacodec.codecs.overfit.symbols import IntegerTables, SymbolCoder, SymbolDecoder, SymbolEncoder
+from mediacodec.codecs.overfit.symbols import CheckedCoder, IntegerTables
 from mediacodec.codecs.overfit.synthesis import FloatPlanes, apply_synthesis, to_bytes, to_floats
 from mediacodec.codecs.overfit.weight_updates import WeightUpdates, code_updates, subnetwork, updated_weights
-from mediacodec.entropy_coding.signed_golomb import expect_crc
+from mediacodec.entropy_coding.symbol_coder import SymbolDecoder, SymbolEncoder
 from mediacodec.errors import CorruptError, TruncatedError
 from mediacodec.video_coding.motion.compensate import Planes, compensate
-from mediacodec.video_coding.motion.vector_coding import decode_field, encode_field
+from mediacodec.video_coding.motion.vector_coding import code_motion
+from mediacodec.video_coding.motion.vectors import MotionVectors
 from mediacodec.video_coding.stream import CRC_SIZE
-from mediacodec_bitstream import open_decoder, open_encoder, seal, unseal
+from mediacodec_bitstream import check_symbol_crc, open_decoder, open_encoder, seal, symbol_crc, unseal
 
 HEAD = 2  # bytes
 INTER = 1
-
-MotionVectors = npt.NDArray[np.int16]
 
 
 @dataclass
@@ -89,12 +86,13 @@ class OverfitFrameCoder:
             ParameterError: an integer is too large.
         """
         encoder = open_encoder()
+        symbols = SymbolEncoder(encoder)
         crc, temporal = 0, None
         if frame.motion is not None:
             assert reference is not None
-            encode_field(encoder, frame.motion, reference.motion, self.model.motion)
+            code_motion(symbols, self.model.motion, frame.motion.shape, reference.motion, frame.motion)
             crc, temporal = _motion_crc(frame.motion), reference.temporal
-        coder = SymbolEncoder(encoder, self._tables, crc)
+        coder = CheckedCoder(symbols, self._tables, crc)
         kind = "key" if temporal is None else "inter"
         self._code(coder, kind, frame.quality, frame.grids, frame.updates, temporal)
         head = bytes([INTER * (frame.motion is not None), frame.quality])
@@ -122,22 +120,23 @@ class OverfitFrameCoder:
         if flags & ~INTER:
             raise CorruptError(f"a packet has flags {flags:#x}, of which only {INTER:#x} means something")
         decoder = open_decoder(coded[HEAD:])
+        symbols = SymbolDecoder(decoder, 8 * len(coded))
         motion, temporal, motion_crc = None, None, 0
         if flags:
             if reference is None:
                 raise CorruptError("a stream begins with a frame that is predicted from one before it")
-            motion = decode_field(decoder, reference.motion.shape, reference.motion, self.model.motion)
+            motion = code_motion(symbols, self.model.motion, reference.motion.shape, reference.motion, None)
             temporal, motion_crc = reference.temporal, _motion_crc(motion)
-        coder = SymbolDecoder(decoder, self._tables, 8 * len(coded), motion_crc)
+        coder = CheckedCoder(symbols, self._tables, motion_crc)
         grids = LatentGrids.zeros(self.geometry)
         updates = self._code(coder, "inter" if flags else "key", quality, grids, None, temporal)
         decoder.finish()
-        expect_crc(coder.crc, crc, CRC_SIZE)
+        check_symbol_crc(coder.crc, crc, CRC_SIZE)
         return OverfitFrame(quality, grids, updates, motion)
 
     def _code(
         self,
-        coder: SymbolCoder,
+        coder: CheckedCoder,
         kind: str,
         quality: int,
         grids: LatentGrids,
@@ -186,4 +185,4 @@ class OverfitFrameCoder:
 
 
 def _motion_crc(motion: MotionVectors) -> int:
-    return zlib.crc32(np.ascontiguousarray(motion, "<i2").data)
+    return symbol_crc(motion.astype(np.int32) & 0xFFFF)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mediacodec.codecs.overfit.exactness import check_exact
 from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest
 from mediacodec.video_coding.motion.vector_coding import ALPHABET, NUM_CONTEXTS
@@ -121,6 +122,12 @@ class OverfitModel:
                     array = self.weights[f"{kind}.{name}.{tensor}"]
                     if array.shape != shape or np.abs(array).max() >= 1 << 24:
                         raise ValueError(f"{kind}.{name}.{tensor} is {array.shape}, expected {shape}")
+                check_exact(
+                    {tensor: self.weights[f"{kind}.{name}.{tensor}"] for tensor in shapes},
+                    f"{kind}.{name}",
+                    largest_feature=int(self.features.max()),
+                    quality_span=max(NEUTRAL_QUALITY, MAX_QUALITY - NEUTRAL_QUALITY),
+                )
 
     def updatable(self, kind: str) -> list[str]:
         """Names of the tensors of which a packet of a kind (`key`, `inter`) may carry updates, in its order."""

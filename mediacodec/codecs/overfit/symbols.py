@@ -1,158 +1,85 @@
-"""The symbol coder of a packet: integers under tables, and equiprobable symbols.
-
-`SymbolEncoder` and `SymbolDecoder` offer the same calls, so that one walk over a frame's integers both packs and
-unpacks it. Integers are coded as `entropy_coding.signed_golomb` says, a run at a time.
-"""
+"""What a payload of integers and choices passes through, encoded or decoded: symbols and their CRC."""
 
 from __future__ import annotations
 
-import zlib
-from typing import Protocol
+from functools import cache
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from mediacodec.entropy_coding.signed_golomb import (
-    GOLOMB_ORDER,
-    Array,
-    Bits,
-    EscapedTables,
-    Integers,
-    decode_integers,
-    encode_integers,
-)
-from mediacodec_bitstream import TableFamily
-from mediacodec_bitstream.backends import Decoder, Encoder
+from mediacodec.entropy_coding.signed_golomb import Bits, Int32s, Rows, SignedTables
+from mediacodec.entropy_coding.symbol_coder import SymbolCoder
+from mediacodec_bitstream import TableFamily, symbol_crc
 from mediacodec_bitstream.tables import TableRow
+
+_Int = TypeVar("_Int", np.int32, np.int64)
 
 COST_MAGNITUDES = 200  # magnitudes 0..199 whose bits are tabulated
 
 
-class IntegerTables(EscapedTables):
+class IntegerTables(SignedTables):
     """A family of tables, as tables of integers.
 
     Args:
         family: whose rows are of symbols 0, +1, -1, .. and the escape.
     """
 
-    def __init__(self, family: TableFamily) -> None:
-        self.coefficients = family
-
     def costs(self) -> Bits:
         """Bits of each magnitude, sign included, under each table: [tables, COST_MAGNITUDES]."""
         return self.bits(COST_MAGNITUDES)
 
 
-class SymbolCoder(Protocol):
-    """Either end of a payload.
+class CheckedCoder:
+    """Codes integers and choices and keeps their CRC, so that one walk over a frame both packs and unpacks it.
+
+    Args:
+        coder: either end of the payload.
+        tables: of the integers.
+        crc: of what the packet coded before.
 
     Attributes:
-        crc: over every integer that passed, from what came before.
+        crc: over every integer and choice that was coded, from what came before.
     """
 
-    crc: int
+    def __init__(self, coder: SymbolCoder, tables: IntegerTables, crc: int = 0) -> None:
+        self._coder, self._tables = coder, tables
+        self.crc = crc
 
-    def integers(self, rows: Array, values: Integers | None, /) -> Integers:
+    def integers(self, rows: Rows, values: Int32s | None) -> Int32s:
         """Code integers.
 
         Args:
             rows: the table of each, [n].
-            values: int32 [n]; ignored by a decoder.
+            values: int32 [n]; None for a decoder.
 
         Returns:
             The integers, int32 [n].
-        """
-        ...
 
-    def uniform(self, count: int, value: int | None, /) -> int:
+        Raises:
+            ParameterError: an integer to be encoded is beyond `signed_golomb.LARGEST`.
+            CorruptError: the payload is none that an encoder makes.
+        """
+        return self._checked(self._coder.integers(self._tables, rows, values))
+
+    def uniform(self, count: int, value: int | None) -> int:
         """Code one of `count` equiprobable symbols.
 
         Args:
             count: of symbols 0..count-1.
-            value: the symbol; ignored by a decoder.
+            value: the symbol; None for a decoder.
 
         Returns:
             The symbol.
         """
-        ...
+        given = None if value is None else np.array([value], np.int32)
+        return int(self._checked(self._coder.run(_uniform_row(count), 1, given))[0])
 
-
-class SymbolEncoder:
-    """Encodes what it is given.
-
-    Args:
-        encoder: that takes the symbols.
-        tables: of the integers.
-        crc: of what the packet coded before.
-
-    Attributes:
-        crc: see `SymbolCoder`.
-
-    Raises:
-        ParameterError: an integer is beyond `signed_golomb.LARGEST`.
-    """
-
-    def __init__(self, encoder: Encoder, tables: IntegerTables, crc: int = 0) -> None:
-        self._encoder, self._tables = encoder, tables
-        self.crc = crc
-
-    def integers(self, rows: Array, values: Integers | None) -> Integers:
-        """See `SymbolCoder.integers`."""
-        assert values is not None
-        encode_integers(self._encoder, values, rows, self._tables)
-        self.crc = _crc(values, self.crc)
+    def _checked(self, values: npt.NDArray[_Int]) -> npt.NDArray[_Int]:
+        self.crc = symbol_crc(values & 0xFFFF, self.crc)  # negative ones as their two's complement
         return values
 
-    def uniform(self, count: int, value: int | None) -> int:
-        """See `SymbolCoder.uniform`."""
-        assert value is not None
-        self._encoder.encode_one(value, _uniform_row(count))
-        self.crc = _crc(np.array([value]), self.crc)
-        return value
 
-
-class SymbolDecoder:
-    """Decodes what an encoder was given.
-
-    Args:
-        decoder: that gives the symbols.
-        tables: of the integers.
-        payload_bits: that the payload holds, which bounds how many escapes can be in it.
-        crc: of what the packet coded before.
-
-    Attributes:
-        crc: see `SymbolCoder`.
-
-    Raises:
-        CorruptError: the payload is damaged.
-    """
-
-    def __init__(self, decoder: Decoder, tables: IntegerTables, payload_bits: int, crc: int = 0) -> None:
-        self._decoder, self._tables, self._bits_left = decoder, tables, payload_bits
-        self.crc = crc
-
-    def integers(self, rows: Array, _values: Integers | None) -> Integers:
-        """See `SymbolCoder.integers`."""
-        result = decode_integers(self._decoder, rows, self._tables, payload_bits=self._bits_left)
-        escaped = int(np.count_nonzero(np.abs(result) > self._tables.reach[rows]))
-        self._bits_left -= escaped * (GOLOMB_ORDER + 2)
-        self.crc = _crc(result, self.crc)
-        return result
-
-    def uniform(self, count: int, _value: int | None) -> int:
-        """See `SymbolCoder.uniform`."""
-        value = self._decoder.decode_one(_uniform_row(count))
-        self.crc = _crc(np.array([value]), self.crc)
-        return value
-
-
-_UNIFORM: dict[int, TableRow] = {}
-
-
+@cache
 def _uniform_row(count: int) -> TableRow:
-    if count not in _UNIFORM:
-        _UNIFORM[count] = TableFamily.uniform(count)[0]
-    return _UNIFORM[count]
-
-
-def _crc(values: Array, crc: int) -> int:
-    return zlib.crc32(np.ascontiguousarray(values, "<i2").data, crc)
+    return TableFamily.uniform(count)[0]

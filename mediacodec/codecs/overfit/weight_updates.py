@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mediacodec.codecs.overfit.exactness import SHIFTS
 from mediacodec.codecs.overfit.settings import SCALES, Arrays, OverfitModel
-from mediacodec.codecs.overfit.symbols import SymbolCoder
-from mediacodec.entropy_coding.signed_golomb import Integers
-
-SHIFTS = 16  # updates are multiples of 2^0 .. 2^15
+from mediacodec.codecs.overfit.symbols import CheckedCoder
+from mediacodec.entropy_coding.signed_golomb import Int32s
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class WeightUpdate:
         table: under which the values are coded.
     """
 
-    values: Integers
+    values: Int32s
     shift: int
     table: int
 
@@ -32,7 +31,7 @@ WeightUpdates = dict[str, WeightUpdate]
 """By name of the tensor."""
 
 
-def code_updates(coder: SymbolCoder, model: OverfitModel, kind: str, updates: WeightUpdates | None) -> WeightUpdates:
+def code_updates(coder: CheckedCoder, model: OverfitModel, kind: str, updates: WeightUpdates | None) -> WeightUpdates:
     """Code the updates of a frame, in the model's order of tensors.
 
     Args:

@@ -1,9 +1,9 @@
 """Motion compensation, exact on every machine: integers throughout.
 
-Luma goes through one of three filters at quarter samples, named for each picture (as in AV1: what is busy wants a sharp
-one, what is noisy or smooth a soft one), chroma is bilinear at eighths, borders repeat. Blocks are fetched as machine
-words, many at once (see `planes`). The filters run as matrix products in float32: their products and sums are integers
-below 2^24, which float32 adds without rounding in any order.
+Luma goes through one of three interpolation filters at quarter samples, named for each frame (as in AV1: what is busy
+wants a sharp one, what is noisy or smooth a soft one), chroma is bilinear at eighths, borders repeat. Blocks are read
+as machine words, many at once (see `block_matching`). The filters run as matrix products in float32: their products
+and sums are integers below 2^24, which float32 adds without rounding in any order.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Picture = npt.NDArray[np.uint8]
-Planes = tuple[Picture, Picture, Picture]
-Field = npt.NDArray[np.int16]
+from mediacodec.video_coding.motion.vectors import BLOCK, MotionVectors
+
+Plane = npt.NDArray[np.uint8]
+Planes = tuple[Plane, Plane, Plane]
+"""Y, U and V of a frame: uint8 [H, W] and twice [H/2, W/2]."""
+
 Index = npt.NDArray[np.int64]
 
-BLOCK = 8
+BYTES_16 = np.dtype("V16")  # sixteen bytes that are moved at once and never computed with
 _MARGIN = 16  # samples of repeated border: a patch that lies farther out sees nothing else
 _FETCH = 16  # bytes read at once of a patch's row
 _HALF = BLOCK // 2
@@ -46,12 +49,16 @@ FILTERS = (
 )
 
 
-def compensate(planes: Planes, motion: Field, *, filter_id: int = 0) -> Planes:
-    """The prediction from planes moved by a field.
+def compensate(planes: Planes, motion: MotionVectors, *, filter_id: int = 0) -> Planes:
+    """The motion-compensated prediction from a frame.
 
-    planes: uint8 [H, W] and twice [H/2, W/2], H and W multiples of 16. motion: int16 [2 (x, y), H/8, W/8], quarter
-    samples of luma within ±512: a sample at p comes from p + motion/4. filter_id: of FILTERS. Returns new arrays of the
-    same shapes, save where nothing moves: then they are the ones given.
+    Args:
+        planes: uint8 [H, W] and twice [H/2, W/2], H and W multiples of 16.
+        motion: int16 [2 (x, y), H/8, W/8], quarter samples of luma within ±512.
+        filter_id: of FILTERS, for luma.
+
+    Returns:
+        New arrays of the same shapes, save where nothing moves: then they are the ones given.
     """
     y, u, v = planes
     x_of, y_of = (axis.reshape(-1).astype(np.int64) for axis in motion)
@@ -59,12 +66,19 @@ def compensate(planes: Planes, motion: Field, *, filter_id: int = 0) -> Planes:
     if not len(moving):
         return planes
     x, dy = x_of[moving], y_of[moving]
-    luma = _moved_luma(y, moving, x, dy, _KERNELS[filter_id])
-    return luma, _moved_chroma(u, moving, x, dy), _moved_chroma(v, moving, x, dy)
+    luma = _compensated_luma(y, moving, x, dy, _KERNELS[filter_id])
+    return luma, _compensated_chroma(u, moving, x, dy), _compensated_chroma(v, moving, x, dy)
 
 
-def source_cells(motion: Field) -> Index:
-    """Where each block's features come from, to the nearest block: flat indices, int64 [1, 1, H/8, W/8]."""
+def source_cells(motion: MotionVectors) -> Index:
+    """Where each block's features come from, to the nearest block.
+
+    Args:
+        motion: int16 [2, H/8, W/8].
+
+    Returns:
+        Flat indices of blocks in raster order, int64 [1, 1, H/8, W/8].
+    """
     _, rows, columns = motion.shape
     moved = (motion.astype(np.int64) + 16) >> 5
     x = np.clip(np.arange(columns) + moved[0], 0, columns - 1)
@@ -72,17 +86,23 @@ def source_cells(motion: Field) -> Index:
     return np.asarray(y * columns + x)[None, None]
 
 
-def moved_luma(plane: Picture, motion: Field, *, filter_id: int) -> Picture:
+def compensate_luma(plane: Plane, motion: MotionVectors, *, filter_id: int) -> Plane:
     """Luma alone, as in `compensate`: a new array."""
     x, y = (axis.reshape(-1).astype(np.int64) for axis in motion)
     moving = np.flatnonzero(x | y)
-    return _moved_luma(plane, moving, x[moving], y[moving], _KERNELS[filter_id])
+    return _compensated_luma(plane, moving, x[moving], y[moving], _KERNELS[filter_id])
 
 
 @dataclass(frozen=True)
 class _Kernel:
-    """A filter as matrices. lead: samples before a block that it reads; patch: rows of what it reads for a block;
-    across: a row of a patch to a row of a block, [phase] of [16, 8]; down: columns likewise, [phase] of [8, patch]."""
+    """A filter as matrices.
+
+    Attributes:
+        lead: samples before a block that it reads.
+        patch: rows of what it reads for a block.
+        across: a row of a patch to a row of a block, [phase] of [16, 8].
+        down: columns likewise, [phase] of [8, patch].
+    """
 
     lead: int
     patch: int
@@ -90,7 +110,7 @@ class _Kernel:
     down: list[npt.NDArray[np.float32]]
 
 
-def _moved_luma(plane: Picture, ids: Index, x: Index, y: Index, kernel: _Kernel) -> Picture:
+def _compensated_luma(plane: Plane, ids: Index, x: Index, y: Index, kernel: _Kernel) -> Plane:
     """The plane with the blocks `ids` (raster order) replaced by those that vectors x, y point at."""
     out = plane.copy()
     words = out.view(np.uint64).reshape(-1, BLOCK, out.shape[1] // BLOCK)
@@ -109,7 +129,7 @@ def _moved_luma(plane: Picture, ids: Index, x: Index, y: Index, kernel: _Kernel)
     return out
 
 
-def _interpolated(padded: Picture, at: Index, phase_x: int, phase_y: int, kernel: _Kernel) -> npt.NDArray[np.uint64]:
+def _interpolated(padded: Plane, at: Index, phase_x: int, phase_y: int, kernel: _Kernel) -> npt.NDArray[np.uint64]:
     """Blocks at one fraction, as words [8 rows, n]; at: flat places of the patches' first samples."""
     stride, lead = padded.shape[1], kernel.lead
     if not phase_x and not phase_y:
@@ -128,7 +148,7 @@ def _interpolated(padded: Picture, at: Index, phase_x: int, phase_y: int, kernel
     return down.astype(np.uint8).view(np.uint64)  # what is cut off by the conversion is what floor would cut off
 
 
-def _moved_chroma(plane: Picture, ids: Index, x: Index, y: Index) -> Picture:
+def _compensated_chroma(plane: Plane, ids: Index, x: Index, y: Index) -> Plane:
     out = plane.copy()
     words = out.view(np.uint32).reshape(-1, _HALF, out.shape[1] // _HALF)
     row, column = np.divmod(ids, plane.shape[1] // _HALF)
@@ -149,7 +169,7 @@ def _moved_chroma(plane: Picture, ids: Index, x: Index, y: Index) -> Picture:
     return out
 
 
-def _padded(plane: Picture) -> Picture:
+def _padded(plane: Plane) -> Plane:
     """The plane with its border repeated, and one row more for words that reach beyond the last sample."""
     height, width = plane.shape
     m = _MARGIN
@@ -162,7 +182,7 @@ def _padded(plane: Picture) -> Picture:
     return result
 
 
-def _places(plane: Picture, y: Index, x: Index, stride: int) -> Index:
+def _places(plane: Plane, y: Index, x: Index, stride: int) -> Index:
     """Flat places in the padded plane of patches that begin at x, y, brought back to where it has samples."""
     height, width = plane.shape
     y = np.clip(y, -_MARGIN, height + _MARGIN - _FETCH) + _MARGIN
@@ -170,10 +190,10 @@ def _places(plane: Picture, y: Index, x: Index, stride: int) -> Index:
     return y * stride + x
 
 
-def _fetch(padded: Picture, at: Index, size: int) -> Picture:
-    """`size` (8 or 16) bytes from each place of the flat picture, uint8 [*at.shape, size]."""
+def _fetch(padded: Plane, at: Index, size: int) -> Plane:
+    """`size` (8 or 16) bytes from each place of the flat plane, uint8 [*at.shape, size]."""
     flat = padded.reshape(-1)
-    kind = np.dtype(np.uint64 if size == 8 else np.complex128)  # complex128: the only plain type of 16 bytes
+    kind = np.dtype(np.uint64) if size == 8 else BYTES_16
     words: npt.NDArray[np.generic] = np.ndarray((flat.size - size + 1,), kind, buffer=flat, strides=(1,))
     return words[at].view(np.uint8).reshape(*at.shape, size)
 

@@ -1,4 +1,4 @@
-"""Tables to begin with, before any are fitted: counted on fields that the search found.
+"""Default tables of motion vectors, before any are fitted: counted on vectors that the search found.
 
 A character is a symbol's cost in quarter bits, counted from "0".
 """
@@ -31,7 +31,7 @@ _COSTS = (
 
 
 def default_tables() -> TableFamily:
-    """For `field`: a table for each of its contexts."""
+    """A table for each context of `vector_coding`."""
     rows = _COSTS.split()
     counts = np.zeros((len(rows), ALPHABET), np.int64)
     for row, costs in zip(counts, rows, strict=True):

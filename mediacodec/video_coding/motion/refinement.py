@@ -1,64 +1,67 @@
-"""A field put together anew, in turns of `merge`, each of which offers vectors about those of the turn before."""
+"""Vectors chosen anew, in passes of `quadtree_merge`, each of which tries what lies around those of the one before."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import numpy.typing as npt
 
-from mediacodec.video_coding.motion.merge import Differences, Offer, merge
-from mediacodec.video_coding.motion.quadtree import ZERO, Field, Index, Mask, Tree, build, pack, unpack
+from mediacodec.video_coding.motion.quadtree import Index, Mask, Quadtree, build
+from mediacodec.video_coding.motion.quadtree_merge import Differences, VectorCandidate, merge
+from mediacodec.video_coding.motion.search_preset import CROSS, SearchSettings
+from mediacodec.video_coding.motion.vectors import LIMIT, ZERO, MotionVectors, PackedVectors, pack, unpack
 
-_CROSS = [(-1, 0), (1, 0), (0, -1), (0, 1)]
 
-
-def assemble(
-    field: Index,
+def refine(
+    vectors: Index,
     large: Index,
-    previous: Field | None,
+    previous: MotionVectors | None,
     free: Mask,
     differences: Differences,
     *,
     weight: float,
-    turns: int,
-    shifts: Sequence[int],
-    nudges: Sequence[int],
-    limit: int,
+    settings: SearchSettings,
 ) -> Index:
-    """A field, int64 [2, rows, columns], with less of differences and bits together.
+    """Vectors with less of differences and bits together.
 
-    field: what was found for single blocks; large: for blocks of 2x2; previous: the field before; free: blocks that may
-    have other vectors than 0; weight: difference that is worth a bit; shifts: levels at which a node is offered its
-    neighbours' vectors; nudges: levels at which it is offered small steps, within the limit.
+    Args:
+        vectors: what was found for single blocks, int64 [2, rows, columns].
+        large: what was found for blocks of 2x2, likewise.
+        previous: the vectors of the frame before.
+        free: blocks that may have other vectors than 0, [rows, columns].
+        differences: what blocks are compared with.
+        weight: absolute difference that a bit is worth.
+        settings: how many passes, and what each tries.
+
+    Returns:
+        int64 [2, rows, columns].
     """
-    keys = pack(*field)
-    before = build(np.full(keys.shape, ZERO) if previous is None else pack(*previous))
+    packed = pack(*vectors)
+    before = build(np.full(packed.shape, ZERO) if previous is None else pack(*previous))
     blocks = build(pack(*large))
-    top = len(before.keys) - 1
-    for turn in range(turns):
-        tree = build(keys)
-        offers = [Offer(top, np.full((1, 1), ZERO)), Offer(0, before.keys[0])]
+    top = len(before.vectors) - 1
+    for number in range(settings.merge_passes):
+        tree = build(packed)
+        candidates = [VectorCandidate(top, np.full((1, 1), ZERO)), VectorCandidate(0, before.vectors[0])]
         for level in range(top + 1):
-            offers.append(Offer(level, tree.keys[level]))
-            if level in shifts:
-                offers += _neighbours(tree, level)
-            if level in nudges:
-                offers += _steps(tree, level, limit)
+            candidates.append(VectorCandidate(level, tree.vectors[level]))
+            if level in settings.neighbour_levels:
+                candidates += _neighbours(tree, level)
+            if level in settings.refinement_levels:
+                candidates += _steps(tree, level)
             if level:
-                offers.append(Offer(level, (before if turn else blocks).keys[level]))
-        keys = merge(keys, before, offers, free, differences, weight=weight)
-    return np.stack(unpack(keys))
+                candidates.append(VectorCandidate(level, (before if number else blocks).vectors[level]))
+        packed = merge(packed, before, candidates, free, differences, weight=weight)
+    return np.stack(unpack(packed))
 
 
-def _neighbours(tree: Tree, level: int) -> list[Offer]:
+def _neighbours(tree: Quadtree, level: int) -> list[VectorCandidate]:
     """What the four neighbours of a level's nodes have."""
-    padded: npt.NDArray[np.int64] = np.pad(tree.keys[level], 1, mode="edge")
+    padded: PackedVectors = np.pad(tree.vectors[level], 1, mode="edge")
     shifted = (padded[1:-1, :-2], padded[1:-1, 2:], padded[:-2, 1:-1], padded[2:, 1:-1])
-    return [Offer(level, other) for other in shifted]
+    return [VectorCandidate(level, other) for other in shifted]
 
 
-def _steps(tree: Tree, level: int, limit: int) -> list[Offer]:
+def _steps(tree: Quadtree, level: int) -> list[VectorCandidate]:
     """Small steps from what a level's nodes have."""
-    x, y = unpack(tree.keys[level])
-    return [Offer(level, pack(np.clip(x + dx, -limit, limit), np.clip(y + dy, -limit, limit))) for dx, dy in _CROSS]
+    x, y = unpack(tree.vectors[level])
+    moved = ((np.clip(x + dx, -LIMIT, LIMIT), np.clip(y + dy, -LIMIT, LIMIT)) for dx, dy in CROSS)
+    return [VectorCandidate(level, pack(*one)) for one in moved]

@@ -1,4 +1,9 @@
-"""Where each 8x8 block of a picture comes from in the picture before it."""
+"""Motion search: where each 8x8 block of a frame comes from in the frame before it.
+
+Blocks of 16x16 that are not static are searched first: over every vector in range at a quarter of the resolution,
+then around the best candidates at whole and quarter samples. Their 8x8 quarters then try what lies around them, and at
+last a quadtree of few vectors is made of all that was found (`refinement`).
+"""
 
 from __future__ import annotations
 
@@ -7,124 +12,116 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import numpy.typing as npt
 
+from mediacodec.video_coding.motion.best_vectors import BestVectors
+from mediacodec.video_coding.motion.block_matching import Blocks, Cost, LargeBlocks, ReferencePlanes, block_words
+from mediacodec.video_coding.motion.compensate import Index, Plane
 from mediacodec.video_coding.motion.hierarchical_search import SCALE, full_search, shrink
-from mediacodec.video_coding.motion.planes import (
-    BLOCK,
-    Cost,
-    Index,
-    LargeTarget,
-    Reference,
-    Target,
-    block_words,
-    quarter_samples,
-    whole_samples,
-)
-from mediacodec.video_coding.motion.refinement import assemble
-from mediacodec.video_coding.motion.search_preset import AROUND, CROSS, PLANS, Effort, Plan
+from mediacodec.video_coding.motion.interpolation import quarter_samples, whole_samples
+from mediacodec.video_coding.motion.refinement import refine
+from mediacodec.video_coding.motion.search_preset import AROUND, CROSS, SEARCH_PRESETS, SearchPreset, SearchSettings
+from mediacodec.video_coding.motion.vectors import BLOCK, MotionVectors
 from mediacodec_bitstream.errors import ParameterError
 
-Field = npt.NDArray[np.int16]
-
-LIMIT = 512  # quarter samples either way
+Mask = npt.NDArray[np.bool_]
 
 
 def search(
-    current: npt.NDArray[np.uint8],
-    reference: npt.NDArray[np.uint8],
+    current: Plane,
+    reference: Plane,
     *,
     rate_weight: float,
-    previous: Field | None = None,
-    effort: Effort = "fast",
-) -> Field:
-    """The motion field that predicts current from reference: int16 [2 (x, y), H/8, W/8], quarter samples in ±512.
+    previous: MotionVectors | None = None,
+    preset: SearchPreset = "fast",
+) -> MotionVectors:
+    """The motion vectors that predict a frame from another.
 
-    current, reference: luma, uint8 [H, W], multiples of 16; a sample at p is predicted by the reference at p + v/4,
-    interpolated by a cubic filter, the border repeated. previous: the field of the frame before, whose vectors
-    are tried. rate_weight: absolute difference that is worth a bit. Raises ParameterError on other shapes or efforts.
+    A sample at p is predicted by the reference at p + vector/4, interpolated by a cubic filter, the border repeated.
+
+    Args:
+        current: luma, uint8 [H, W], multiples of 16.
+        reference: likewise.
+        rate_weight: absolute difference that a bit is worth.
+        previous: the vectors of the frame before, which are tried.
+        preset: how far to search, and what to try.
+
+    Returns:
+        int16 [2 (x, y), H/8, W/8], quarter samples in ±512.
+
+    Raises:
+        ParameterError: other shapes, or another preset.
     """
     if current.shape != reference.shape or current.ndim != 2 or current.shape[0] % 16 or current.shape[1] % 16:
-        raise ParameterError(f"two pictures of one size, multiples of 16, not {current.shape} and {reference.shape}")
-    if effort not in PLANS:
-        raise ParameterError(f"effort is one of {', '.join(PLANS)}, not {effort!r}")
-    return _Search(current, reference, rate_weight, PLANS[effort]).run(previous)
+        raise ParameterError(f"two frames of one size, multiples of 16, not {current.shape} and {reference.shape}")
+    if preset not in SEARCH_PRESETS:
+        raise ParameterError(f"preset is one of {', '.join(SEARCH_PRESETS)}, not {preset!r}")
+    return _Search(current, reference, rate_weight, SEARCH_PRESETS[preset]).run(previous)
 
 
 class _Search:
     """One search. Blocks are kept as [4, n]: the quarters of the n blocks of 16x16 that move, in one flat array."""
 
-    def __init__(
-        self, current: npt.NDArray[np.uint8], reference: npt.NDArray[np.uint8], rate_weight: float, plan: Plan
-    ) -> None:
+    def __init__(self, current: Plane, reference: Plane, rate_weight: float, settings: SearchSettings) -> None:
         self.current, self.reference = np.ascontiguousarray(current), np.ascontiguousarray(reference)
-        self.plan = plan
+        self.settings = settings
         self.height, self.width = current.shape[0] // BLOCK, current.shape[1] // BLOCK  # in blocks
         self.words = block_words(self.current)
         self.rate_weight = rate_weight
         self.rate = _rate_table(rate_weight)
-        self.field = np.zeros((2, self.height, self.width), np.int64)
+        self.vectors = np.zeros((2, self.height, self.width), np.int64)
 
-    def run(self, previous: Field | None) -> Field:
+    def run(self, previous: MotionVectors | None) -> MotionVectors:
         whole = whole_samples(self.reference)
         moving = self._moving(whole)
         if moving.any():
-            _, ids = self._target(moving)
-            x, y = self._whole_search(moving, ids, whole, previous)
+            _, ids = self._blocks(moving)
+            x, y = self._search_whole(moving, ids, whole, previous)
             self._store(ids, x, y)
             wider = _dilate(moving)
             free = _in_squares(moving, 4)
-            target, ids = self._target(wider)
-            fractional = self._fractional(free, previous)
-            x, y = self._fractions(wider, ids, fractional)
+            blocks, ids = self._blocks(wider)
+            fractional = self._fractional_planes(free, previous)
+            x, y = self._search_fractions(wider, ids, fractional)
             self._store(ids, x, y)
-            large = self.field.copy()
-            stirred = np.ones((self.height, self.width), np.bool_)
-            for _ in range(self.plan.passes):
-                stirred = self._regularise(target, ids, fractional, stirred)
-            self._merge(large, free.repeat(2, 0).repeat(2, 1), fractional, previous)
-        return self.field.astype(np.int16)
+            large = self.vectors.copy()
+            active = np.ones((self.height, self.width), np.bool_)
+            for _ in range(self.settings.smoothing_passes):
+                active = self._smooth(blocks, ids, fractional, active)
+            self._refine(large, free.repeat(2, 0).repeat(2, 1), fractional, previous)
+        return self.vectors.astype(np.int16)
 
-    def _merge(self, large: Index, free: npt.NDArray[np.bool_], fractional: Reference, previous: Field | None) -> None:
-        """Put the field together anew from what was found in small and in large blocks and in the field before."""
-        target = Target(self.words, np.flatnonzero(free), self.width * BLOCK)
+    def _refine(self, large: Index, free: Mask, fractional: ReferencePlanes, previous: MotionVectors | None) -> None:
+        """Choose anew from what was found in small and in large blocks and in the frame before."""
+        blocks = Blocks(self.words, np.flatnonzero(free), self.width * BLOCK)
 
         def differences(chosen: Index, x: Index, y: Index) -> Index:
-            some = target if len(chosen) == len(target.x) else target.some(chosen)
-            return fractional.sad(some, x, y, step=self.plan.step)
+            some = blocks if len(chosen) == len(blocks.x) else blocks.subset(chosen)
+            return fractional.sad(some, x, y, step=self.settings.row_step)
 
-        self.field = assemble(
-            self.field,
-            large,
-            previous,
-            free,
-            differences,
-            weight=self.rate_weight,
-            turns=self.plan.turns,
-            shifts=self.plan.shifts,
-            nudges=self.plan.nudges,
-            limit=LIMIT,
+        self.vectors = refine(
+            self.vectors, large, previous, free, differences, weight=self.rate_weight, settings=self.settings
         )
 
-    def _moving(self, whole: Reference) -> npt.NDArray[np.bool_]:
+    def _moving(self, whole: ReferencePlanes) -> Mask:
         """Which blocks of 16x16 the vector 0 does not predict well: [H/16, W/16]."""
         everything = np.arange(self.height * self.width)
         zero = np.zeros_like(everything)
-        sad = whole.sad(Target(self.words, everything, self.width * BLOCK), zero, zero)
+        sad = whole.sad(Blocks(self.words, everything, self.width * BLOCK), zero, zero)
         sums = sad.reshape(self.height // 2, 2, self.width // 2, 2).sum((1, 3))
-        return np.asarray(sums > self.plan.still * 256)
+        return np.asarray(sums > self.settings.static_threshold * 256)
 
-    def _target(self, chosen: npt.NDArray[np.bool_]) -> tuple[Target, Index]:
+    def _blocks(self, chosen: Mask) -> tuple[Blocks, Index]:
         """The quarters of the chosen blocks of 16x16, flat [4 * n], and their places in the raster of 8x8 blocks."""
         y, x = np.nonzero(chosen)
         first = 2 * (y * self.width + x)
         ids = (first + np.array([0, 1, self.width, self.width + 1])[:, None]).reshape(-1)
-        return Target(self.words, ids, self.width * BLOCK), ids
+        return Blocks(self.words, ids, self.width * BLOCK), ids
 
     def _store(self, ids: Index, x: Index, y: Index) -> None:
-        flat = self.field.reshape(2, -1)
+        flat = self.vectors.reshape(2, -1)
         flat[0, ids], flat[1, ids] = x, y
 
-    def _whole_search(
-        self, moving: npt.NDArray[np.bool_], ids: Index, whole: Reference, previous: Field | None
+    def _search_whole(
+        self, moving: Mask, ids: Index, whole: ReferencePlanes, previous: MotionVectors | None
     ) -> tuple[Index, Index]:
         """The best whole-sample vectors of the blocks of 16x16, as quarter samples, for each quarter."""
         first = ids[: len(ids) // 4]
@@ -134,128 +131,100 @@ class _Search:
         part = shrink(self.current)[
             4 * top : 4 * (int(row.max()) // 2 + 1), 4 * left : 4 * (int(column.max()) // 2 + 1)
         ]
-        wide, near = full_search(
+        smooth, alone = full_search(
             np.ascontiguousarray(part),
             shrink(self.reference),
             top=4 * top,
             left=4 * left,
-            reach=self.plan.reach,
-            slope=0.15 * self.rate_weight,
+            search_range=self.settings.search_range,
+            length_cost=0.15 * self.rate_weight,
         )
-        state = _Best(len(first), self._cost_16(moving, whole))
-        state.offer(np.zeros_like(first), np.zeros_like(first))
-        for x, y in (wide, near):
-            state.offer(x[at] * 4 * SCALE, y[at] * 4 * SCALE)
+        best = BestVectors(len(first), self._cost_16(moving, whole))
+        best.consider(np.zeros_like(first), np.zeros_like(first))
+        for x, y in (smooth, alone):
+            best.consider(x[at] * 4 * SCALE, y[at] * 4 * SCALE)
         if previous is not None:
             old = previous.reshape(2, -1)[:, first].astype(np.int64) & ~3
-            state.offer(old[0], old[1])
-        self._store(ids, np.tile(state.x, 4), np.tile(state.y, 4))
-        for x, y in self._vectors_around(first, reach=2, offsets=CROSS):
-            state.offer(x, y)
+            best.consider(old[0], old[1])
+        self._store(ids, np.tile(best.x, 4), np.tile(best.y, 4))
+        for x, y in self._vectors_around(first, distance=2, offsets=CROSS):
+            best.consider(x, y)
         for size in (8, 4):
-            state.around(size, AROUND)
-        return np.tile(state.x, 4), np.tile(state.y, 4)
+            best.step(size, AROUND)
+        return np.tile(best.x, 4), np.tile(best.y, 4)
 
-    def _cost_16(self, chosen: npt.NDArray[np.bool_], reference: Reference) -> Callable[[Index, Index], Cost]:
+    def _cost_16(self, chosen: Mask, reference: ReferencePlanes) -> Callable[[Index, Index], Cost]:
         """Differences of blocks of 16x16, and the price of a vector's length."""
-        target = LargeTarget(self.current, chosen, step=self.plan.step)
+        blocks = LargeBlocks(self.current, chosen, step=self.settings.row_step)
 
         def cost(x: Index, y: Index) -> Cost:
             length = np.abs(x)
             length += np.abs(y)
             total = np.log2(length.astype(np.float32) + 1)
             total *= self.rate_weight
-            total += reference.large_sad(target, x, y)
+            total += reference.large_sad(blocks, x, y)
             return np.asarray(total)
 
         return cost
 
     def _vectors_around(
-        self, ids: Index, *, reach: int, offsets: Iterable[tuple[int, int]]
+        self, ids: Index, *, distance: int, offsets: Iterable[tuple[int, int]]
     ) -> Iterable[tuple[Index, Index]]:
-        """The vectors that blocks `reach` blocks away have now; at a border, the nearest block's."""
+        """The vectors that blocks `distance` blocks away have now; at a border, the nearest block's."""
         row, column = np.divmod(ids, self.width)
         for x, y in offsets:
-            at = (np.clip(row + reach * y, 0, self.height - 1), np.clip(column + reach * x, 0, self.width - 1))
-            yield self.field[0][at], self.field[1][at]
+            rows = np.clip(row + distance * y, 0, self.height - 1)
+            columns = np.clip(column + distance * x, 0, self.width - 1)
+            yield self.vectors[0][rows, columns], self.vectors[1][rows, columns]
 
-    def _fractional(self, chosen: npt.NDArray[np.bool_], previous: Field | None) -> Reference:
-        """The quarter-sample planes, as far as the vectors found and those before reach from the chosen blocks."""
-        target, _ = self._target(chosen)
-        x, y = self.field if previous is None else np.concatenate((self.field, previous), axis=1)
-        columns = (int(target.x.min() + (x.min() >> 2)) - 4, int(target.x.max() + (x.max() >> 2)) + BLOCK + 4)
-        rows = (int(target.y.min() + (y.min() >> 2)) - 4, int(target.y.max() + (y.max() >> 2)) + BLOCK + 4)
-        return quarter_samples(self.reference, rows=rows, columns=columns, exact=self.plan.exact)
+    def _fractional_planes(self, chosen: Mask, previous: MotionVectors | None) -> ReferencePlanes:
+        """Quarter-sample planes as far as the vectors found and those before reach from the chosen blocks."""
+        blocks, _ = self._blocks(chosen)
+        x, y = self.vectors if previous is None else np.concatenate((self.vectors, previous), axis=1)
+        columns = (int(blocks.x.min() + (x.min() >> 2)) - 4, int(blocks.x.max() + (x.max() >> 2)) + BLOCK + 4)
+        rows = (int(blocks.y.min() + (y.min() >> 2)) - 4, int(blocks.y.max() + (y.max() >> 2)) + BLOCK + 4)
+        return quarter_samples(self.reference, rows=rows, columns=columns, exact=self.settings.exact)
 
-    def _fractions(self, chosen: npt.NDArray[np.bool_], ids: Index, fractional: Reference) -> tuple[Index, Index]:
+    def _search_fractions(self, chosen: Mask, ids: Index, fractional: ReferencePlanes) -> tuple[Index, Index]:
         first = ids[: len(ids) // 4]
-        state = _Best(len(first), self._cost_16(chosen, fractional))
-        x, y = self.field.reshape(2, -1)[:, first]
-        state.offer(x, y)
+        best = BestVectors(len(first), self._cost_16(chosen, fractional))
+        x, y = self.vectors.reshape(2, -1)[:, first]
+        best.consider(x, y)
         for size in (2, 1):
-            state.around(size, AROUND)
-        return np.tile(state.x, 4), np.tile(state.y, 4)
+            best.step(size, AROUND)
+        return np.tile(best.x, 4), np.tile(best.y, 4)
 
-    def _regularise(
-        self, target: Target, ids: Index, fractional: Reference, stirred: npt.NDArray[np.bool_]
-    ) -> npt.NDArray[np.bool_]:
-        """One pass over the blocks that are stirred, [H/8, W/8]; returns those that changed and those around them.
+    def _smooth(self, blocks: Blocks, ids: Index, fractional: ReferencePlanes, active: Mask) -> Mask:
+        """One pass over the active blocks, [H/8, W/8]; returns those that changed and those around them.
 
         Each 8x8 block tries the vectors around it, their median, and small steps; half of the quarters at a time.
         """
         count = len(ids) // 4
-        before = self.field.copy()
+        before = self.vectors.copy()
         for quarters in ((0, 3), (1, 2)):
             chosen = np.concatenate([np.arange(q * count, (q + 1) * count) for q in quarters])
-            chosen = chosen[stirred.reshape(-1)[ids[chosen]]]
+            chosen = chosen[active.reshape(-1)[ids[chosen]]]
             if len(chosen):
-                state = self._try_around(target.some(chosen), ids[chosen], fractional)
-                self._store(ids[chosen], state.x, state.y)
-        return _dilate((before != self.field).any(0))
+                best = self._try_around(blocks.subset(chosen), ids[chosen], fractional)
+                self._store(ids[chosen], best.x, best.y)
+        return _dilate((before != self.vectors).any(0))
 
-    def _try_around(self, target: Target, ids: Index, fractional: Reference) -> _Best:
-        around = list(self._vectors_around(ids, reach=1, offsets=AROUND))
+    def _try_around(self, blocks: Blocks, ids: Index, fractional: ReferencePlanes) -> BestVectors:
+        around = list(self._vectors_around(ids, distance=1, offsets=AROUND))
         middle_x, middle_y = (_median([around[k][axis] for k in (1, 3, 4, 6)]) for axis in (0, 1))
 
         def cost(x: Index, y: Index) -> Cost:
             total = self.rate.take(np.abs(x - middle_x), mode="clip")
             total += self.rate.take(np.abs(y - middle_y), mode="clip")
-            total += fractional.sad(target, x, y, step=self.plan.step)
+            total += fractional.sad(blocks, x, y, step=self.settings.row_step)
             return np.asarray(total)
 
-        state = _Best(len(ids), cost)
-        own_x, own_y = self.field.reshape(2, -1)[:, ids]
+        best = BestVectors(len(ids), cost)
+        own_x, own_y = self.vectors.reshape(2, -1)[:, ids]
         for x, y in ((own_x, own_y), (middle_x, middle_y), *around):
-            state.offer(x, y)
-        state.around(1, self.plan.steps)
-        return state
-
-
-class _Best:
-    """The cheapest vectors offered so far. x, y: int64 [n], quarter samples."""
-
-    def __init__(self, count: int, cost: Callable[[Index, Index], Cost]) -> None:
-        self._cost = cost
-        self._least = np.full(count, np.inf, np.float32)
-        self.x, self.y = np.zeros(count, np.int64), np.zeros(count, np.int64)
-
-    def offer(self, x: Index, y: Index) -> None:
-        cost = self._cost(x, y)
-        better = cost < self._least
-        np.copyto(self._least, cost, where=better)
-        np.copyto(self.x, x, where=better)
-        np.copyto(self.y, y, where=better)
-
-    def around(self, size: int, offsets: Iterable[tuple[int, int]]) -> None:
-        """Offer the places `size` quarter samples away from where the best is now."""
-        x, y = self.x.copy(), self.y.copy()
-        for dx, dy in offsets:
-            self.offer(_limit(x + dx * size), _limit(y + dy * size))
-
-
-def _limit(vectors: Index) -> Index:
-    np.maximum(vectors, -LIMIT, out=vectors)
-    return np.minimum(vectors, LIMIT, out=vectors)
+            best.consider(x, y)
+        best.step(1, self.settings.steps)
+        return best
 
 
 def _median(four: list[Index]) -> Index:
@@ -266,7 +235,7 @@ def _median(four: list[Index]) -> Index:
     return (a + b + c + d - highest - lowest) >> 1
 
 
-def _dilate(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _dilate(mask: Mask) -> Mask:
     result = mask.copy()
     result[1:] |= mask[:-1]
     result[:-1] |= mask[1:]
@@ -276,7 +245,7 @@ def _dilate(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return result
 
 
-def _in_squares(mask: npt.NDArray[np.bool_], size: int) -> npt.NDArray[np.bool_]:
+def _in_squares(mask: Mask, size: int) -> Mask:
     """Where any value is set in the same square of size x size."""
     height, width = mask.shape
     padded = np.zeros((-height % size + height, -width % size + width), np.bool_)
@@ -286,7 +255,7 @@ def _in_squares(mask: npt.NDArray[np.bool_], size: int) -> npt.NDArray[np.bool_]
 
 
 def _rate_table(weight: float) -> Cost:
-    """The price of a component's residual of 0..1024 quarter samples: about the bits that `field` spends on it."""
+    """The price of a component's difference of 0..1024 quarter samples: about the bits that `vector_coding` spends."""
     size = np.arange(1025)
     bits = np.where(size == 0, 0.2, 4.5 + 1.2 * np.log2(np.maximum(size, 1)))
     return (bits * weight).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What an effort does: how far the search looks and what it tries."""
+"""Search presets: how far the motion search looks and what it tries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Effort = Literal["fast", "medium", "slow"]
+SearchPreset = Literal["fast", "medium", "slow"]
 
 AROUND = [(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1) if x or y]
 CROSS = [(-1, 0), (1, 0), (0, -1), (0, 1)]
@@ -14,41 +14,64 @@ _FARTHER = [(2 * x, 2 * y) for x, y in AROUND]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What an effort does.
+class SearchSettings:
+    """What a preset stands for.
 
-    reach: of the coarse search, in samples of a quarter of the size; step: every how manieth row is compared; exact:
-    sub-samples by a filter like the codec's; passes: of trying what lies around each block; turns: of merging; shifts:
-    levels of the tree whose nodes try their neighbours' vectors in these; nudges: levels that try small steps; still:
-    clipped difference per sample up to which a block of 16x16 counts as not moving; steps: quarter samples that 8x8
-    blocks try.
+    Attributes:
+        search_range: of the full search, in samples of a quarter of the size.
+        row_step: every how manieth row is compared.
+        exact: whether sub-samples come from a filter like the codec's.
+        smoothing_passes: in which each block tries the vectors around it.
+        merge_passes: in which the quadtree is merged.
+        neighbour_levels: levels of the quadtree whose nodes try their neighbours' vectors in these.
+        refinement_levels: levels whose nodes try small steps.
+        static_threshold: clipped difference a sample up to which a block of 16x16 counts as not moving.
+        steps: quarter samples that 8x8 blocks try.
     """
 
-    reach: int
-    step: int
+    search_range: int
+    row_step: int
     exact: bool
-    passes: int
-    turns: int
-    shifts: Sequence[int]
-    nudges: Sequence[int]
-    still: float
+    smoothing_passes: int
+    merge_passes: int
+    neighbour_levels: Sequence[int]
+    refinement_levels: Sequence[int]
+    static_threshold: float
     steps: Sequence[tuple[int, int]]
 
 
-PLANS: dict[str, Plan] = {
-    "fast": Plan(reach=8, step=2, exact=False, passes=1, turns=1, shifts=(1, 2), nudges=(1,), still=1.0, steps=CROSS),
-    "medium": Plan(
-        reach=12, step=1, exact=True, passes=1, turns=2, shifts=(1, 2), nudges=(1,), still=0.75, steps=CROSS
+SEARCH_PRESETS: dict[str, SearchSettings] = {
+    "fast": SearchSettings(
+        search_range=8,
+        row_step=2,
+        exact=False,
+        smoothing_passes=1,
+        merge_passes=1,
+        neighbour_levels=(1, 2),
+        refinement_levels=(1,),
+        static_threshold=1.0,
+        steps=CROSS,
     ),
-    "slow": Plan(
-        reach=20,
-        step=1,
+    "medium": SearchSettings(
+        search_range=12,
+        row_step=1,
         exact=True,
-        passes=2,
-        turns=5,
-        shifts=(0, 1, 2),
-        nudges=(0, 1, 2, 3),
-        still=0.7,
+        smoothing_passes=1,
+        merge_passes=2,
+        neighbour_levels=(1, 2),
+        refinement_levels=(1,),
+        static_threshold=0.75,
+        steps=CROSS,
+    ),
+    "slow": SearchSettings(
+        search_range=20,
+        row_step=1,
+        exact=True,
+        smoothing_passes=2,
+        merge_passes=5,
+        neighbour_levels=(0, 1, 2),
+        refinement_levels=(0, 1, 2, 3),
+        static_threshold=0.7,
         steps=[*AROUND, *_FARTHER],
     ),
 }

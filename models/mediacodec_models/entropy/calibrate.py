@@ -63,7 +63,7 @@ def calibrate(
     old = _tables(model)
     name = f"{model.name}-calibrated" if name is None else name
     place = place_of(name, folder, overwrite=overwrite)
-    if name in {model.name, model.alias} or (not place.exists() and name in _names(folder)):
+    if name in model.names or (not place.exists() and name in _names(folder)):
         raise ParameterError(f"{name} is a model already, which this one would hide; choose another name")
     codes, seconds = [], 0.0
     for clip, duration in all_codes(model, sound):
@@ -96,7 +96,7 @@ def _tables(model: Manifest) -> CodeTables:
 
 
 def _names(folder: Path | None) -> set[str]:
-    return {name for model in available(folder) for name in (model.name, model.alias)}
+    return {name for model in available(folder) for name in model.names}
 
 
 def all_codes(model: Manifest, sound: Path) -> Iterator[tuple[NDArray[np.uint16], float]]:
@@ -151,6 +151,7 @@ def _write(model: Manifest, made: Path, tables: CodeTables, bits: tuple[list[flo
     np.savez_compressed(path, allow_pickle=False, **arrays)
     raw = json.loads((model.folder / "model.json").read_text(encoding="utf-8"))
     raw |= {"name": made.name, "alias": made.name, "generation": 1}
+    raw.pop("aliases", None)  # those stay the old model's
     raw["description"] += f"; {model.name} with tables fitted to other sound"
     raw["tables"] = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     raw["tables_sha256"] = canonical_hash(arrays).hex()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mediacodec.codecs.rvq.context_weights import AGES, ENTRY_SCALE, INPUT_TOP, LAGS, LOGIT_UNIT, RATES, SHIFT, TOP
-from mediacodec_models.video.integer import requantise, round_through
+from mediacodec_models.layers.rounding import requantise, round_through
 
 LIMIT = 127 / 2**SHIFT  # of a weight
 BIAS_GAIN = 32.0  # biases are learnt in these units: they must move as far as whole sums do

@@ -12,7 +12,7 @@ from mediacodec.codecs.inr.network import Network
 from mediacodec.codecs.inr.packet import FRAME, CodedGroup, PacketReader, pack_frame, pack_group
 from mediacodec.codecs.inr.settings import InrTables, read_architecture
 from mediacodec.codecs.inr.tensors import Floats, best_coding
-from mediacodec.entropy_coding.signed_golomb import Integers
+from mediacodec.entropy_coding.signed_golomb import Int32s
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import Packet
@@ -197,7 +197,7 @@ def stack_planes(frames: Sequence[VideoFrame], device: torch.device) -> Tensor:
     return planes.contiguous(memory_format=torch.channels_last)
 
 
-def _code(fitted: FittedNetwork, planes: Tensor, tables: InrTables) -> tuple[CodedGroup, list[Integers]]:
+def _code(fitted: FittedNetwork, planes: Tensor, tables: InrTables) -> tuple[CodedGroup, list[Int32s]]:
     """The integers of the weights, and of every frame's embedding."""
     values, embeddings = [], []
     with torch.no_grad():

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from mediacodec.codecs.overfit.context import FEATURE_SHIFT, WEIGHT_SHIFT
-from mediacodec.codecs.overfit.settings import FEATURES, LEVELS, SYNTHESIS_SHIFT
-from mediacodec.manifest import find_by_name
+from mediacodec.codecs.overfit.settings import FEATURES, LEVELS, SYNTHESIS_SHIFT, OverfitModel
+from mediacodec.manifest import find_by_name, read_manifest
 from mediacodec.video_coding.motion.default_tables import default_tables
 from mediacodec_models.onnx_files import write_manifest
 from mediacodec_models.overfit.context import GAIN, QUALITY_UNIT, ContextNetwork
@@ -106,6 +106,7 @@ def export(
     arrays = weights | tables
     np.savez_compressed(out / "tables.npz", **arrays)
     write_manifest(out, about, weights=weights, tables=arrays, graphs={}, settings={"levels": LEVELS})
+    OverfitModel(read_manifest(out))  # checks that the runtime takes it, and that no sum that chooses tables is rounded
 
 
 def export_file(checkpoint: Path, recipe: dict[str, Any], out: Path) -> None:
@@ -115,7 +116,7 @@ def export_file(checkpoint: Path, recipe: dict[str, Any], out: Path) -> None:
     for kind in ("key", "inter"):
         networks[kind] = FrameNetworks(kind, **recipe["networks"])
         networks[kind].load_state_dict(saved[kind])
-    motion = find_by_name("live").arrays["motion"]  # fitted to the same kind of motion
+    motion = find_by_name("conditional").arrays["motion"]  # fitted to the same kind of motion
     export(networks, recipe["model"], out, counts=saved["counts"].numpy(), motion=motion)
 
 

@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mediacodec.codecs.conditional.settings import quality_offset
 from mediacodec.codecs.fitting.protocol import FitMonitor, FitProgress, FitTask, FittedFrame
 from mediacodec.codecs.overfit.packet import OverfitFrameCoder, ReferenceFrame
 from mediacodec.codecs.overfit.settings import OverfitGeometry, OverfitModel, quality_of, step_of
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
+from mediacodec.video_coding.gop import GOP_SECONDS, quality_offset
 from mediacodec.video_coding.motion.compensate import Planes as BytePlanes
 from mediacodec.video_coding.motion.search import search
-from mediacodec.video_coding.motion.search_preset import Effort
+from mediacodec.video_coding.motion.search_preset import SearchPreset
 from mediacodec.video_coding.rate_control import RateControl
 from mediacodec.video_coding.scene_cut import SceneCuts
 from mediacodec_models.overfit.frame_fit import FitState, FrameFit, Prediction, predict
@@ -25,7 +25,6 @@ from mediacodec_models.overfit.network import Planes
 from mediacodec_models.torch_runtime import num_threads
 
 DEFAULT_CRF = 30.0
-GOP_SECONDS = 2.0
 ITERATIONS = (1, 3, 6, 12, 25, 50, 100, 200, 400)  # by preset level
 MIN_TO_LEARN = 10  # iterations below which weights do not learn enough to pay
 SLOW_SEARCH_LEVEL = 4  # preset level from which motion is searched slowly
@@ -127,9 +126,9 @@ class OverfitFitter:
         """The prediction from the frame before; None where a scene begins."""
         reference = self._reference
         assert reference is not None
-        effort: Effort = "slow" if self._task.preset_level >= SLOW_SEARCH_LEVEL else "medium"
+        preset: SearchPreset = "slow" if self._task.preset_level >= SLOW_SEARCH_LEVEL else "medium"
         weight = MOTION_WEIGHT * step
-        motion = search(luma, reference.planes[0], rate_weight=weight, previous=reference.motion, effort=effort)
+        motion = search(luma, reference.planes[0], rate_weight=weight, previous=reference.motion, preset=preset)
         found = predict(self._coder, motion, reference)
         return None if self._is_cut(luma, found) else found
 

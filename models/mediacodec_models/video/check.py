@@ -13,16 +13,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mediacodec.manifest import Manifest
-from mediacodec_models.video.conditional import ConditionalCodec, Planes, checkerboard, paste
+from mediacodec_models.video.coding import checkerboard, paste
 from mediacodec_models.video.motion import compensate, follow
+from mediacodec_models.video.network import ConditionalCodec
 from mediacodec_models.video.prior import HYPER_LIMIT
-from mediacodec_models.video.quantise import quantise
-from mediacodec_models.video.transform import pack
+from mediacodec_models.video.rate_distortion import quantise
+from mediacodec_models.video.transform import Planes, pack
 
 SIZES = ((368, 640), (352, 288), (16, 16), (16, 48), (256, 256))  # rows, columns
 QUALITIES = (3, 30, 55)
-EXACT = ("index", "hidden", "place", "memory")
-TOLERANCE = 2e-3  # of what is in steps, where it is not large itself; local steps are down to a quarter of a picture's
+EXACT = ("scale_index", "prior_hidden", "prior_input", "memory")
+TOLERANCE = 2e-3  # of what is in steps, where it is not large itself; blocks' steps are down to a quarter of a frame's
 LEVELS = ("ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL")
 
 Values = dict[str, Tensor]
@@ -38,21 +39,29 @@ class Case:
 
 
 @torch.no_grad()
-def check(key: ConditionalCodec, inter: ConditionalCodec, model: Manifest, pictures: list[Planes]) -> float:
-    """Compare every graph with torch, on two successive pictures at several sizes and on flat ones.
+def check(key: ConditionalCodec, inter: ConditionalCodec, model: Manifest, frames: list[Planes]) -> float:
+    """Compare every graph with torch, on two successive frames at several sizes and on flat ones.
 
-    pictures: two, planes of float32 in 0..255. Returns the largest difference found in what is in steps, relative where
-    it is larger than 1. Raises ValueError where a graph gives something else.
+    Args:
+        key, inter: the networks.
+        model: exported from them.
+        frames: two, planes of float32 in 0..255.
+
+    Returns:
+        The largest difference found in what is in steps, relative where it is larger than 1.
+
+    Raises:
+        ValueError: a graph gives something else.
     """
     sessions = {name: [open_graph(model, name)] for name in model.graphs}
     worst = 0.0
     for size, quality in [(size, quality) for size in SIZES for quality in QUALITIES]:
-        for case in cases(key, inter, [fitted(p, size) for p in pictures], quality):
+        for case in cases(key, inter, [fitted(p, size) for p in frames], quality):
             worst = max(worst, compare(case, sessions[case.graph]))
     for level in (0, 128, 255):
         for case in cases(key, inter, [flat(level, (48, 80))] * 2, 30):
             worst = max(worst, compare(case, sessions[case.graph]))
-    for case in cases(key, inter, [fitted(p, (240, 176)) for p in pictures], 24):
+    for case in cases(key, inter, [fitted(p, (240, 176)) for p in frames], 24):
         others = [open_graph(model, case.graph, level=level, threads=n) for level in LEVELS for n in (1, 2)]
         worst = max(worst, compare(case, others))
     return worst
@@ -70,7 +79,14 @@ def open_graph(
 
 
 def compare(case: Case, sessions: list[onnxruntime.InferenceSession]) -> float:
-    """Run a case; returns the largest difference of real numbers. Raises ValueError where one is too large."""
+    """Run a case in every session.
+
+    Returns:
+        The largest difference of real numbers.
+
+    Raises:
+        ValueError: a difference is too large.
+    """
     feed = {name: value.numpy() for name, value in case.inputs.items()}
     worst = 0.0
     for session in sessions:
@@ -111,22 +127,23 @@ def flat(level: int, size: tuple[int, int]) -> Planes:
     return y, u, v
 
 
-def cases(key: ConditionalCodec, inter: ConditionalCodec, pictures: list[Planes], level: int) -> Iterator[Case]:
-    """Every graph with its inputs and torch's outputs, on a keyframe and the picture behind it."""
+def cases(key: ConditionalCodec, inter: ConditionalCodec, frames: list[Planes], level: int) -> Iterator[Case]:
+    """Every graph with its inputs and torch's outputs, on a keyframe and the frame behind it."""
     quality = torch.tensor([level])
-    rows, columns = (n // 16 for n in pictures[0][0].shape[2:])
-    memory, local = torch.zeros(1, key.config.memory, rows, columns), uneven(rows, columns)
-    latent = key.analyse(pictures[0], None, None, None, quality) / local
+    rows, columns = (n // 16 for n in frames[0][0].shape[2:])
+    memory, factors = torch.zeros(1, key.config.memory, rows, columns), uneven(rows, columns)
+    latent = key.analyse(frames[0], None, None, None, quality) / factors
     hyper = key.analyse_hyper(latent, memory, quality)
-    step = {"local": local, "quality": quality}
-    yield Case("key_analysis", named("", pictures[0]) | step, {"latent": latent, "hyper": hyper})
-    coded = Coding(key, "key", latent, hyper, memory, None, local, quality)
+    step = {"step_factors": factors, "quality": quality}
+    yield Case("key_analysis", named("", frames[0]) | step, {"latent": latent, "hyper": hyper})
+    coded = Coding(key, "key", latent, hyper, memory, None, factors, quality)
     yield from coded.cases
-    decoded, _ = key.synthesise((coded.symbols + coded.shift) * local, local, None, None, quality)
+    decoded, _ = key.synthesise((coded.symbols + coded.conditional_mean) * factors, factors, None, None, quality)
     reference = whole(decoded)
-    yield Case("key_synthesis", step | {"symbols": coded.symbols, "shift": coded.shift}, named("", reference))
-    yield refinement(key, "key", pictures[0], reference, local, quality)
-    yield from predicted_cases(inter, pictures[1], reference, coded.memory, quality)
+    inputs = step | {"symbols": coded.symbols, "conditional_mean": coded.conditional_mean}
+    yield Case("key_synthesis", inputs, named("", reference))
+    yield refinement(key, "key", frames[0], reference, factors, quality)
+    yield from inter_cases(inter, frames[1], reference, coded.memory, quality)
 
 
 def uneven(rows: int, columns: int) -> Tensor:
@@ -134,7 +151,7 @@ def uneven(rows: int, columns: int) -> Tensor:
     return torch.exp2((torch.arange(rows * columns) % 17 - 8.0) / 4).reshape(1, 1, rows, columns)
 
 
-def predicted_cases(
+def inter_cases(
     inter: ConditionalCodec, current: Planes, reference: Planes, memory: Tensor, quality: Tensor
 ) -> Iterator[Case]:
     rows, columns = (n // 8 for n in current[0].shape[2:])
@@ -142,28 +159,27 @@ def predicted_cases(
     motion = motion.reshape(1, 2, rows, columns)
     before = torch.arange(rows * columns, dtype=torch.float32).reshape(1, 1, rows, columns)
     last = torch.sin(torch.arange(inter.config.features)[None, :, None, None] + before / 7)
-    predicted, local = compensate(reference, motion), uneven(rows // 2, columns // 2)
-    given = {"cells": follow(before, motion).long(), "features": last.flatten(2), "quality": quality}
-    context, deep = inter.context(predicted, follow(last, motion), quality)
-    mean = inter.mean(predicted, deep, quality)
-    yield Case(
-        "inter_context", named("predicted_", predicted) | given, {"context": context, "deep": deep, "mean": mean}
-    )
-    latent = inter.analyse(current, predicted, context, mean, quality) / local
+    predicted, factors = compensate(reference, motion), uneven(rows // 2, columns // 2)
+    given = {"source_cells": follow(before, motion).long(), "features": last.flatten(2), "quality": quality}
+    context, deep = inter.extract_context(predicted, follow(last, motion), quality)
+    mean = inter.context_mean(predicted, deep, quality)
+    outputs = {"context": context, "context_deep": deep, "context_mean": mean}
+    yield Case("inter_context", named("predicted_", predicted) | given, outputs)
+    latent = inter.analyse(current, predicted, context, mean, quality) / factors
     hyper = inter.analyse_hyper(latent, memory, quality)
-    known = named("predicted_", predicted) | {"context": context, "mean": mean, "local": local, "quality": quality}
-    seen = named("", current) | known | {"memory": memory}
-    yield Case("inter_analysis", seen, {"latent": latent, "hyper": hyper})
-    coded = Coding(inter, "inter", latent, hyper, memory, deep, local, quality)
+    shared = {"context": context, "context_mean": mean, "step_factors": factors, "quality": quality}
+    shared |= named("predicted_", predicted)
+    yield Case("inter_analysis", named("", current) | shared | {"memory": memory}, {"latent": latent, "hyper": hyper})
+    coded = Coding(inter, "inter", latent, hyper, memory, deep, factors, quality)
     yield from coded.cases
     skip = (torch.arange(rows * columns // 4) % 3 == 0).float().reshape(1, 1, rows // 2, columns // 2)
-    sent = (coded.symbols + coded.shift) * local + mean
-    decoded, features = inter.synthesise(sent, local, predicted, context, quality)
+    sent = (coded.symbols + coded.conditional_mean) * factors + mean
+    decoded, features = inter.synthesise(sent, factors, predicted, context, quality)
     pasted = whole(paste(decoded, predicted, skip))
-    inputs = known | {"symbols": coded.symbols, "shift": coded.shift, "skip": skip}
+    inputs = shared | {"symbols": coded.symbols, "conditional_mean": coded.conditional_mean, "skip": skip}
     assert features is not None
     yield Case("inter_synthesis", inputs, named("", pasted) | {"features": features})
-    yield refinement(inter, "inter", current, pasted, local, quality)
+    yield refinement(inter, "inter", current, pasted, factors, quality)
 
 
 class Coding:
@@ -177,46 +193,47 @@ class Coding:
         hyper: Tensor,
         memory: Tensor,
         deep: Tensor | None,
-        local: Tensor,
+        factors: Tensor,
         quality: Tensor,
     ) -> None:
         first = checkerboard(latent)
         hyper = hyper.clamp(-HYPER_LIMIT, HYPER_LIMIT).round()
-        index, hidden, place = codec.prior.first(hyper, memory, quality)
+        index, hidden, prior_input = codec.prior.first(hyper, memory, quality)
         symbols = quantise(latent, index) * first
         second = codec.prior.second(symbols, hidden, quality)
-        self.shift = codec.shift(symbols, local, deep, quality) * (1 - first)
-        self.symbols = symbols + quantise(latent - self.shift, second) * (1 - first)
-        self.memory = codec.prior.recall(self.symbols, place, quality)
-        given = {"symbols": symbols, "local": local, "quality": quality}
-        given |= {} if deep is None else {"deep": deep}
+        self.conditional_mean = codec.conditional_mean(symbols, factors, deep, quality) * (1 - first)
+        self.symbols = symbols + quantise(latent - self.conditional_mean, second) * (1 - first)
+        self.memory = codec.prior.update_memory(self.symbols, prior_input, quality)
+        given = {"symbols": symbols, "step_factors": factors, "quality": quality}
+        given |= {} if deep is None else {"context_deep": deep}
         self.cases = [
             Case(
-                f"{kind}_prior",
+                f"{kind}_prior_first",
                 {"hyper": hyper, "memory": memory, "quality": quality},
-                {"index": index.to(torch.uint8), "hidden": hidden, "place": place},
+                {"scale_index": index.to(torch.uint8), "prior_hidden": hidden, "prior_input": prior_input},
             ),
             Case(
-                f"{kind}_second",
-                {"symbols": symbols, "hidden": hidden, "quality": quality},
-                {"index": second.to(torch.uint8)},
+                f"{kind}_prior_second",
+                {"symbols": symbols, "prior_hidden": hidden, "quality": quality},
+                {"scale_index": second.to(torch.uint8)},
             ),
             Case(
-                f"{kind}_recall",
-                {"symbols": self.symbols, "place": place, "quality": quality},
+                f"{kind}_memory_update",
+                {"symbols": self.symbols, "prior_input": prior_input, "quality": quality},
                 {"memory": self.memory},
             ),
-            Case(f"{kind}_shift", given, {"shift": self.shift}),
+            Case(f"{kind}_conditional_mean", given, {"conditional_mean": self.conditional_mean}),
         ]
 
 
 def refinement(
-    codec: ConditionalCodec, kind: str, current: Planes, decoded: Planes, local: Tensor, quality: Tensor
+    codec: ConditionalCodec, kind: str, current: Planes, decoded: Planes, factors: Tensor, quality: Tensor
 ) -> Case:
     y, u, v = (one - other for one, other in zip(current, decoded, strict=True))
     packed = pack(y + 128, u + 128, v + 128)
-    latent = codec._transformed(packed) / codec.step(quality) / local
-    return Case(f"{kind}_refine", {"y": y, "u": u, "v": v, "local": local, "quality": quality}, {"latent": latent})
+    latent = codec._transformed(packed) / codec.step(quality) / factors
+    inputs = {"y": y, "u": u, "v": v, "step_factors": factors, "quality": quality}
+    return Case(f"{kind}_refinement", inputs, {"latent": latent})
 
 
 def whole(planes: Planes) -> Planes:

@@ -1,7 +1,7 @@
 """Random crops of packed clips for training, with their motion.
 
-The pack (see `mediacodec_models.video.data`) holds pictures as I420 planes and a motion field from each picture to the
-one before it. Crops begin at multiples of 16, so that they take whole blocks of motion along.
+The pack (see `mediacodec_models.video.data`) holds frames as I420 planes and motion vectors from each frame to the one
+before it. Crops begin at multiples of 16, so that they take whole blocks of motion along.
 """
 
 from __future__ import annotations
@@ -14,14 +14,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Planes = tuple[Tensor, Tensor, Tensor]
+from mediacodec_models.video.transform import Planes
+
 LEVELS = (20, 32, 44)  # quality levels at whose price of motion a pack is searched
 
 
 @dataclass(frozen=True)
 class Clip:
-    """y [n, h, w], u and v [n, h/2, w/2] uint8, motion [n, k, 2, h/8, w/8] int16 in quarter samples (first: zeros), one
-    field for each of the levels that a pack is searched at."""
+    """A packed clip.
+
+    Attributes:
+        y: uint8 [n, h, w].
+        u, v: uint8 [n, h/2, w/2].
+        motion: int16 [n, k, 2, h/8, w/8], quarter samples, for each of the levels that a pack is searched at; zeros for
+            the first frame.
+    """
 
     name: str
     y: NDArray[Any]
@@ -34,7 +41,7 @@ class Clip:
 
 
 class Crops:
-    """Random crops of `size` x `size` (a multiple of 16), `length` pictures long, mirrored every other time."""
+    """Random crops of `size` x `size` (a multiple of 16), `length` frames long, mirrored every other time."""
 
     def __init__(self, clips: list[Clip], *, size: int, seed: int) -> None:
         self.clips = [clip for clip in clips if min(clip.y.shape[1:]) >= size]
@@ -42,18 +49,26 @@ class Crops:
         self.random = np.random.default_rng(seed)
 
     def batch(self, count: int, length: int) -> tuple[list[Planes], list[Tensor]]:
-        """`length` pictures of planes [count, 1, size, size] in 0..255, and their motion [count, k, 2, size/8, size/8]
-        (`motion_at` takes that of a level)."""
+        """A batch of crops.
+
+        Args:
+            count: crops.
+            length: frames of each.
+
+        Returns:
+            The frames' planes, [count, 1, size, size] in 0..255, and their motion, [count, k, 2, size/8, size/8]
+            (`motion_at` takes that of a level).
+        """
         long = [clip for clip in self.clips if len(clip) >= length]
         # the longer a clip the more often it is drawn, but a still is a clip too
         weights = np.array([min(48, len(clip)) ** 0.5 for clip in long])
         cuts = [self._cut(long[i], length) for i in self.random.choice(len(long), count, p=weights / weights.sum())]
-        pictures = [
+        frames = [
             tuple(torch.from_numpy(np.stack([cut[plane][t] for cut in cuts])[:, None]).float() for plane in range(3))
             for t in range(length)
         ]
         motion = [torch.from_numpy(np.stack([cut[3][t] for cut in cuts])).float() for t in range(length)]
-        return pictures, motion  # type: ignore[return-value]
+        return frames, motion  # type: ignore[return-value]
 
     def _cut(self, clip: Clip, length: int) -> list[NDArray[Any]]:
         size, random = self.size, self.random

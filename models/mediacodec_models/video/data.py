@@ -1,4 +1,4 @@
-"""Training data: clips and stills packed as I420 planes with the motion between pictures, in shards that can be mapped.
+"""Training data: clips and stills packed as I420 planes with the motion between frames, in shards that can be mapped.
 
 A pack is a folder of `NNN.npy` (flat uint8, at most 30 MB each, so that it travels in slices) and `index.json`, a list
 of pieces: {"name", "dev", "frames", "height", "width", "shard", "planes", "motion"}. With h, w, n of a piece and its
@@ -11,7 +11,7 @@ shard as `bytes`, without a copy:
     motion = bytes[piece.motion :][: n * k * h * w // 16].view("<i2").reshape(n, k, 2, h // 8, w // 8)
 
 Sides are multiples of 16, cut off at the right and at the bottom. Motion is in quarter samples, x then y, from each
-picture to the one before; zeros for the first of a piece. There are k = len(LEVELS) fields a picture, each searched at
+frame to the one before; zeros for the first of a piece. There are vectors of k = len(LEVELS) searches a frame, each at
 the price that the encoder puts on vectors at one of the quality levels LEVELS: a decoder trained on motion finer than
 it is sent at low rates meets worse predictions in use than in training. A long clip may be several pieces.
 """
@@ -30,14 +30,14 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from mediacodec.codecs.conditional.early_skip import step_size
 from mediacodec.codecs.conditional.frame_coder import MOTION_WEIGHT
+from mediacodec.codecs.conditional.rate_distortion import step_size
 from mediacodec.video_coding.motion.search import search
-from mediacodec.video_coding.motion.search_preset import Effort
+from mediacodec.video_coding.motion.search_preset import SearchPreset
 from mediacodec_models.video.clips import LEVELS
 
 SHARD_BYTES = 30_000_000
-SHORTEST = 8  # pictures in a piece, unless the whole clip has fewer
+SHORTEST = 8  # frames in a piece, unless the whole clip has fewer
 DEV_SCENES = ("davis_bear", "edgetam_magic", "mdn_frog", "sam2_coffee")
 
 Bytes = npt.NDArray[np.uint8]
@@ -45,7 +45,7 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Piece:
-    """Where pictures lie; planes and motion are offsets in bytes."""
+    """Where frames lie; planes and motion are offsets in bytes."""
 
     name: str
     dev: bool
@@ -108,7 +108,7 @@ def is_dev(name: str, *, still: bool) -> bool:
 
 
 def read_planes(path: Path) -> Bytes:
-    """All pictures of a file as uint8 [n, 3 h / 2, w]: 8-bit 4:2:0 in the limited range, cut to multiples of 16."""
+    """All frames of a file as uint8 [n, 3 h / 2, w]: 8-bit 4:2:0 in the limited range, cut to multiples of 16."""
     with av.open(str(path)) as container:
         return np.stack([_i420(frame) for frame in container.decode(video=0)])
 
@@ -124,8 +124,8 @@ def _i420(frame: av.VideoFrame) -> Bytes:
     return np.concatenate(parts)
 
 
-def find_motion(planes: Bytes, *, effort: Effort) -> npt.NDArray[np.int16]:
-    """The motion of each picture from the one before, int16 [n, k, 2, h/8, w/8]; zeros for the first."""
+def find_motion(planes: Bytes, *, preset: SearchPreset) -> npt.NDArray[np.int16]:
+    """The motion of each frame from the one before, int16 [n, k, 2, h/8, w/8]; zeros for the first."""
     count, height, width = planes.shape[0], planes.shape[1] * 2 // 3, planes.shape[2]
     motion = np.zeros((count, len(LEVELS), 2, height // 8, width // 8), np.int16)
     for index in range(1, count):
@@ -133,7 +133,7 @@ def find_motion(planes: Bytes, *, effort: Effort) -> npt.NDArray[np.int16]:
         for k, level in enumerate(LEVELS):
             weight = MOTION_WEIGHT * step_size(level)
             before = motion[index - 1, k]
-            motion[index, k] = search(current, reference, previous=before, effort=effort, rate_weight=weight)
+            motion[index, k] = search(current, reference, previous=before, preset=preset, rate_weight=weight)
     return motion
 
 
@@ -145,22 +145,22 @@ def _files(clips: Path, stills: Path) -> Iterator[tuple[Path, bool]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Pack clips and stills, with their motion, into shards.")
     parser.add_argument("clips", type=Path, help="folder of clips")
-    parser.add_argument("stills", type=Path, help="folder of still pictures")
+    parser.add_argument("stills", type=Path, help="folder of still images")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--effort", choices=("fast", "medium", "slow"), default="medium", help="of the motion search")
+    parser.add_argument("--preset", choices=("fast", "medium", "slow"), default="medium", help="of the motion search")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     writer = ShardWriter(args.out)
     for path, still in _files(args.clips, args.stills):
         mark = time.monotonic()
         planes = read_planes(path)
-        writer.add(path.stem, planes, find_motion(planes, effort=args.effort), dev=is_dev(path.stem, still=still))
+        writer.add(path.stem, planes, find_motion(planes, preset=args.preset), dev=is_dev(path.stem, still=still))
         if not still:
-            print(f"{path.stem}: {len(planes)} pictures in {time.monotonic() - mark:.1f} s", flush=True)
+            print(f"{path.stem}: {len(planes)} frames in {time.monotonic() - mark:.1f} s", flush=True)
     writer.close()
     for dev in (False, True):
         some = [piece for piece in writer.pieces if piece.dev == dev]
-        print(f"{'dev' if dev else 'train'}: {len(some)} pieces, {sum(piece.frames for piece in some)} pictures")
+        print(f"{'dev' if dev else 'train'}: {len(some)} pieces, {sum(piece.frames for piece in some)} frames")
 
 
 if __name__ == "__main__":

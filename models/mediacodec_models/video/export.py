@@ -21,32 +21,33 @@ from numpy.typing import NDArray
 from onnxscript import opset18
 from torch import Tensor, nn
 
+from mediacodec.codecs.conditional.exactness import ENTROPY_PARTS, check_file
 from mediacodec.manifest import read_manifest
 from mediacodec_models.onnx_files import HALVED, half_weights, write_graph, write_manifest
 from mediacodec_models.video.check import check
 from mediacodec_models.video.coded_clips import count_clips
-from mediacodec_models.video.conditional import ConditionalCodec, ConditionalConfig, Planes
 from mediacodec_models.video.graphs import (
     Context,
     InterAnalysis,
-    InterShift,
+    InterConditionalMean,
     InterSynthesis,
     KeyAnalysis,
-    KeyShift,
+    KeyConditionalMean,
     KeySynthesis,
-    Refine,
+    Refinement,
 )
 from mediacodec_models.video.integer import IntegerConv
+from mediacodec_models.video.network import ConditionalCodec, ConditionalConfig
 from mediacodec_models.video.pack import read_pack
 from mediacodec_models.video.prior import HYPER_LIMIT, SCALES
-from mediacodec_models.video.prior_graphs import First, Recall, Second
+from mediacodec_models.video.prior_graphs import MemoryUpdate, PriorFirst, PriorSecond
 from mediacodec_models.video.resume import weights
 from mediacodec_models.video.tables import Counts, fit_tables, table_bits
-from mediacodec_models.video.transform import COEFFICIENTS, LUMA_KEPT
+from mediacodec_models.video.transform import COEFFICIENTS, LUMA_KEPT, Planes
 
 OPSET = 20
 EXACT = ("exact",)  # what layers call weights that stay in single precision
-REFRESH = 32  # predicted pictures after which features start from nothing
+REFRESH = 32  # inter frames after which features start from nothing
 
 CURRENT = ["y", "u", "v"]
 PREDICTED = ["predicted_y", "predicted_u", "predicted_v"]
@@ -70,53 +71,59 @@ def space_to_depth(x: Any, downscale_factor: int) -> Any:
 
 def plans(key: ConditionalCodec, inter: ConditionalCodec) -> list[GraphPlan]:
     """Every graph of a model, by the names that the runtime knows."""
-    state = ["index", "hidden", "place"]
-    first = ["hyper", "memory", "quality"]
-    second, recall = ["symbols", "hidden", "quality"], ["symbols", "place", "quality"]
-    shift, synthesis = ["symbols", "local"], ["symbols", "shift", "local"]
-    known = ["mean", "context", *PREDICTED, "skip", "quality"]
-    seen = [*CURRENT, *PREDICTED, "context", "mean", "memory", "local", "quality"]
-    context = [*PREDICTED, "features", "cells", "quality"]
+    steps = ["step_factors", "quality"]
+    prior = ["hyper", "memory", "quality"], ["scale_index", "prior_hidden", "prior_input"]
+    second, update = ["symbols", "prior_hidden", "quality"], ["symbols", "prior_input", "quality"]
+    decoded = ["symbols", "conditional_mean", "step_factors"]
+    context = [*PREDICTED, "features", "source_cells", "quality"], ["context", "context_deep", "context_mean"]
+    analysis = [*CURRENT, *PREDICTED, "context", "context_mean", "memory", *steps]
+    synthesis = [*decoded, "context_mean", "context", *PREDICTED, "skip", "quality"]
+    mean = ["symbols", "step_factors"]
     return [
-        GraphPlan("key_analysis", KeyAnalysis(key), [*CURRENT, "local", "quality"], ["latent", "hyper"]),
-        GraphPlan("key_prior", First(key.prior), first, state),
-        GraphPlan("key_second", Second(key.prior), second, ["index"]),
-        GraphPlan("key_recall", Recall(key.prior), recall, ["memory"]),
-        GraphPlan("key_shift", KeyShift(key), [*shift, "quality"], ["shift"]),
-        GraphPlan("key_synthesis", KeySynthesis(key), [*synthesis, "quality"], PLANES_OUT),
-        GraphPlan("inter_context", Context(inter), context, ["context", "deep", "mean"]),
-        GraphPlan("inter_analysis", InterAnalysis(inter), seen, ["latent", "hyper"]),
-        GraphPlan("inter_prior", First(inter.prior), first, state),
-        GraphPlan("inter_second", Second(inter.prior), second, ["index"]),
-        GraphPlan("inter_recall", Recall(inter.prior), recall, ["memory"]),
-        GraphPlan("inter_shift", InterShift(inter), [*shift, "deep", "quality"], ["shift"]),
-        GraphPlan("inter_synthesis", InterSynthesis(inter), [*synthesis, *known], [*PLANES_OUT, "features"]),
-        GraphPlan("key_refine", Refine(key), [*CURRENT, "local", "quality"], ["latent"]),
-        GraphPlan("inter_refine", Refine(inter), [*CURRENT, "local", "quality"], ["latent"]),
+        GraphPlan("key_analysis", KeyAnalysis(key), [*CURRENT, *steps], ["latent", "hyper"]),
+        GraphPlan("key_prior_first", PriorFirst(key.prior), *prior),
+        GraphPlan("key_prior_second", PriorSecond(key.prior), second, ["scale_index"]),
+        GraphPlan("key_memory_update", MemoryUpdate(key.prior), update, ["memory"]),
+        GraphPlan("key_conditional_mean", KeyConditionalMean(key), [*mean, "quality"], ["conditional_mean"]),
+        GraphPlan("key_synthesis", KeySynthesis(key), [*decoded, "quality"], PLANES_OUT),
+        GraphPlan("inter_context", Context(inter), *context),
+        GraphPlan("inter_analysis", InterAnalysis(inter), analysis, ["latent", "hyper"]),
+        GraphPlan("inter_prior_first", PriorFirst(inter.prior), *prior),
+        GraphPlan("inter_prior_second", PriorSecond(inter.prior), second, ["scale_index"]),
+        GraphPlan("inter_memory_update", MemoryUpdate(inter.prior), update, ["memory"]),
+        GraphPlan(
+            "inter_conditional_mean",
+            InterConditionalMean(inter),
+            [*mean, "context_deep", "quality"],
+            ["conditional_mean"],
+        ),
+        GraphPlan("inter_synthesis", InterSynthesis(inter), synthesis, [*PLANES_OUT, "features"]),
+        GraphPlan("key_refinement", Refinement(key), [*CURRENT, *steps], ["latent"]),
+        GraphPlan("inter_refinement", Refinement(inter), [*CURRENT, *steps], ["latent"]),
     ]
 
 
 def example(name: str, config: ConditionalConfig, height: int, width: int) -> Tensor:
-    """Something of the shape of an input, for a picture of height x width blocks of 16."""
+    """Something of the shape of an input, for a frame of height x width blocks of 16."""
     shapes = {
         "y": (1, 16 * height, 16 * width),
         "u": (1, 8 * height, 8 * width),
         "v": (1, 8 * height, 8 * width),
         "hyper": (config.hyper, (height + 1) // 2, (width + 1) // 2),
         "memory": (config.memory, height, width),
-        "hidden": (config.prior, height, width),
-        "place": (config.hyper + config.memory, height, width),
+        "prior_hidden": (config.prior, height, width),
+        "prior_input": (config.hyper + config.memory, height, width),
         "context": (config.width, 2 * height, 2 * width),
-        "deep": (config.deep, height, width),
+        "context_deep": (config.deep, height, width),
         "skip": (1, height, width),
-        "local": (1, height, width),
+        "step_factors": (1, height, width),
     }
     plain = name.removeprefix("predicted_")
     if plain in ("y", "u", "v"):
         return torch.zeros(1, *shapes[plain], dtype=torch.uint8)
     if name == "quality":
         return torch.zeros(1, dtype=torch.int64)
-    if name == "cells":
+    if name == "source_cells":
         return torch.arange(4 * height * width).reshape(1, 1, 2 * height, 2 * width)
     if name == "features":
         return torch.zeros(1, config.features, 4 * height * width)
@@ -126,7 +133,7 @@ def example(name: str, config: ConditionalConfig, height: int, width: int) -> Te
 def export_graph(plan: GraphPlan, config: ConditionalConfig, folder: Path) -> dict[str, Any]:
     """Write folder/NAME.onnx with free height and width; returns the graph's entry in the manifest."""
     values = tuple(example(name, config, 7, 10) for name in plan.inputs)
-    if plan.name.endswith("refine"):
+    if plan.name.endswith("refinement"):
         values = tuple(value.float() if value.dtype == torch.uint8 else value for value in values)
     free = torch.export.Dim.AUTO
     program = torch.onnx.export(
@@ -193,7 +200,6 @@ def export(
     out.mkdir(parents=True, exist_ok=True)
     for codec in (key, inter):
         codec.eval()
-        codec.prior.check()
         round_weights(codec)
     arrays = fitted_tables(key, inter, data)
     np.savez_compressed(out / "tables.npz", **arrays)
@@ -202,12 +208,14 @@ def export(
             plan.name: export_graph(plan, (key if plan.name.startswith("key") else inter).config, out)
             for plan in plans(key, inter)
         }
+    for name in graphs:
+        if name.endswith(ENTROPY_PARTS):
+            check_file(out / f"{name}.onnx", HYPER_LIMIT)
     weights = shipped(key, "key") | shipped(inter, "inter")
     manifest = write_manifest(
         out, about, weights=weights, tables=arrays, graphs=graphs, settings=settings(inter.config), opset=OPSET
     )
-    first, second = two_pictures(data)
-    difference = check(key, inter, read_manifest(out), [first, second])
+    difference = check(key, inter, read_manifest(out), two_frames(data))
     print(f"graphs agree with torch, real numbers within {difference:.1e}")
     return manifest
 
@@ -223,8 +231,8 @@ def fitted_tables(key: ConditionalCodec, inter: ConditionalCodec, data: Path) ->
     return tables
 
 
-def two_pictures(data: Path) -> list[Planes]:
-    """Successive pictures of a development clip."""
+def two_frames(data: Path) -> list[Planes]:
+    """Successive frames of a development clip."""
     clips = read_pack(data, dev=True) or read_pack(data, dev=False)
     clip = next(clip for clip in clips if len(clip) > 1)
     planes = [torch.from_numpy(plane[:2, None, None].astype(np.float32)) for plane in (clip.y, clip.u, clip.v)]
@@ -242,7 +250,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--key", type=Path, required=True, help="keyframe codec: a run's folder or a zoo folder")
-    parser.add_argument("--inter", type=Path, required=True, help="codec of predicted pictures, likewise")
+    parser.add_argument("--inter", type=Path, required=True, help="codec of inter frames, likewise")
     parser.add_argument("--data", type=Path, required=True, help="folder made by mediacodec_models.video.data")
     parser.add_argument("--out", type=Path, required=True, help="the zoo folder to write")
     args = parser.parse_args()

@@ -24,7 +24,7 @@ def constant(module: nn.Module, name: str, value: Tensor) -> None:
 
 
 class Fixed(nn.Module):
-    """A convolution with given weights. exact: they are stored in single precision."""
+    """A convolution with given weights; those that are `exact` are stored in single precision."""
 
     def __init__(
         self, weight: Tensor, bias: Tensor | None = None, *, stride: int = 1, groups: int = 1, exact: bool = False
@@ -41,7 +41,13 @@ class Fixed(nn.Module):
         return getattr(self, self.name)  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor, *, out_gain: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-        """out_gain: factors of the output channels; bias: instead of the layer's own; both as a Table gives them."""
+        """The layer's output.
+
+        Args:
+            x: [1, channels, h, w].
+            out_gain: factors of the output channels, as a Table gives them.
+            bias: instead of the layer's own, likewise.
+        """
         weight = self.weights()
         own = getattr(self, "bias", None)
         if out_gain is not None:

@@ -1,4 +1,4 @@
-"""The float graphs of the video codec, as modules for the exporter: `code` in conditional.py, cut where integers leave.
+"""The float graphs of the video codec, as modules for the exporter: `code` in coding.py, cut where integers leave.
 
 Written for speed where that changes no result beyond rounding. Planes stay in grey levels, the networks' units being
 folded into weights; a 2x2 (un)shuffle and the layer at it are one strided convolution; what is concatenated before a
@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mediacodec_models.video.conditional import ConditionalCodec, step_size
 from mediacodec_models.video.folded import Fixed, Table, constant, strided
 from mediacodec_models.video.layers import LEVELS, Trunk
+from mediacodec_models.video.network import ConditionalCodec, step_size
 from mediacodec_models.video.transform import PACKED, UNIT
 
 GREY = 128.0 / UNIT
@@ -23,7 +23,9 @@ GREY = 128.0 / UNIT
 class Entry(nn.Module):
     """The first layer of a trunk on planes in grey levels, and its blocks.
 
-    planes: packed planes among the inputs, 1 or 2; of two the trunk wants the first and their difference.
+    Args:
+        trunk: as trained.
+        planes: packed planes among the inputs, 1 or 2; of two the trunk wants the first and their difference.
     """
 
     def __init__(self, trunk: Trunk, planes: int) -> None:
@@ -48,13 +50,13 @@ class Entry(nn.Module):
 
 
 def unshuffled(planes: list[Tensor]) -> list[Tensor]:
-    """uint8 planes -> parts of the packed picture, in grey levels."""
+    """uint8 planes -> parts of the packed frame, in grey levels."""
     y, u, v = planes
     return [F.pixel_unshuffle(y.float(), 8), F.pixel_unshuffle(u.float(), 4), F.pixel_unshuffle(v.float(), 4)]
 
 
 class Transform(nn.Module):
-    """The linear transform of a packed picture in grey levels (or of a difference of two), in steps."""
+    """The linear transform of a packed frame in grey levels (or of a difference of two), in steps."""
 
     def __init__(self, codec: ConditionalCodec, *, difference: bool = False) -> None:
         super().__init__()
@@ -104,10 +106,10 @@ class Analysis(nn.Module):
         self.transform = Transform(codec)
         self.hyper = Hyper(codec)
 
-    def latent(self, planes: list[Tensor], known: list[Tensor], quality: Tensor) -> Tensor:
-        """In the picture's steps, whole."""
+    def latent(self, planes: list[Tensor], others: list[Tensor], quality: Tensor) -> Tensor:
+        """In the frame's steps, whole."""
         own = torch.cat(unshuffled(planes), dim=1)
-        x = self.trunk([own, *known], quality)
+        x = self.trunk([own, *others], quality)
         x = self.block(F.relu(self.down(x)))
         return self.transform(own, quality) + self.out(x)
 
@@ -118,8 +120,8 @@ class KeyAnalysis(Analysis):
         enter = codec.hyper_enter  # of a memory that is zero nothing is left
         self.hyper.enter = Fixed(enter.weight[:, : -codec.config.memory], enter.bias)
 
-    def forward(self, y: Tensor, u: Tensor, v: Tensor, local: Tensor, quality: Tensor) -> tuple[Tensor, ...]:
-        latent = self.latent([y, u, v], [], quality) / local
+    def forward(self, y: Tensor, u: Tensor, v: Tensor, step_factors: Tensor, quality: Tensor) -> tuple[Tensor, ...]:
+        latent = self.latent([y, u, v], [], quality) / step_factors
         return latent, self.hyper(latent, None, quality)
 
 
@@ -133,13 +135,13 @@ class InterAnalysis(Analysis):
         predicted_u: Tensor,
         predicted_v: Tensor,
         context: Tensor,
-        mean: Tensor,
+        context_mean: Tensor,
         memory: Tensor,
-        local: Tensor,
+        step_factors: Tensor,
         quality: Tensor,
     ) -> tuple[Tensor, ...]:
         packed = torch.cat(unshuffled([predicted_y, predicted_u, predicted_v]), dim=1)
-        latent = (self.latent([y, u, v], [packed, context], quality) - mean) / local
+        latent = (self.latent([y, u, v], [packed, context], quality) - context_mean) / step_factors
         return latent, self.hyper(latent, memory, quality)
 
 
@@ -160,12 +162,19 @@ class Context(nn.Module):
         predicted_u: Tensor,
         predicted_v: Tensor,
         features: Tensor,
-        cells: Tensor,
+        source_cells: Tensor,
         quality: Tensor,
     ) -> tuple[Tensor, ...]:
-        """features: [1, channels, cells of all rows]; cells: where those of these rows come from, [1, 1, h, w]."""
+        """Context at 1/8 and at 1/16, and the mean of the latent.
+
+        Args:
+            predicted_y, predicted_u, predicted_v: uint8 [1, 1, ..].
+            features: [1, channels, cells of all rows].
+            source_cells: where the features of these rows come from, [1, 1, h, w].
+            quality: int64 [1].
+        """
         rows = features.transpose(1, 2)  # gathering whole rows is many times as fast
-        moved = rows.index_select(1, cells.flatten()).transpose(1, 2).reshape(1, -1, *cells.shape[2:])
+        moved = rows.index_select(1, source_cells.flatten()).transpose(1, 2).reshape(1, -1, *source_cells.shape[2:])
         packed = torch.cat(unshuffled([predicted_y, predicted_u, predicted_v]), dim=1)
         context = self.trunk([packed, moved], quality)
         deep = self.block(F.relu(self.down(context)))
@@ -173,7 +182,7 @@ class Context(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """The latent in steps -> planes, and what the next picture starts from."""
+    """The latent in steps -> planes, and what the next frame starts from."""
 
     def __init__(self, codec: ConditionalCodec) -> None:
         super().__init__()
@@ -189,13 +198,22 @@ class Synthesis(nn.Module):
         self.out = Fixed(codec.decoder_out.weight, codec.decoder_out.bias)
         self.scale = Table(step_size(torch.arange(LEVELS))[:, None])
 
-    def planes(self, latent: Tensor, local: Tensor, known: list[Tensor], quality: Tensor) -> tuple[Tensor, Tensor]:
-        """The packed picture in grey levels plus a half, and what the trunk leaves. latent: in the picture's steps."""
+    def planes(
+        self, latent: Tensor, step_factors: Tensor, others: list[Tensor], quality: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The packed frame in grey levels plus a half, and what the trunk leaves.
+
+        Args:
+            latent: in the frame's steps.
+            step_factors: [1, 1, h, w].
+            others: what else the trunk takes.
+            quality: int64 [1].
+        """
         scaled = latent * self.step(quality)
         coarse = F.conv_transpose2d(scaled, self.inverse, self.middle, stride=2)
-        x = self.trunk([coarse, *known], quality)
+        x = self.trunk([coarse, *others], quality)
         correction = self.out(x, out_gain=self.scale(quality))
-        return coarse + correction * F.interpolate(local, scale_factor=2.0, mode="nearest"), x
+        return coarse + correction * F.interpolate(step_factors, scale_factor=2.0, mode="nearest"), x
 
     @staticmethod
     def shuffled(levels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -205,8 +223,10 @@ class Synthesis(nn.Module):
 
 
 class KeySynthesis(Synthesis):
-    def forward(self, symbols: Tensor, shift: Tensor, local: Tensor, quality: Tensor) -> tuple[Tensor, ...]:
-        levels, _ = self.planes((symbols + shift) * local, local, [], quality)
+    def forward(
+        self, symbols: Tensor, conditional_mean: Tensor, step_factors: Tensor, quality: Tensor
+    ) -> tuple[Tensor, ...]:
+        levels, _ = self.planes((symbols + conditional_mean) * step_factors, step_factors, [], quality)
         return self.shuffled(levels)
 
 
@@ -218,9 +238,9 @@ class InterSynthesis(Synthesis):
     def forward(
         self,
         symbols: Tensor,
-        shift: Tensor,
-        local: Tensor,
-        mean: Tensor,
+        conditional_mean: Tensor,
+        step_factors: Tensor,
+        context_mean: Tensor,
         context: Tensor,
         predicted_y: Tensor,
         predicted_u: Tensor,
@@ -229,14 +249,15 @@ class InterSynthesis(Synthesis):
         quality: Tensor,
     ) -> tuple[Tensor, ...]:
         packed = torch.cat(unshuffled([predicted_y, predicted_u, predicted_v]), dim=1)
-        levels, x = self.planes((symbols + shift) * local + mean, local, [packed, context], quality)
-        cells = F.interpolate(skip, scale_factor=2.0, mode="nearest")
-        levels = levels * (1 - cells) + packed * cells
+        latent = (symbols + conditional_mean) * step_factors + context_mean
+        levels, x = self.planes(latent, step_factors, [packed, context], quality)
+        skipped = F.interpolate(skip, scale_factor=2.0, mode="nearest")
+        levels = levels * (1 - skipped) + packed * skipped
         features = self.features_out(x).clamp(-4, 4)
         return *self.shuffled(levels), features
 
 
-class Shift(nn.Module):
+class ConditionalMean(nn.Module):
     """What the symbols of the first pass predict of the second's, in the blocks' steps; zero where the first coded."""
 
     def __init__(self, codec: ConditionalCodec) -> None:
@@ -251,32 +272,32 @@ class Shift(nn.Module):
         self.out = Fixed(codec.shift_out.weight, codec.shift_out.bias)
         self.straight = codec.shift_straight
 
-    def shift(self, symbols: Tensor, local: Tensor, deep: Tensor | None, quality: Tensor) -> Tensor:
-        known = symbols * local
+    def conditional_mean(self, symbols: Tensor, step_factors: Tensor, deep: Tensor | None, quality: Tensor) -> Tensor:
+        known = symbols * step_factors
         mixed = self.mix(self.near(self.enter(known * self.step(quality))))
         mixed = mixed if self.mix_deep is None else mixed + self.mix_deep(deep)
-        shift = (self.straight(known) + self.out(F.relu(mixed) * self.gain(quality))) / local
-        height, width = shift.shape[2:]
+        mean = (self.straight(known) + self.out(F.relu(mixed) * self.gain(quality))) / step_factors
+        height, width = mean.shape[2:]
         odd = ((torch.arange(height)[:, None] + torch.arange(width)) % 2).float()
-        return shift * torch.stack([odd, 1 - odd]).repeat(shift.shape[1] // 2, 1, 1)  # as `checkerboard`
+        return mean * torch.stack([odd, 1 - odd]).repeat(mean.shape[1] // 2, 1, 1)  # as `checkerboard`
 
 
-class KeyShift(Shift):
-    def forward(self, symbols: Tensor, local: Tensor, quality: Tensor) -> Tensor:
-        return self.shift(symbols, local, None, quality)
+class KeyConditionalMean(ConditionalMean):
+    def forward(self, symbols: Tensor, step_factors: Tensor, quality: Tensor) -> Tensor:
+        return self.conditional_mean(symbols, step_factors, None, quality)
 
 
-class InterShift(Shift):
-    def forward(self, symbols: Tensor, local: Tensor, deep: Tensor, quality: Tensor) -> Tensor:
-        return self.shift(symbols, local, deep, quality)
+class InterConditionalMean(ConditionalMean):
+    def forward(self, symbols: Tensor, step_factors: Tensor, deep: Tensor, quality: Tensor) -> Tensor:
+        return self.conditional_mean(symbols, step_factors, deep, quality)
 
 
-class Refine(nn.Module):
+class Refinement(nn.Module):
     """Differences of planes, in grey levels -> the change of the latent, in the blocks' steps."""
 
     def __init__(self, codec: ConditionalCodec) -> None:
         super().__init__()
         self.transform = Transform(codec, difference=True)
 
-    def forward(self, dy: Tensor, du: Tensor, dv: Tensor, local: Tensor, quality: Tensor) -> Tensor:
-        return self.transform(torch.cat(unshuffled([dy, du, dv]), dim=1), quality) / local
+    def forward(self, dy: Tensor, du: Tensor, dv: Tensor, step_factors: Tensor, quality: Tensor) -> Tensor:
+        return self.transform(torch.cat(unshuffled([dy, du, dv]), dim=1), quality) / step_factors

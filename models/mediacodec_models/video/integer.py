@@ -2,8 +2,7 @@
 
 Weights are multiples of 2^-SHIFT, inputs integers; every product and every partial sum is then an integer multiple of
 2^-SHIFT below 2^24 of them, exact in float32 in whatever order a backend adds. Only 1x1 and depthwise convolutions,
-which no backend computes by a transform. Gradients pass straight through the roundings (Bengio et al., arXiv
-1308.3432).
+which no backend computes by a transform.
 """
 
 from __future__ import annotations
@@ -12,40 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SHIFT = 6
+from mediacodec.codecs.conditional.exactness import SHIFT
+from mediacodec_models.layers.rounding import round_through
+
 MAX_WEIGHT = 127  # of an integer weight, so 127 / 2^SHIFT in effect
-TOP = 255.0  # activations lie in 0..TOP
-EXACT = 1 << 24
-
-
-class _Replace(torch.autograd.Function):
-    @staticmethod
-    def forward(_ctx, _values: Tensor, instead: Tensor) -> Tensor:  # type: ignore[override]
-        return instead.clone()
-
-    @staticmethod
-    def backward(_ctx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        return grad, None
-
-
-def straight_through(values: Tensor, instead: Tensor) -> Tensor:
-    """`instead`, exactly, with the gradient of `values`."""
-    return _Replace.apply(values, instead)  # type: ignore[no-any-return]
-
-
-def round_through(x: Tensor) -> Tensor:
-    """round(x), gradient 1."""
-    return straight_through(x, torch.round(x))
-
-
-def floor_through(x: Tensor) -> Tensor:
-    """floor(x), gradient 1."""
-    return straight_through(x, torch.floor(x))
-
-
-def requantise(x: Tensor, top: float = TOP) -> Tensor:
-    """To integers in 0..top."""
-    return floor_through(x.clamp(0.0, top + 0.999))
 
 
 class IntegerConv(nn.Module):
@@ -65,11 +34,6 @@ class IntegerConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.quantised(), padding=self.padding, groups=self.groups)
-
-    def bound(self, largest: float) -> int:
-        """The largest |accumulator|, in units of 2^-SHIFT, for inputs of up to `largest` in magnitude."""
-        sums = self.quantised().abs().sum(dim=(1, 2, 3)).max()
-        return int(float(sums.detach()) * 2**SHIFT * largest)
 
 
 class QualityBias(nn.Module):

@@ -7,9 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mediacodec.video_coding.motion.compensate import FILTERS
-from mediacodec_models.video.integer import straight_through
-
-Planes = tuple[Tensor, Tensor, Tensor]
+from mediacodec_models.layers.rounding import straight_through
+from mediacodec_models.video.transform import Planes
 
 BLOCK = 8
 MARGIN = 16  # samples of repeated border, as in the runtime
@@ -17,10 +16,12 @@ REACH = 4  # samples that the longest filter reads to either side
 
 
 def compensate(planes: Planes, motion: Tensor, filters: Tensor | None = None) -> Planes:
-    """Planes [b, 1, h, w], [b, 1, h/2, w/2] in 0..255, motion [b, 2, h/8, w/8] in quarter samples -> their prediction.
+    """The motion-compensated prediction, rounded to 8 bits; edges are repeated, chroma is bilinear at eighths.
 
-    filters: which of FILTERS luma goes through, int64 [b], the first where it is None; chroma is bilinear at eighths.
-    Edges are repeated; rounded to 8 bits.
+    Args:
+        planes: [b, 1, h, w] and twice [b, 1, h/2, w/2], in 0..255.
+        motion: [b, 2, h/8, w/8], quarter samples.
+        filters: which of FILTERS luma goes through, int64 [b]; the first where it is None.
     """
     y, u, v = planes
     chosen = torch.zeros(len(y), dtype=torch.int64, device=y.device) if filters is None else filters

@@ -9,9 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mediacodec.codecs.conditional.exactness import HYPER_GAIN, LARGEST_MAGNITUDE, OUT_SHIFT, TOP
 from mediacodec_models.video.folded import Fixed, Table, halves
-from mediacodec_models.video.integer import TOP, IntegerConv, QualityBias
-from mediacodec_models.video.prior import OUT_SHIFT, SCALES, IntegerPrior
+from mediacodec_models.video.integer import IntegerConv, QualityBias
+from mediacodec_models.video.prior import SCALES, IntegerPrior
 
 
 def fixed(layer: IntegerConv, *, shift: int = 0) -> Fixed:
@@ -34,10 +35,11 @@ def as_index(scores: Tensor) -> Tensor:
 def magnitude(symbols: Tensor) -> Tensor:
     """`prior.magnitude` of integers, in fewer passes: it is concave, hence the least of its four lines."""
     size = symbols.abs()
-    return torch.minimum(torch.minimum(53 * size, 17 * size + 36), torch.minimum(5 * size + 84, torch.tensor(184.0)))
+    upper = torch.minimum(5 * size + 84, torch.tensor(float(LARGEST_MAGNITUDE)))
+    return torch.minimum(torch.minimum(53 * size, 17 * size + 36), upper)
 
 
-class First(nn.Module):
+class PriorFirst(nn.Module):
     """`IntegerPrior.first`."""
 
     def __init__(self, prior: IntegerPrior) -> None:
@@ -49,14 +51,14 @@ class First(nn.Module):
 
     def forward(self, hyper: Tensor, memory: Tensor, quality: Tensor) -> tuple[Tensor, ...]:
         height, width = memory.shape[2:]
-        wide = (8 * hyper).index_select(2, halves(height)).index_select(3, halves(width))
-        place = torch.cat([wide, memory], dim=1)
-        hidden = requantise(self.enter(place, bias=self.enter_bias(quality)))
+        wide = (HYPER_GAIN * hyper).index_select(2, halves(height)).index_select(3, halves(width))
+        prior_input = torch.cat([wide, memory], dim=1)
+        hidden = requantise(self.enter(prior_input, bias=self.enter_bias(quality)))
         hidden = requantise(self.mix(requantise(self.spread(hidden)), bias=self.mix_bias(quality)))
-        return as_index(self.leave(hidden, bias=self.leave_bias(quality))), hidden, place
+        return as_index(self.leave(hidden, bias=self.leave_bias(quality))), hidden, prior_input
 
 
-class Second(nn.Module):
+class PriorSecond(nn.Module):
     """`IntegerPrior.second`."""
 
     def __init__(self, prior: IntegerPrior) -> None:
@@ -72,13 +74,13 @@ class Second(nn.Module):
         return as_index(self.leave(joined, bias=self.leave_bias(quality)))
 
 
-class Recall(nn.Module):
-    """`IntegerPrior.recall`."""
+class MemoryUpdate(nn.Module):
+    """`IntegerPrior.update_memory`."""
 
     def __init__(self, prior: IntegerPrior) -> None:
         super().__init__()
         self.remember, self.keep = fixed(prior.remember), fixed(prior.keep)
         self.bias = table(prior.keep_bias)
 
-    def forward(self, symbols: Tensor, place: Tensor, quality: Tensor) -> Tensor:
-        return requantise(self.remember(magnitude(symbols)) + self.keep(place, bias=self.bias(quality)))
+    def forward(self, symbols: Tensor, prior_input: Tensor, quality: Tensor) -> Tensor:
+        return requantise(self.remember(magnitude(symbols)) + self.keep(prior_input, bias=self.bias(quality)))

@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import Tensor
 
-from mediacodec_models.video.conditional import step_size
+from mediacodec.codecs.conditional.exactness import OUT_SHIFT
 from mediacodec_models.video.graphs import GREY
 from mediacodec_models.video.integer import QualityBias
-from mediacodec_models.video.prior import HYPER_LIMIT, OUT_SHIFT
+from mediacodec_models.video.network import step_size
+from mediacodec_models.video.prior import HYPER_LIMIT
 from mediacodec_models.video.transform import UNIT
 
 Values = dict[str, Tensor]
 TABLES = ("gain", "bias", "step", "inverse_step", "scale", *(f"{n}_bias" for n in ("enter", "mix", "leave", "join")))
 KNOTS = torch.arange(QualityBias.KNOTS) * (QualityBias.LEVELS - 1) // (QualityBias.KNOTS - 1)  # levels they lie at
-PARTS = ("analysis", "prior", "second", "recall", "shift", "synthesis")
+PARTS = ("analysis", "prior_first", "prior_second", "memory_update", "conditional_mean", "synthesis")
 
 
 def weights(folder: Path, kind: str) -> dict[str, Tensor]:
@@ -46,7 +47,7 @@ def shipped_state(folder: Path, kind: str) -> dict[str, Tensor]:
 
 def unfolded(graphs: dict[str, Values]) -> dict[str, Tensor]:
     """The weights, by their names in `ConditionalCodec`, from the constants of each graph by theirs."""
-    analysis, synthesis, shift = graphs["analysis"], graphs["synthesis"], graphs["shift"]
+    analysis, synthesis, mean = graphs["analysis"], graphs["synthesis"], graphs["conditional_mean"]
     matrix = analysis["transform.layer.weight"].flatten(1)[:, :, None, None]
     inverse = synthesis["inverse"].permute(1, 2, 3, 0).flatten(0, 2)[:, :, None, None]
     relative = synthesis["step"][KNOTS] / step_size(KNOTS)[:, None]
@@ -60,16 +61,16 @@ def unfolded(graphs: dict[str, Values]) -> dict[str, Tensor]:
         **_named(analysis, {"hyper_out": "hyper.out"}),
         **_flattened("hyper_down", analysis, "hyper.down"),
         "hyper_gain.knots": analysis["hyper.gain"][KNOTS],
-        **_named(shift, {"shift_enter": "enter", "shift_near": "near", "shift_straight": "straight"}),
-        **_named(shift, {"shift_out": "out"}),
-        "shift_mix.weight": torch.cat([shift[n] for n in ("mix.weight", "mix_deep.weight") if n in shift], dim=1),
-        "shift_mix.bias": shift["mix.bias"],
-        "shift_gain.knots": shift["gain"][KNOTS],
+        **_named(mean, {"shift_enter": "enter", "shift_near": "near", "shift_straight": "straight"}),
+        **_named(mean, {"shift_out": "out"}),
+        "shift_mix.weight": torch.cat([mean[n] for n in ("mix.weight", "mix_deep.weight") if n in mean], dim=1),
+        "shift_mix.bias": mean["mix.bias"],
+        "shift_gain.knots": mean["gain"][KNOTS],
         **_trunk("decoder_trunk", synthesis, middle=0.5),
         **_named(synthesis, {"decoder_out": "out", "features_out": "features_out"}),
         **_prior(graphs),
     }
-    enter, memory = analysis["hyper.enter.weight"], len(graphs["recall"]["keep"])
+    enter, memory = analysis["hyper.enter.weight"], len(graphs["memory_update"]["keep"])
     if enter.shape[1] == len(matrix):  # keyframes have no memory: its weights were left out
         enter = torch.cat([enter, enter.new_zeros(len(enter), memory, 1, 1)], dim=1)
     state["hyper_enter.weight"] = torch.cat([enter[:, :-memory], 64 * enter[:, -memory:]], dim=1)
@@ -116,7 +117,7 @@ def _trunk(ours: str, values: Values, *, middle: float = 0.0) -> dict[str, Tenso
     first, *rest = (values[name] for name in names)
     bias = values["trunk.enter.0.bias"] + middle * first.sum(dim=(1, 2, 3))
     own = UNIT * first
-    if not suffix:  # two pictures came in; the trunk wants the first and its difference from the second
+    if not suffix:  # two frames came in; the trunk wants the first and its difference from the second
         second = -UNIT * rest.pop(0)
         own = own - second
         rest.insert(0, second)
@@ -130,13 +131,13 @@ def _trunk(ours: str, values: Values, *, middle: float = 0.0) -> dict[str, Tenso
 
 def _prior(graphs: dict[str, Values]) -> dict[str, Tensor]:
     """The integer prior: weights as shipped, biases at their knots."""
-    first, second, recall = graphs["prior"], graphs["second"], graphs["recall"]
+    first, second, update = (graphs[part] for part in ("prior_first", "prior_second", "memory_update"))
     layers = {name: first[name] for name in ("enter", "spread", "mix")}
     layers |= {name: second[name] for name in ("near", "around", "join")}
-    layers |= {name: recall[name] for name in ("remember", "keep")}
+    layers |= {name: update[name] for name in ("remember", "keep")}
     layers |= {"leave": first["leave"] * 2.0**OUT_SHIFT, "leave_second": second["leave"] * 2.0**OUT_SHIFT}
     biases = {name: first[name] for name in ("enter_bias", "mix_bias", "leave_bias")}
-    biases |= {"join_bias": second["join_bias"], "leave_second_bias": second["leave_bias"], "keep_bias": recall["bias"]}
+    biases |= {"join_bias": second["join_bias"], "leave_second_bias": second["leave_bias"], "keep_bias": update["bias"]}
     return {f"prior.{name}.weight": value for name, value in layers.items()} | {
         f"prior.{name}.knots": value[KNOTS] for name, value in biases.items()
     }

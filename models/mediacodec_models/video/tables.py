@@ -1,33 +1,33 @@
 """The integer tables of the video codec, fitted to what it codes of training clips.
 
-Every table begins as a parametric model (Laplace) worth a few symbols, so that what was seldom seen stays sane; counts
-are folded over the sign, which carries nothing.
+Every table begins as a parametric model (Laplace) worth a few symbols, so that what was seldom counted stays sane;
+counts are folded over the sign, which carries nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from dataclasses import field as made_by
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mediacodec.video_coding import adaptive_quantization as live_local
-from mediacodec.video_coding.motion import skip_map as skip
-from mediacodec.video_coding.motion import vector_coding as field
+from mediacodec.codecs.conditional.tables import BUCKETS
+from mediacodec.video_coding.aq_syntax import default_offset_tables
+from mediacodec.video_coding.motion.skip_map import default_skip_tables
+from mediacodec.video_coding.motion.vector_coding import default_tables
 from mediacodec_bitstream import TableFamily
 from mediacodec_bitstream.tables import PRECISION, TOTAL
 from mediacodec_models.video.prior import HYPER_LIMIT, SCALES
-from mediacodec_models.video.quantise import laplace_bits, laplace_scale
+from mediacodec_models.video.rate_distortion import laplace_bits, laplace_scale
 from mediacodec_models.video.transform import LUMA_KEPT
 
 MOST = 127  # largest magnitude with a symbol of its own in any row
 PRIOR = 50.0  # symbols that the Laplace model is worth, in a row of coefficients
 HYPER_PRIOR = 8.0  # the same for the hyper-latent
-BUCKETS = (20, 36)  # quality levels at which the hyper-latent changes its tables
 MOTION_PRIOR = 100.0  # symbols that the default tables of motion and skips are worth, in each context
+MOTION, SKIP, OFFSETS = default_tables(), default_skip_tables(), default_offset_tables()
 RESOLUTION = 1 << 30  # what the counts of a row are scaled to before they become integers
 
 Floats = NDArray[np.float64]
@@ -52,37 +52,52 @@ def laplace_masses(scale: float, count: int) -> Floats:
 class Counts:
     """How often what was coded.
 
-    sizes: magnitudes, [2 * SCALES, MOST + 2] (all beyond MOST in the last); hyper_key [channels, 3, 17];
-    hyper_inter [channels, 3, 3, 17]; motion, skips, levels: as `count_symbols`, `count_map`, `count_levels` count.
+    Attributes:
+        sizes: magnitudes, [2 * SCALES, MOST + 2] (all beyond MOST in the last).
+        hyper_key: [channels, 3, 17].
+        hyper_inter: [channels, 3, 3, 17].
+        motion, skips, offsets: of motion vectors, skip maps and AQ offsets, [contexts, symbols].
     """
 
     channels: int
-    sizes: Floats = made_by(init=False)
-    hyper_key: Floats = made_by(init=False)
-    hyper_inter: Floats = made_by(init=False)
-    motion: Floats = made_by(init=False)
-    skips: Floats = made_by(init=False)
-    levels: Floats = made_by(init=False)
+    sizes: Floats = field(init=False)
+    hyper_key: Floats = field(init=False)
+    hyper_inter: Floats = field(init=False)
+    motion: Floats = field(init=False)
+    skips: Floats = field(init=False)
+    offsets: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         alphabet = 2 * HYPER_LIMIT + 1
         self.sizes = np.zeros((2 * SCALES, MOST + 2))
         self.hyper_key = np.zeros((self.channels, len(BUCKETS) + 1, alphabet))
         self.hyper_inter = np.zeros((self.channels, len(BUCKETS) + 1, 3, alphabet))
-        self.motion = np.zeros((field.NUM_CONTEXTS, field.ALPHABET))
-        self.skips = np.zeros((skip.NUM_CONTEXTS, skip.ALPHABET))
-        self.levels = np.zeros((live_local.NUM_CONTEXTS, live_local.ALPHABET))
+        self.motion = np.zeros(MOTION.frequencies.shape)
+        self.skips = np.zeros(SKIP.frequencies.shape)
+        self.offsets = np.zeros(OFFSETS.frequencies.shape)
 
-    def add_symbols(self, symbols: Tensor, index: Tensor) -> None:
-        """symbols and their scale indices, [1, coefficients, h, w]; what has index 0 is not coded."""
-        row = index[0].long().numpy()
+    def add_symbols(self, symbols: Tensor, scale_index: Tensor) -> None:
+        """Count coefficients.
+
+        Args:
+            symbols: [1, coefficients, h, w].
+            scale_index: likewise; what has index 0 is not coded.
+        """
+        row = scale_index[0].long().numpy()
         coded = row > 0
         row[LUMA_KEPT:] += SCALES
         size = np.minimum(np.abs(symbols[0].numpy()), MOST + 1).astype(np.int64)
         np.add.at(self.sizes, (row[coded], size[coded]), 1)
 
     def add_hyper(self, hyper: Tensor, before: Tensor | None, quality: int, kept: NDArray[np.bool_]) -> None:
-        """hyper, before: [1, channels, h, w], the last picture's is None in a keyframe; kept [h, w]: what is coded."""
+        """Count hyper-latents.
+
+        Args:
+            hyper: [1, channels, h, w].
+            before: the last frame's, None in a keyframe.
+            quality: level.
+            kept: what is coded, [h, w].
+        """
         values = hyper[0].long().numpy()[:, kept] + HYPER_LIMIT
         channel = np.broadcast_to(np.arange(self.channels)[:, None], values.shape)
         bucket = int(np.searchsorted(BUCKETS, quality, side="right"))
@@ -97,11 +112,11 @@ def coefficient_tables(sizes: Floats) -> NDArray[np.uint32]:
     """[2 * SCALES, K]: symbols 0, +1, -1, .. and the escape, from counts of magnitudes."""
     rows = np.zeros((2 * SCALES, 2 * MOST + 2), dtype=np.int64)
     widths = []
-    for row, seen in enumerate(sizes):
+    for row, counted in enumerate(sizes):
         top = largest(row % SCALES)
         scale = float(laplace_scale(torch.tensor(float(max(row % SCALES, 1)), dtype=torch.float64)))
         model = laplace_masses(scale, top + 1)
-        share = PRIOR * model + np.append(seen[: top + 1], seen[top + 1 :].sum())
+        share = PRIOR * model + np.append(counted[: top + 1], counted[top + 1 :].sum())
         share /= share.sum()
         both = np.repeat(share[1:-1] / 2, 2)
         rows[row, : 2 * top + 2] = np.rint(np.concatenate([share[:1], both, share[-1:]]) * RESOLUTION)
@@ -141,33 +156,35 @@ def fit_tables(
 ) -> dict[str, NDArray[np.uint32]]:
     """All tables by the names that the runtime reads.
 
-    key_scale, inter_scale: logarithms of the hyper-latents' Laplace scales, [channels].
+    Args:
+        counts: of training clips.
+        key_scale, inter_scale: logarithms of the hyper-latents' Laplace scales, [channels].
     """
     return {
         "coefficients": coefficient_tables(counts.sizes),
         "hyper_key": hyper_tables(counts.hyper_key, key_scale),
         "hyper_inter": hyper_tables(counts.hyper_inter, inter_scale),
-        "motion": drawn_to(field.default_tables(), counts.motion),
-        "skip": drawn_to(skip.default_map_tables(), counts.skips),
-        "levels": drawn_to(live_local.default_tables(), counts.levels),
+        "motion": drawn_to(MOTION, counts.motion),
+        "skip": drawn_to(SKIP, counts.skips),
+        "levels": drawn_to(OFFSETS, counts.offsets),
     }
 
 
 def table_bits(tables: dict[str, NDArray[np.uint32]], counts: Counts) -> dict[str, float]:
     """Bits of what was counted, by table; of coefficients without what follows an escape."""
     sizes = np.zeros(tables["coefficients"].shape)
-    for row, seen in enumerate(counts.sizes):
+    for row, counted in enumerate(counts.sizes):
         top = largest(row % SCALES)
-        sizes[row, : 2 * top + 2] = [seen[0], *np.repeat(seen[1 : top + 1] / 2, 2), seen[top + 1 :].sum()]
-    seen = {
+        sizes[row, : 2 * top + 2] = [counted[0], *np.repeat(counted[1 : top + 1] / 2, 2), counted[top + 1 :].sum()]
+    counted = {
         "coefficients": sizes,
         "hyper_key": counts.hyper_key,
         "hyper_inter": counts.hyper_inter,
         "motion": counts.motion,
         "skip": counts.skips,
-        "levels": counts.levels,
+        "levels": counts.offsets,
     }
-    return {name: float((seen[name].reshape(t.shape) * costs(t)).sum()) for name, t in tables.items()}
+    return {name: float((counted[name].reshape(t.shape) * costs(t)).sum()) for name, t in tables.items()}
 
 
 def costs(table: NDArray[np.uint32]) -> Floats:

@@ -1,7 +1,7 @@
 """Train the conditional video codec: `python -m mediacodec_models.video.train RECIPE key|inter --data PACK --out RUN`.
 
-First `key` on stills and single pictures, then `inter` on chains of pictures that begin with a keyframe of the key
-codec. Rates are sampled over the whole range. The loss of a picture is bits + error / (RATE_WEIGHT * step^2), relative
+First `key` on stills and single frames, then `inter` on chains of frames that begin with a keyframe of the key codec.
+Rates are sampled over the whole range. The loss of a frame is bits + error / (RATE_WEIGHT * step^2), relative
 to its running mean at that quality, so that low rates count as much as high ones. The schedule is laid over wall-clock
 time; a run resumes from its checkpoint.
 """
@@ -19,26 +19,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mediacodec.codecs.conditional.settings import quality_offset
+from mediacodec.codecs.conditional.rate_distortion import RATE_WEIGHT
+from mediacodec.video_coding.gop import quality_offset
 from mediacodec_models.checkpoints import Parts, load_checkpoint, save_checkpoint
-from mediacodec_models.video.clips import Crops, Planes, motion_at
-from mediacodec_models.video.conditional import (
-    Coded,
-    ConditionalCodec,
-    ConditionalConfig,
-    at_level,
-    block_errors,
-    code,
-    step_size,
-)
+from mediacodec_models.video.adaptive_quantization import draw_step_factors, draw_strengths
+from mediacodec_models.video.clips import Crops, motion_at
+from mediacodec_models.video.coding import CodedFrame, block_errors, code
 from mediacodec_models.video.integer import QualityBias
 from mediacodec_models.video.layers import LEVELS
-from mediacodec_models.video.local import draw_strengths, local_steps
+from mediacodec_models.video.network import ConditionalCodec, ConditionalConfig, at_level, step_size
 from mediacodec_models.video.pack import read_pack
 from mediacodec_models.video.prediction import predict
-from mediacodec_models.video.quantise import RATE_WEIGHT, bits, hyper_bits
+from mediacodec_models.video.prior_start import start_prior
+from mediacodec_models.video.rate_distortion import bits, hyper_bits
 from mediacodec_models.video.resume import weights
-from mediacodec_models.video.start import start_prior
+from mediacodec_models.video.transform import Planes
 
 BUCKETS = 16
 WORST_KEY = 3  # quality levels by which keyframes may be worse than what is asked for while training
@@ -46,8 +41,13 @@ WORST_KEY = 3  # quality levels by which keyframes may be worse than what is ask
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """lengths: predicted pictures in a chain, from the start to the end of the run; ahead: up to so many more are coded
-    between the keyframe and those, without being trained on: most references are several pictures old."""
+    """How a network is trained.
+
+    Attributes:
+        lengths: inter frames in a chain, from the start to the end of the run.
+        ahead: up to so many more are coded between the keyframe and those, without being trained on: most references
+            are several frames old.
+    """
 
     batch: int = 4
     size: int = 256
@@ -63,22 +63,22 @@ class TrainConfig:
 
 
 @dataclass
-class Picture:
-    """A picture of a chain after coding: what it was coded from and how finely."""
+class ChainFrame:
+    """A frame of a chain after coding: what it was coded from and how finely."""
 
-    coded: Coded
+    coded: CodedFrame
     current: Planes
     quality: Tensor
-    local: Tensor
+    step_factors: Tensor
 
 
-def picture_loss(codec: ConditionalCodec, picture: Picture) -> tuple[Tensor, Tensor]:
-    """Loss and bits a luma sample, [b] each. Errors count by the local step, as the encoder weighs them."""
-    coded, current = picture.coded, picture.current
+def frame_loss(codec: ConditionalCodec, frame: ChainFrame) -> tuple[Tensor, Tensor]:
+    """Loss and bits a luma sample, [b] each. Errors count by the block's step, as the encoder weighs them."""
+    coded, current = frame.coded, frame.current
     samples = current[0][0].numel()
-    rate = bits(coded.symbols, coded.index).sum(dim=(1, 2, 3)) + hyper_bits(coded.hyper, codec.hyper_scale)
-    error = (block_errors(current, coded.planes) / picture.local.square()).sum(dim=(1, 2, 3))
-    return (rate + error / (RATE_WEIGHT * step_size(picture.quality) ** 2)) / samples, rate / samples
+    rate = bits(coded.symbols, coded.scale_index).sum(dim=(1, 2, 3)) + hyper_bits(coded.hyper, codec.hyper_scale)
+    error = (block_errors(current, coded.planes) / frame.step_factors.square()).sum(dim=(1, 2, 3))
+    return (rate + error / (RATE_WEIGHT * step_size(frame.quality) ** 2)) / samples, rate / samples
 
 
 class Balance:
@@ -105,31 +105,40 @@ def groups(codec: ConditionalCodec, rate: float) -> list[dict[str, Any]]:
 
 
 def chain(
-    codec: ConditionalCodec, key: ConditionalCodec | None, pictures: list[Planes], motion: list[Tensor], base: Tensor,
+    codec: ConditionalCodec, key: ConditionalCodec | None, frames: list[Planes], motion: list[Tensor], base: Tensor,
     first: int, ahead: int = 0,
-) -> list[Picture]:  # fmt: skip
-    """Code pictures; with `key` the first is its keyframe and untrained, and so are `ahead` predicted ones after it.
+) -> list[ChainFrame]:  # fmt: skip
+    """Code a chain of frames.
 
-    first: position of the second picture. The quality of the keyframe is drawn, mostly lower than an encoder would have
-    it: what pictures are predicted from in use is hardly ever a keyframe.
+    The quality of the keyframe is drawn, mostly lower than an encoder would have it: what frames are predicted from in
+    use is hardly ever a keyframe.
+
+    Args:
+        codec: what is trained.
+        key: the codec of the first frame, which is then not trained on; None where `codec` is that of keyframes.
+        frames: their planes.
+        motion: from each frame to the one before.
+        base: quality level of the stream, int64 [b].
+        first: position of the second frame.
+        ahead: inter frames after the first that are not trained on.
     """
     strength = draw_strengths(len(base), base.device)
-    local = local_steps(pictures[0][0], strength)
+    factors = draw_step_factors(frames[0][0], strength)
     if key is None:
-        return [Picture(code(codec, pictures[0], None, None, base, local), pictures[0], base, local)]
+        return [ChainFrame(code(codec, frames[0], None, None, base, factors), frames[0], base, factors)]
     with torch.no_grad():
         offset = torch.randint(quality_offset(0), WORST_KEY + 1, base.shape, device=base.device)
-        reference = code(key, pictures[0], None, None, (base + offset).clamp(0, LEVELS - 1), local).reference
+        reference = code(key, frames[0], None, None, (base + offset).clamp(0, LEVELS - 1), factors).reference
     result = []
-    for t in range(1, len(pictures)):
+    for t in range(1, len(frames)):
         quality = at_level(base, quality_offset(first + t - 1))
-        current, local = pictures[t], local_steps(pictures[t][0], strength)
+        current, factors = frames[t], draw_step_factors(frames[t][0], strength)
         with torch.set_grad_enabled(t > ahead):
             predicted, moved = predict(current, reference, motion_at(motion[t], quality))
-            coded = code(codec, current, predicted, moved, quality, local)
+            coded = code(codec, current, predicted, moved, quality, factors)
         reference = coded.reference
         if t > ahead:
-            result.append(Picture(coded, current, quality, local))
+            result.append(ChainFrame(coded, current, quality, factors))
     return result
 
 
@@ -180,7 +189,7 @@ class Run:
         self.average.load_state_dict(self.codec.state_dict() if self.step == 0 else self.average.state_dict())
 
     def read_key(self) -> None:
-        """The newest key codec, for the first picture of each chain."""
+        """The newest key codec, for the first frame of each chain."""
         if self.args.kind == "inter":
             self.key = ConditionalCodec(ConditionalConfig(**self.recipe["key"])).to(self.device).eval()
             self.key.load_state_dict(weights(self.args.key, "key"))
@@ -227,14 +236,14 @@ class Run:
         if self.key is not None:
             ahead = int(torch.randint(config.ahead + 1, ()))
             length = 1 + ahead + config.lengths[min(int(progress * len(config.lengths)), len(config.lengths) - 1)]
-        pictures, motion, base = self.sample(length)
+        frames, motion, base = self.sample(length)
         first = int(torch.randint(1, 5, ()))
         loss = torch.zeros((), device=self.device)
         terms: dict[str, float] = {}
-        coded = chain(self.codec, self.key, pictures, motion, base, first, ahead)
-        for picture in coded:
-            value, rate = picture_loss(self.codec, picture)
-            loss = loss + self.balance(value, picture.quality).mean() / len(coded)
+        coded = chain(self.codec, self.key, frames, motion, base, first, ahead)
+        for frame in coded:
+            value, rate = frame_loss(self.codec, frame)
+            loss = loss + self.balance(value, frame.quality).mean() / len(coded)
             terms["loss"] = terms.get("loss", 0.0) + float(value.detach().log().mean()) / len(coded)
             terms["bpp"] = terms.get("bpp", 0.0) + float(rate.detach().mean()) / len(coded)
         self.optimiser.zero_grad()
@@ -249,8 +258,8 @@ class Run:
         return terms
 
     def sample(self, length: int) -> tuple[list[Planes], list[Tensor], Tensor]:
-        pictures, motion = self.crops.batch(self.config.batch, length)
-        moved = [tuple(plane.to(self.device) for plane in planes) for planes in pictures]
+        frames, motion = self.crops.batch(self.config.batch, length)
+        moved = [tuple(plane.to(self.device) for plane in planes) for planes in frames]
         base = torch.randint(self.config.lowest, self.config.highest + 1, (self.config.batch,), device=self.device)
         return moved, [m.to(self.device) for m in motion], base  # type: ignore[return-value]
 

@@ -1,6 +1,6 @@
 """The block transform that the video codec starts from: a 16x16 DCT as a 1x1 convolution.
 
-A picture is packed to 96 channels at 1/8 of its size (`pack`), and the transform maps 2x2 of those cells to
+A frame is packed to 96 channels at 1/8 of its size (`pack`), and the transform maps 2x2 of those cells to
 COEFFICIENTS coefficients at 1/16. Networks begin as this transform and learn corrections to it: what a DCT codec gets
 for nothing would otherwise take days of training.
 """
@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+
+Planes = tuple[Tensor, Tensor, Tensor]
 
 PACKED = 96  # 64 of luma, 16 each of the chroma planes
 LUMA_KEPT, CHROMA_KEPT = 216, 36  # coefficients of 256 and of 64, the lowest frequencies: enough for some 46 dB

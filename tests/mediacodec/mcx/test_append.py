@@ -320,11 +320,11 @@ class TestRefusals:
     def test_another_codec(self, archive: Path, clips: list[list[VideoFrame]]) -> None:
         self.fails(archive, ParameterError, "made with 'inr-1'", clips[0], codec="overfit")
 
-    @pytest.mark.parametrize("codec", ["live", "overfit"])
+    @pytest.mark.parametrize("codec", ["conditional", "overfit"])
     def test_files_of_other_families(self, codec: str, clips: list[list[VideoFrame]], tmp_path: Path) -> None:
-        preset = "fast" if codec == "live" else "ultrafast"
+        preset = "fast" if codec == "conditional" else "ultrafast"
         write(tmp_path / "a.mcx", "w", clips[0][:1], codec, preset=preset)
-        self.fails(tmp_path / "a.mcx", UsageError, "codec '(live|ovft)', whose files cannot grow", clips[0])
+        self.fails(tmp_path / "a.mcx", UsageError, "codec '(cond|ovft)', whose files cannot grow", clips[0])
 
     def test_files_with_sound(self, clips: list[list[VideoFrame]], tmp_path: Path) -> None:
         with mediacodec.open(tmp_path / "a.mcx", "w") as file:

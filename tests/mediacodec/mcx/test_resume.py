@@ -181,7 +181,7 @@ class TestRefusals:
         with pytest.raises(ParameterError, match="another size, rate, codec or model"):
             write(tmp_path / "a.mcx", frames, "inr", resume=True, crf=40, gop=4)
         with pytest.raises(ParameterError, match="is no fit"):
-            write(tmp_path / "a.mcx", frames, "live", resume=True, preset="fast")
+            write(tmp_path / "a.mcx", frames, "conditional", resume=True, preset="fast")
 
     @pytest.mark.usefixtures("partial")
     def test_another_size(self, pictures: Pictures, tmp_path: Path) -> None:

@@ -226,8 +226,8 @@ class TestWriting:
     def test_kinds_of_codecs(self) -> None:
         with pytest.raises(ParameterError, match="'speech' is a codec for audio"):
             mediacodec.open(BytesIO(), "w").add_video_stream("speech", width=16, height=16, frame_rate=25)
-        with pytest.raises(ParameterError, match="'live' is a codec for video"):
-            mediacodec.open(BytesIO(), "w").add_audio_stream("live", sample_rate=16_000)
+        with pytest.raises(ParameterError, match="'conditional' is a codec for video"):
+            mediacodec.open(BytesIO(), "w").add_audio_stream("conditional", sample_rate=16_000)
 
     def test_impossible_options(self) -> None:
         for options in ({"frame_rate": 0}, {"frame_rate": 25, "crf": 20, "bit_rate": 1e5}):

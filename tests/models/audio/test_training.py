@@ -22,13 +22,13 @@ from mediacodec_models.audio.losses import MEL_SCALES, ReconstructionLoss, mel_f
 from mediacodec_models.audio.spectral import SpectralCodec, SpectralConfig
 from mediacodec_models.audio.train import Run, TrainConfig, learning_rate, read_recipe, run_training, train_step
 from mediacodec_models.fit import FITTERS
-from mediacodec_models.video.conditional import ConditionalConfig
+from mediacodec_models.video.network import ConditionalConfig
 from mediacodec_models.video.train import TrainConfig as VideoTrainConfig
 
 RECIPES = sorted((Path(__file__).parents[3] / "models" / "recipes").glob("*.toml"))
 FAMILIES = {path: tomllib.loads(path.read_text())["model"]["family"] for path in RECIPES}
 SOUND = [path for path in RECIPES if FAMILIES[path] == "rvq"]
-PICTURES = [path for path in RECIPES if FAMILIES[path] == "live"]
+PICTURES = [path for path in RECIPES if FAMILIES[path] == "conditional"]
 FITTED = [path for path in RECIPES if FAMILIES[path] in FITTERS]
 ABOUT = ("name", "alias", "generation", "family", "licence", "description")
 

@@ -48,7 +48,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("pack")
     writer = ShardWriter(folder)
     planes = ffmpeg_frames("mandelbrot=size=256x256:rate=25", 5)
-    writer.add("mandelbrot", planes, find_motion(planes, effort="fast"), dev=False)
+    writer.add("mandelbrot", planes, find_motion(planes, preset="fast"), dev=False)
     writer.close()
     return folder
 

@@ -17,27 +17,29 @@ pytest.importorskip("onnxscript", reason="onnxscript is not installed: pip insta
 from support.media import ffmpeg_frames
 
 from mediacodec import manifest
-from mediacodec.codecs.conditional.settings import LiveSettings, level_at
-from mediacodec.codecs.conditional.symbols import LiveTables
-from mediacodec.video_coding.motion import skip_map as skip
-from mediacodec.video_coding.motion import vector_coding as field
+from mediacodec.codecs.conditional import exactness
+from mediacodec.codecs.conditional.settings import ConditionalSettings
+from mediacodec.codecs.conditional.tables import ConditionalTables
+from mediacodec.errors import ModelError
+from mediacodec.video_coding.gop import level_at
 from mediacodec_bitstream import TableFamily, canonical_hash
 from mediacodec_models.video import coded_clips, tables
 from mediacodec_models.video.check import Case, cases, check, compare, fitted, open_graph
-from mediacodec_models.video.conditional import ConditionalCodec, ConditionalConfig
 from mediacodec_models.video.data import ShardWriter, find_motion
-from mediacodec_models.video.export import export, round_weights, shipped, two_pictures
-from mediacodec_models.video.graphs import Context, InterSynthesis, Refine
+from mediacodec_models.video.export import export, round_weights, shipped, two_frames
+from mediacodec_models.video.graphs import Context, InterSynthesis, Refinement
+from mediacodec_models.video.network import ConditionalCodec, ConditionalConfig
 from mediacodec_models.video.prior import SCALES, magnitude
 from mediacodec_models.video.prior_graphs import magnitude as quick_magnitude
-from mediacodec_models.video.quantise import laplace_bits, laplace_scale
+from mediacodec_models.video.rate_distortion import laplace_bits, laplace_scale
 from mediacodec_models.video.transform import COEFFICIENTS, LUMA_KEPT
 
 ABOUT = {
-    "name": "tiny-live-1",
-    "alias": "tiny-live",
+    "name": "tiny-conditional-1",
+    "alias": "tiny-conditional",
+    "aliases": ["tiny-live"],
     "generation": 1,
-    "family": "live",
+    "family": "conditional",
     "licence": "Apache-2.0",
     "description": "for tests",
 }
@@ -61,7 +63,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     writer = ShardWriter(folder)
     for source, dev in (("testsrc2=size=144x96:rate=25", False), ("mandelbrot=size=176x128:rate=25", True)):
         planes = ffmpeg_frames(source, 7)
-        writer.add(source.split("=")[0], planes, find_motion(planes, effort="fast"), dev=dev)
+        writer.add(source.split("=")[0], planes, find_motion(planes, preset="fast"), dev=dev)
     writer.close()
     return folder
 
@@ -89,7 +91,7 @@ def pair() -> tuple[ConditionalCodec, ConditionalCodec]:
 
 @pytest.fixture(scope="module")
 def model(pair: Any, clips: Path, tmp_path_factory: pytest.TempPathFactory) -> manifest.Manifest:
-    folder = tmp_path_factory.mktemp("zoo") / "tiny-live-1"
+    folder = tmp_path_factory.mktemp("zoo") / "tiny-conditional-1"
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         for kind in (FutureWarning, DeprecationWarning):  # torch's exporter warns of its own code
             warnings.simplefilter("ignore", kind)
@@ -101,10 +103,26 @@ def model(pair: Any, clips: Path, tmp_path_factory: pytest.TempPathFactory) -> m
 class TestModel:
     def test_the_runtime_takes_it(self, model: manifest.Manifest) -> None:
         assert model.verify() == []
-        settings = LiveSettings(model)
+        settings = ConditionalSettings(model)
         assert (settings.coefficients, settings.luma, settings.hyper) == (COEFFICIENTS, LUMA_KEPT, 4)
-        assert len(LiveTables(model, settings).coefficients) == 2 * SCALES
+        assert len(ConditionalTables(model, settings).coefficients.family) == 2 * SCALES
         assert len(model.graphs) == 15
+        assert model.names == ("tiny-conditional-1", "tiny-conditional", "tiny-live")
+
+    def test_no_sum_that_chooses_tables_can_be_rounded(self, model: manifest.Manifest) -> None:
+        for name in (f"{kind}_{part}" for kind in ("key", "inter") for part in exactness.ENTROPY_PARTS):
+            exactness.check_graph(model, name)
+
+    @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")  # of torch's own exporter
+    def test_sums_that_could_be_rounded_are_not_exported(
+        self, pair: Any, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        codec = lively(inter=False)
+        codec.prior.leave_bias.knots.fill_(2.0**14 - 1)
+        monkeypatch.setattr(coded_clips, "CROPS", 1)
+        with pytest.raises(ModelError, match=r"key_prior_first.*a sum may reach"):
+            export(codec, pair[1], ABOUT, clips, tmp_path / "model")
+        assert not (tmp_path / "model" / "model.json").exists()
 
     def test_graphs_name_no_machine(self, model: manifest.Manifest) -> None:
         for name in model.graphs:
@@ -117,9 +135,8 @@ class TestModel:
         assert canonical_hash(changed) != model.weights_hash
 
     def test_integers_are_stored_as_they_are(self, model: manifest.Manifest, pair: Any) -> None:
-        stored = {
-            t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(model.graph_path("inter_prior")).graph.initializer
-        }
+        tensors = onnx.load(model.graph_path("inter_prior_first")).graph.initializer
+        stored = {t.name: onnx.numpy_helper.to_array(t) for t in tensors}
         assert all(array.dtype != np.float16 for array in stored.values())
         leave = pair[1].prior.leave.quantised().numpy() / 16
         assert any(array.shape == leave.shape and (array == leave).all() for array in stored.values())
@@ -130,14 +147,14 @@ class TestModel:
         """The exporter's own way with pixels is ten times as slow."""
         kinds = {name: [n.op_type for n in onnx.load(model.graph_path(name)).graph.node] for name in model.graphs}
         assert kinds["inter_synthesis"].count("SpaceToDepth") == kinds["inter_synthesis"].count("DepthToSpace") == 3
-        assert "Transpose" not in kinds["inter_synthesis"] + kinds["key_analysis"] + kinds["inter_shift"]
+        assert "Transpose" not in kinds["inter_synthesis"] + kinds["key_analysis"] + kinds["inter_conditional_mean"]
 
 
 class TestCheck:
     @torch.no_grad()
     def test_every_graph_is_compared(self, model: manifest.Manifest, pair: Any, clips: Path) -> None:
-        pictures = [fitted(p, (80, 48)) for p in two_pictures(clips)]
-        found = list(cases(*pair, pictures, 30))
+        frames = [fitted(p, (80, 48)) for p in two_frames(clips)]
+        found = list(cases(*pair, frames, 30))
         assert {case.graph for case in found} == set(model.graphs)
         for case in found:
             session = open_graph(model, case.graph)
@@ -147,14 +164,14 @@ class TestCheck:
 
     @torch.no_grad()
     @pytest.mark.parametrize(("graph", "output", "error"), [
-        ("inter_prior", "index", 1), ("key_recall", "memory", 1), ("inter_synthesis", "u", 2),
-        ("inter_context", "deep", 0.01), ("key_shift", "shift", float("nan")),
+        ("inter_prior_first", "scale_index", 1), ("key_memory_update", "memory", 1), ("inter_synthesis", "u", 2),
+        ("inter_context", "context_deep", 0.01), ("key_conditional_mean", "conditional_mean", float("nan")),
     ])  # fmt: skip
     def test_a_difference_is_found(
         self, model: manifest.Manifest, pair: Any, clips: Path, graph: str, output: str, error: float
     ) -> None:
-        pictures = [fitted(p, (48, 48)) for p in two_pictures(clips)]
-        case = next(case for case in cases(*pair, pictures, 30) if case.graph == graph)
+        frames = [fitted(p, (48, 48)) for p in two_frames(clips)]
+        case = next(case for case in cases(*pair, frames, 30) if case.graph == graph)
         compare(case, [open_graph(model, graph)])
         wrong = case.outputs[output].clone()
         wrong[0, 0, 1, 1] = wrong[0, 0, 1, 1] + error if wrong[0, 0, 1, 1] < 128 else wrong[0, 0, 1, 1] - error
@@ -164,15 +181,15 @@ class TestCheck:
     def test_other_weights_are_found(self, model: manifest.Manifest, pair: Any, clips: Path) -> None:
         torch.manual_seed(1)
         with pytest.raises(ValueError, match="away from torch"):
-            check(pair[0], lively(inter=True), model, two_pictures(clips))
+            check(pair[0], lively(inter=True), model, two_frames(clips))
 
     def test_a_negative_gain_is_one(self, clips: Path) -> None:
         """Gains may become negative while training."""
         torch.manual_seed(2)
         codec = lively(inter=True)
         codec.context_trunk.gain.knots.mul_(-1)
-        case = next(c for c in cases(lively(inter=False), codec, two_pictures(clips), 20) if c.graph == "inter_context")
-        names = [*(f"predicted_{n}" for n in "yuv"), "features", "cells", "quality"]
+        case = next(c for c in cases(lively(inter=False), codec, two_frames(clips), 20) if c.graph == "inter_context")
+        names = [*(f"predicted_{n}" for n in "yuv"), "features", "source_cells", "quality"]
         context, *_ = Context(codec)(*(case.inputs[name] for name in names))
         assert (context - case.outputs["context"]).abs().max() < 1e-4
 
@@ -198,7 +215,7 @@ class TestGraphs:
     def test_refinement_is_the_transform_of_a_difference(self, pair: Any) -> None:
         torch.manual_seed(0)
         planes = [50 * torch.randn(1, 1, 32 // d, 48 // d) for d in (1, 2, 2)]
-        refine, quality = Refine(pair[0]), torch.tensor([20])
+        refine, quality = Refinement(pair[0]), torch.tensor([20])
         plain = torch.ones(1, 1, 2, 3)
         latent = refine(*planes, plain, quality)
         assert latent.shape == (1, COEFFICIENTS, 2, 3)
@@ -274,16 +291,16 @@ class TestTables:
         counts.add_hyper(torch.ones(1, 4, 2, 3), None, 30, kept)
         assert counts.hyper_key.sum() == 4
 
-    def test_motion_and_skips_are_drawn_to_what_was_seen(self) -> None:
+    def test_motion_and_skips_are_drawn_to_what_was_counted(self) -> None:
         counts = tables.Counts(4)
         counts.skips[3] = [10_000, 0]
         counts.motion[7, 4] = 10_000
         found = tables.fit_tables(counts, np.zeros(4, np.float32), np.zeros(4, np.float32))
         assert found["skip"][3, 0] > 0.98 * 2**24
         assert found["motion"][7, 4] > 0.98 * 2**24
-        default = field.default_tables().frequencies.astype(np.int64)
-        assert np.abs(np.delete(found["motion"] - default, 7, axis=0)).max() < 100, "nothing seen, nothing changed"
-        assert found["skip"].shape == skip.default_map_tables().frequencies.shape
+        default = tables.MOTION.frequencies.astype(np.int64)
+        assert np.abs(np.delete(found["motion"] - default, 7, axis=0)).max() < 100, "nothing counted, nothing changed"
+        assert found["skip"].shape == tables.SKIP.frequencies.shape
 
     def test_fitting_saves_bits(self, pair: Any, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(coded_clips, "CROPS", 1)
@@ -297,17 +314,17 @@ class TestTables:
     def test_they_are_fitted_at_the_levels_that_streams_have(
         self, pair: Any, clips: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        seen, real = [], coded_clips.code
+        levels, real = [], coded_clips.code
 
         def recorded(*given: Any) -> Any:
-            seen.append(int(given[4]))
+            levels.append(int(given[4]))
             return real(*given)
 
         monkeypatch.setattr(coded_clips, "code", recorded)
         monkeypatch.setattr(coded_clips, "CROPS", 1)
         coded_clips.count_clips(*pair, clips)
         chain = range(coded_clips.CHAIN)
-        assert seen == [level_at(level, position) for level in coded_clips.LEVELS for position in chain]
+        assert levels == [level_at(level, position) for level in coded_clips.LEVELS for position in chain]
 
     def test_cells_with_a_coded_block(self) -> None:
         blocks = np.zeros((3, 5), np.bool_)

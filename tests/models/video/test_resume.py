@@ -9,14 +9,14 @@ torch = pytest.importorskip("torch", reason="training needs torch: pip install '
 
 from mediacodec import manifest
 from mediacodec_models.video.check import Case, cases, compare, fitted, open_graph
-from mediacodec_models.video.conditional import ConditionalCodec, ConditionalConfig
+from mediacodec_models.video.network import ConditionalCodec, ConditionalConfig
 from mediacodec_models.video.resume import shipped_state
 
-RECIPE = Path(__file__).parents[3] / "models" / "recipes" / "live.toml"
+RECIPE = Path(__file__).parents[3] / "models" / "recipes" / "conditional.toml"
 
 
 def test_the_shipped_weights_fill_the_networks_and_compute_what_the_graphs_do() -> None:
-    model = manifest.find_by_name("live-1")
+    model = manifest.find_by_name("conditional-1")
     recipe = tomllib.loads(RECIPE.read_text())
     codecs = {}
     for kind in ("key", "inter"):

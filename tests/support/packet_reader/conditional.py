@@ -86,16 +86,16 @@ class Stream:
         """6, 7: coefficients, scale indices of each one's own pass, and the memory that is left."""
         kind = "inter" if frame["inter"] else "key"
         quality = np.array([frame["quality"]])
-        prior = self.networks(f"{kind}_prior", {"hyper": hyper[None], "memory": memory[None], "quality": quality})
+        prior = self.networks(f"{kind}_prior_first", {"hyper": hyper[None], "memory": memory[None], "quality": quality})
         shape = self.s["coefficients"], self.h, self.w
         symbols, parity = np.zeros(shape, np.int64), np.indices(shape).sum(axis=0) % 2
-        index = prior["index"][0].astype(np.int64)
+        index = prior["scale_index"][0].astype(np.int64)
         self._pass(decoder, symbols, index, (parity == 0) & (skip == 0), room)
-        more = {"symbols": symbols[None].copy(), "hidden": prior["hidden"], "quality": quality}
-        second = self.networks(f"{kind}_second", more)["index"][0].astype(np.int64)
+        more = {"symbols": symbols[None].copy(), "prior_hidden": prior["prior_hidden"], "quality": quality}
+        second = self.networks(f"{kind}_prior_second", more)["scale_index"][0].astype(np.int64)
         self._pass(decoder, symbols, second, (parity == 1) & (skip == 0), room)
         recalled = self.networks(
-            f"{kind}_recall", {"symbols": symbols[None], "place": prior["place"], "quality": quality}
+            f"{kind}_memory_update", {"symbols": symbols[None], "prior_input": prior["prior_input"], "quality": quality}
         )
         return symbols, np.where(parity == 0, index, second), recalled["memory"][0].astype(np.int64)
 

@@ -43,22 +43,23 @@ def opened(vector: dict[str, Any], folder: Path, *, extradata: str | None = None
 
 def formulas(name: str, inputs: Arrays) -> Arrays:
     """What stands for the integer networks of `cond`: the field `networks` of its vectors."""
-    part = name.split("_")[1]
-    if part == "prior":
+    part = name.partition("_")[2]
+    if part == "prior_first":
         hyper, memory, quality = inputs["hyper"][0], inputs["memory"][0], int(inputs["quality"][0])
         _, h, w = memory.shape
         wide = np.array([[[8 * plane[y // 2][x // 2] for x in range(w)] for y in range(h)] for plane in hyper])
         place = np.concatenate([wide, memory])
         hidden = np.stack([np.minimum(255, np.abs(place[j]) + place[j + 2] + j * quality) for j in (0, 1)])
         index = np.stack([np.minimum(3, (hidden[c % 2] // 24 + c) % 5) for c in range(3)])
-        return {"index": index[None], "hidden": hidden[None], "place": place[None]}
+        return {"scale_index": index[None], "prior_hidden": hidden[None], "prior_input": place[None]}
     size = np.abs(inputs["symbols"][0]).sum(axis=0)
-    if part == "second":
-        hidden = inputs["hidden"][0]
+    if part == "prior_second":
+        hidden = inputs["prior_hidden"][0]
         padded = np.pad(size, 1)
         near = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
-        return {"index": np.stack([np.minimum(3, (hidden[c % 2] // 32 + near) % 5) for c in range(3)])[None]}
-    place = inputs["place"][0]
+        index = np.stack([np.minimum(3, (hidden[c % 2] // 32 + near) % 5) for c in range(3)])
+        return {"scale_index": index[None]}
+    place = inputs["prior_input"][0]
     memory = np.stack([np.minimum(255, place[m + 2] // 2 + 16 * size + np.abs(place[m])) for m in (0, 1)])
     return {"memory": memory[None]}
 

@@ -76,7 +76,7 @@ def opened(monkeypatch):
 
 def test_a_clip_through_the_entry(moving, opened):
     clip = moving(5)
-    result = OurVideoEntry("live", (16.0,), "slow").run(clip, 16.0)
+    result = OurVideoEntry("conditional", (16.0,), "slow").run(clip, 16.0)
     assert result.packet_bytes == 5 * 192 * 176 * 3 // 2
     assert len(result.frames) == 5
     for (y, u, _), (decoded_y, decoded_u, _) in zip(clip.frames, result.frames, strict=True):
@@ -84,7 +84,7 @@ def test_a_clip_through_the_entry(moving, opened):
         assert np.array_equal(decoded_u, u)
     assert opened == [
         {
-            "codec": "live",
+            "codec": "conditional",
             "width": 192,
             "height": 176,
             "frame_rate": Fraction(25),
@@ -119,8 +119,8 @@ def test_a_codec_that_loses_a_picture_is_no_result(moving, opened):
 
 
 def test_names_and_settings():
-    assert OurVideoEntry().name == "live-fast"
-    assert OurVideoEntry("live-2", preset="slow").name == "live-2-slow"
+    assert OurVideoEntry().name == "conditional-fast"
+    assert OurVideoEntry("conditional-2", preset="slow").name == "conditional-2-slow"
     assert len(OurVideoEntry().points) >= 5
     for given in ({"crfs": ()}, {"gop": 0}):
         with pytest.raises(ParameterError):

@@ -183,10 +183,12 @@ def test_inputs_and_outputs_that_fail_are_named(folder, tmp_path):
 def test_the_default_entries():
     entries = default_video_entries()
     assert [entry.name for entry in entries] == [
-        *("live-fast", "x264-ld", "x264", "x265-ld", "x265", "svtav1-ld", "svtav1")
+        *("conditional-fast", "x264-ld", "x264", "x265-ld", "x265", "svtav1-ld", "svtav1")
     ]
-    chosen = default_video_entries(codec="live-1", crfs=(20, 30), presets=("fast", "slow"), anchors=("x264",), gop=48)
-    assert [entry.name for entry in chosen] == ["live-1-fast", "live-1-slow", "x264"]
+    chosen = default_video_entries(
+        codec="conditional-1", crfs=(20, 30), presets=("fast", "slow"), anchors=("x264",), gop=48
+    )
+    assert [entry.name for entry in chosen] == ["conditional-1-fast", "conditional-1-slow", "x264"]
     assert chosen[0].points == (20, 30)
     assert {entry.gop for entry in chosen} == {48}
     assert [entry.name for entry in default_video_entries(crfs=(), anchors=("x264",))] == ["x264"]

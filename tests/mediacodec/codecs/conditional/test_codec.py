@@ -1,4 +1,4 @@
-"""The live video codec through its two classes: what an encoder promises, and what a decoder makes of good packets."""
+"""The conditional codec through its two classes: what an encoder promises, what a decoder makes of good packets."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from support.coding import video_decoder, video_encoder
 
 from mediacodec import manifest, session
-from mediacodec.codecs.conditional import decoder as live_decoder
-from mediacodec.codecs.conditional import encoder as live
+from mediacodec.codecs.conditional.decoder import ConditionalDecoder
+from mediacodec.codecs.conditional.encoder import ConditionalEncoder
 from mediacodec.codecs.registry import CODECS, code_reader
 from mediacodec.errors import ParameterError, ParameterTypeError, UnsupportedFeatureError
 from mediacodec.frames import VideoFrame
@@ -22,18 +22,18 @@ from mediacodec_bitstream import RC24, Packet, StreamHeader, VideoParameters
 
 WIDTH, HEIGHT = 147, 91  # not whole blocks, and an odd number of them each way
 RATE = Fraction(25)
-Pictures = Callable[..., list[VideoFrame]]
-Coded = tuple[StreamHeader, list[Packet]]
+Frames = Callable[..., list[VideoFrame]]
+CodedStream = tuple[StreamHeader, list[Packet]]
 
 
-def encoder_for(frame: VideoFrame, **options: Any) -> live.LiveEncoder:
+def encoder_for(frame: VideoFrame, **options: Any) -> ConditionalEncoder:
     options = {"frame_rate": RATE, "time_base": frame.time_base, "colour": frame.colour} | options
-    encoder = video_encoder("live", width=frame.width, height=frame.height, **options)
-    assert isinstance(encoder, live.LiveEncoder)
+    encoder = video_encoder("conditional", width=frame.width, height=frame.height, **options)
+    assert isinstance(encoder, ConditionalEncoder)
     return encoder
 
 
-def encode(frames: Sequence[VideoFrame], **options: Any) -> Coded:
+def encode(frames: Sequence[VideoFrame], **options: Any) -> CodedStream:
     encoder = encoder_for(frames[0], **options)
     packets = [packet for frame in frames for packet in encoder.push(frame)]
     assert encoder.flush() == []
@@ -41,9 +41,9 @@ def encode(frames: Sequence[VideoFrame], **options: Any) -> Coded:
     return encoder.header, packets
 
 
-def decode(coded: Coded, **options: Any) -> list[VideoFrame]:
+def decode(coded: CodedStream, **options: Any) -> list[VideoFrame]:
     decoder = video_decoder(coded[0], **options)
-    assert isinstance(decoder, live_decoder.LiveDecoder)
+    assert isinstance(decoder, ConditionalDecoder)
     frames = [frame for packet in coded[1] for frame in decoder.push(packet)]
     assert decoder.concealed == 0
     return frames + decoder.flush()
@@ -62,7 +62,7 @@ def size(packets: Sequence[Packet]) -> int:
 
 
 @pytest.fixture(scope="module")
-def clip(pictures: Pictures) -> list[VideoFrame]:
+def clip(pictures: Frames) -> list[VideoFrame]:
     return textured(pictures(12, WIDTH, HEIGHT))
 
 
@@ -81,21 +81,29 @@ def textured(frames: Sequence[VideoFrame], seed: int = 0) -> list[VideoFrame]:
 
 
 @pytest.fixture(scope="module")
-def coded(clip: list[VideoFrame]) -> Coded:
+def coded(clip: list[VideoFrame]) -> CodedStream:
     return encode(clip, crf=24)
 
 
 def test_the_family_is_registered_as_video() -> None:
-    family = CODECS["live"]
-    assert (family.fourcc, family.kind) == ("live", "video"), "stands in files that exist"
+    family = CODECS["conditional"]
+    assert (family.fourcc, family.kind) == ("cond", "video"), "stands in files that exist"
     assert CODECS["rvq"].kind == "audio"
-    assert manifest.find_by_name("live").family == "live"
+    assert manifest.find_by_name("conditional").family == "conditional"
 
 
-def test_the_header_says_what_a_decoder_needs(coded: Coded) -> None:
-    header, model = coded[0], manifest.find_by_name("live")
+def test_its_other_name_is_live(clip: list[VideoFrame]) -> None:
+    options = {"width": WIDTH, "height": HEIGHT, "frame_rate": RATE, "crf": 24}
+    one, other = video_encoder("live", **options), video_encoder("conditional", **options)
+    assert one.header == other.header
+    assert one.header.codec == "cond"
+    assert one.push(clip[0]) == other.push(clip[0])
+
+
+def test_the_header_says_what_a_decoder_needs(coded: CodedStream) -> None:
+    header, model = coded[0], manifest.find_by_name("conditional")
     assert header.parameters == VideoParameters(WIDTH, HEIGHT, RATE, (2, 2, 2, 0), 13, 5)
-    assert (header.codec, header.coder, header.symbol_crc_size) == ("live", RC24, 2)
+    assert (header.codec, header.coder, header.symbol_crc_size) == ("cond", RC24, 2)
     assert (header.model_hash, header.tables_hash) == (model.weights_hash, model.tables_hash)
     assert (header.packet_duration, header.algorithmic_delay) == (1, 0)
     assert header.fields["model_name"] == model.name
@@ -103,7 +111,7 @@ def test_the_header_says_what_a_decoder_needs(coded: Coded) -> None:
         code_reader(header)
 
 
-def test_one_packet_a_picture_and_one_picture_a_packet(clip: list[VideoFrame], coded: Coded) -> None:
+def test_one_packet_a_frame_and_one_frame_a_packet(clip: list[VideoFrame], coded: CodedStream) -> None:
     assert [packet.pts for packet in coded[1]] == [frame.pts for frame in clip]
     frames = decode(coded)
     assert [frame.pts for frame in frames] == [frame.pts for frame in clip]
@@ -112,7 +120,7 @@ def test_one_packet_a_picture_and_one_picture_a_packet(clip: list[VideoFrame], c
 
 
 @pytest.mark.parametrize("preset", ["fast", "medium", "slow"])
-def test_the_decoder_shows_exactly_what_the_encoder_predicts_from(
+def test_the_decoder_presents_exactly_what_the_encoder_predicts_from(
     clip: list[VideoFrame], preset: str, psnr: Callable[..., float]
 ) -> None:
     encoder = encoder_for(clip[0], crf=26, preset=preset)
@@ -122,14 +130,14 @@ def test_the_decoder_shows_exactly_what_the_encoder_predicts_from(
         assert isinstance(frame, VideoFrame)
         state = encoder._state
         assert state is not None
-        y, u, v = state.shown.planes
+        y, u, v = state.reconstruction.planes
         assert np.array_equal(frame.y, y[:HEIGHT, :WIDTH])
         assert np.array_equal(frame.u, u[:46, :74])
         assert np.array_equal(frame.v, v[:46, :74])
         assert psnr(frame, source) > 30
 
 
-def test_effort_pays(clip: list[VideoFrame]) -> None:
+def test_a_slower_preset_pays(clip: list[VideoFrame]) -> None:
     cost = {}
     for preset in ("fast", "slow"):
         header, packets = encode(clip[:6], crf=30, preset=preset)
@@ -156,7 +164,7 @@ def test_a_lower_crf_is_larger_and_better(clip: list[VideoFrame], psnr: Callable
     assert qualities[0] - qualities[-1] > 8
 
 
-def test_equal_pictures_make_equal_packets_whatever_runs_beside(clip: list[VideoFrame], coded: Coded) -> None:
+def test_equal_frames_make_equal_packets_whatever_runs_in_parallel(clip: list[VideoFrame], coded: CodedStream) -> None:
     first, second = encoder_for(clip[0], crf=24), encoder_for(clip[0], crf=40)
     found = []
     for frame in clip:
@@ -165,39 +173,39 @@ def test_equal_pictures_make_equal_packets_whatever_runs_beside(clip: list[Video
     assert found == coded[1]
 
 
-def test_the_caller_may_write_into_what_it_gave_and_got(clip: list[VideoFrame], coded: Coded) -> None:
+def test_the_caller_may_write_into_what_it_gave_and_got(clip: list[VideoFrame], coded: CodedStream) -> None:
     encoder, decoder = encoder_for(clip[0], crf=24), video_decoder(coded[0])
     for source, packet, expected in zip(clip, coded[1], decode(coded), strict=True):
         frame = VideoFrame(source.y.copy(), source.u.copy(), source.v.copy(), source.pts, source.time_base)
         assert encoder.push(frame) == [packet]
         frame.y[:] = 0
-        (shown,) = decoder.push(packet)
-        assert isinstance(shown, VideoFrame)
-        assert np.array_equal(shown.y, expected.y)
-        shown.y[:] = 255
+        (presented,) = decoder.push(packet)
+        assert isinstance(presented, VideoFrame)
+        assert np.array_equal(presented.y, expected.y)
+        presented.y[:] = 255
 
 
 @pytest.mark.parametrize(("width", "height"), [(16, 16), (1, 1), (33, 17), (64, 18)])
-def test_small_and_odd_sizes(pictures: Pictures, width: int, height: int) -> None:
+def test_small_and_odd_sizes(pictures: Frames, width: int, height: int) -> None:
     clip = pictures(3, width, height)
     frames = decode(encode(clip, crf=20))
     assert [(frame.width, frame.height) for frame in frames] == [(width, height)] * 3
     assert max(np.abs(a.y.astype(int) - b.y).mean() for a, b in zip(frames, clip, strict=True)) < 6
 
 
-def test_colour_and_time_stamps_are_carried(pictures: Pictures) -> None:
+def test_colour_and_time_stamps_are_carried(pictures: Frames) -> None:
     times, base, colour = [0, 2, 7, 900, 901], Fraction(1, 90000), (1, 13, 6, 1)
     clip = pictures(5, 48, 32, times=times, time_base=base, colour=colour)
     header, packets = encode(clip, frame_rate=Fraction(30000, 1001))
     assert header.packet_duration == 3003
-    assert all(packet.duration == 0 for packet in packets), "nearer pictures may follow"
+    assert all(packet.duration == 0 for packet in packets), "nearer frames may follow"
     frames = decode((header, packets))
     assert [(frame.pts, frame.time_base, frame.colour) for frame in frames] == [(t, base, colour) for t in times]
     odd = encoder_for(clip[0], frame_rate=Fraction(30000, 1001), time_base=Fraction(1, 1000))
     assert odd.header.packet_duration == 0
 
 
-def test_keyframes_come_where_asked_for(pictures: Pictures) -> None:
+def test_keyframes_come_where_asked_for(pictures: Frames) -> None:
     clip = textured(pictures(11, 48, 32))
     assert keys(encode(clip, gop=4, scene_cut=False)[1]) == [0, 4, 8]
     assert keys(encode(clip, gop=1)[1]) == list(range(11))
@@ -205,7 +213,7 @@ def test_keyframes_come_where_asked_for(pictures: Pictures) -> None:
     assert keys(two_seconds) == [0, 4, 8]
 
 
-def test_quality_follows_the_position(pictures: Pictures) -> None:
+def test_quality_follows_the_position(pictures: Frames) -> None:
     packets = encode(textured(pictures(10, 48, 32)), crf=30, gop=100, scene_cut=False)[1]
     assert levels(packets) == [19, 34, 33, 34, 30, 34, 33, 34, 26, 34]
     best = encode(textured(pictures(3, 48, 32)), crf=1)[1]
@@ -214,15 +222,15 @@ def test_quality_follows_the_position(pictures: Pictures) -> None:
     assert levels(worst) == [52, 63, 63]
 
 
-def test_features_are_refreshed_every_so_often(pictures: Pictures) -> None:
-    period = manifest.find_by_name("live").settings["refresh"]
+def test_features_are_refreshed_every_so_often(pictures: Frames) -> None:
+    period = manifest.find_by_name("conditional").settings["refresh"]
     clip = textured(pictures(period + 3, 32, 32))
     header, packets = encode(clip, gop=1000, scene_cut=False)
     assert [index for index, packet in enumerate(packets) if packet.data[0] & 128] == [period]
     assert len(decode((header, packets))) == len(clip)
 
 
-def test_a_cut_begins_with_a_keyframe_and_a_pan_does_not(pictures: Pictures) -> None:
+def test_a_cut_begins_with_a_keyframe_and_a_pan_does_not(pictures: Frames) -> None:
     one, other = pictures(25, 64, 48), pictures(35, 64, 48)[25:]
     tiles = np.kron(np.random.default_rng(7).integers(30, 220, (12, 24)), np.ones((4, 4))).astype(np.uint8)
     tiled = [VideoFrame(tiles[:, k : k + 64], f.v, f.u, f.pts, f.time_base) for k, f in enumerate(other)]
@@ -232,30 +240,28 @@ def test_a_cut_begins_with_a_keyframe_and_a_pan_does_not(pictures: Pictures) -> 
 
 
 @pytest.mark.parametrize("preset", ["fast", "medium"])
-def test_what_stands_still_costs_almost_nothing(
-    pictures: Pictures, preset: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (picture,) = pictures(1, WIDTH, HEIGHT)
-    clip = [VideoFrame(picture.y, picture.u, picture.v, k, picture.time_base) for k in range(6)]
+def test_a_static_scene_costs_almost_nothing(pictures: Frames, preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (static,) = pictures(1, WIDTH, HEIGHT)
+    clip = [VideoFrame(static.y, static.u, static.v, k, static.time_base) for k in range(6)]
     encoder = encoder_for(clip[0], crf=30, preset=preset)
     packets = encoder.push(clip[0])
     decoder = video_decoder(encoder.header)
-    (shown,) = decoder.push(packets[0])
+    (presented,) = decoder.push(packets[0])
     packets += encoder.push(clip[1])  # the keyframe may leave something to mend
     decoder.push(packets[1])
 
     def refuse(*_: object) -> None:
-        raise AssertionError("a network ran for a picture that stands still")
+        raise AssertionError("a network ran for a frame that is skipped whole")
 
     monkeypatch.setattr(session.StepGraph, "step", refuse)
     for frame in clip[2:]:
         (packet,) = encoder.push(frame)
         assert len(packet.data) <= 4
         assert len(decoder.push(packet)) == 1
-    assert isinstance(shown, VideoFrame)
+    assert isinstance(presented, VideoFrame)
 
 
-def test_a_bit_rate_is_kept(pictures: Pictures) -> None:
+def test_a_bit_rate_is_kept(pictures: Frames) -> None:
     clip = textured(pictures(75, 64, 48))
     for bit_rate in (30_000, 120_000):
         packets = encode(clip, bit_rate=bit_rate)[1]
@@ -281,17 +287,17 @@ def test_a_bit_rate_is_kept(pictures: Pictures) -> None:
 )
 def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
-        video_encoder("live", **({"width": 64, "height": 48, "frame_rate": RATE} | options))
+        video_encoder("conditional", **({"width": 64, "height": 48, "frame_rate": RATE} | options))
     with pytest.raises(ParameterTypeError, match="frame_rate"):
-        video_encoder("live", width=64, height=48, frame_rate=29.97)
+        video_encoder("conditional", width=64, height=48, frame_rate=29.97)
 
 
 def test_a_whole_frame_rate_needs_no_fraction() -> None:
-    whole = video_encoder("live", width=64, height=48, frame_rate=25)
-    assert whole.header == video_encoder("live", width=64, height=48, frame_rate=Fraction(25)).header
+    whole = video_encoder("conditional", width=64, height=48, frame_rate=25)
+    assert whole.header == video_encoder("conditional", width=64, height=48, frame_rate=Fraction(25)).header
 
 
-def test_pictures_that_do_not_fit_are_refused(clip: list[VideoFrame], pictures: Pictures) -> None:
+def test_frames_that_do_not_fit_are_refused(clip: list[VideoFrame], pictures: Frames) -> None:
     encoder = encoder_for(clip[0])
     encoder.push(clip[1])
     for frame in (clip[0], clip[1], pictures(1, 64, 64)[0], pictures(1, WIDTH, HEIGHT, time_base=Fraction(1, 9))[0]):
@@ -316,9 +322,9 @@ LEVELS = {
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("level", LEVELS)
 def test_symbols_are_the_same_however_the_graphs_run(
-    coded: Coded, level: str, threads: int, monkeypatch: pytest.MonkeyPatch
+    coded: CodedStream, level: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A symbol or a table off by one would fail the CRC of the packet; pictures may differ by rounding."""
+    """A symbol or a table off by one would fail the CRC of the packet; frames may differ by rounding."""
     expected = decode(coded)
     plain = onnxruntime.SessionOptions
 

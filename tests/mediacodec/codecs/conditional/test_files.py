@@ -1,4 +1,4 @@
-"""The `live` codec in files: what the tests with a plain codec claim holds for the one that ships."""
+"""The `conditional` codec in files: what the tests with a plain codec claim holds for the one that ships."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def written(frames: list[VideoFrame], *, live: bool) -> bytes:
     buffer = BytesIO()
     with mediacodec.open(buffer, "w", live=live) as file:
         options: dict[str, Any] = {"crf": 20, "gop": GOP, "preset": "fast", "scene_cut": False}
-        video = file.add_video_stream("live", width=WIDTH, height=HEIGHT, frame_rate=10, **options)
+        video = file.add_video_stream("conditional", width=WIDTH, height=HEIGHT, frame_rate=10, **options)
         for frame in frames:
             file.mux(video.encode(frame))
     return buffer.getvalue()
@@ -56,29 +56,29 @@ def chunks_of(data: bytes) -> list[tuple[Head, int]]:
     return found
 
 
-def differing(shown: list[VideoFrame], good: list[VideoFrame]) -> set[int]:
+def differing(presented: list[VideoFrame], good: list[VideoFrame]) -> set[int]:
     by_time = {frame.pts: frame for frame in good}
-    return {frame.pts for frame in shown if not np.array_equal(frame.y, by_time[frame.pts].y)}
+    return {frame.pts for frame in presented if not np.array_equal(frame.y, by_time[frame.pts].y)}
 
 
-def test_pictures_come_back(whole: list[VideoFrame], frames: list[VideoFrame], psnr: Any) -> None:
+def test_frames_come_back(whole: list[VideoFrame], frames: list[VideoFrame], psnr: Any) -> None:
     assert [f.pts_seconds for f in whole] == [f.pts_seconds for f in frames]
     assert np.mean([psnr(a, b) for a, b in zip(whole, frames, strict=True)]) > 28
 
 
 @pytest.mark.parametrize("start", [0.6, 1.1, 2.3])
-def test_a_start_gives_the_same_pictures(data: bytes, whole: list[VideoFrame], start: float) -> None:
+def test_a_start_gives_the_same_frames(data: bytes, whole: list[VideoFrame], start: float) -> None:
     with FileReader(data) as file:
-        shown = list(file.video.frames(start=start))
-    assert [f.pts for f in shown] == list(range(round(10 * start), COUNT))
-    assert differing(shown, whole) == set()
+        presented = list(file.video.frames(start=start))
+    assert [f.pts for f in presented] == list(range(round(10 * start), COUNT))
+    assert differing(presented, whole) == set()
 
 
 def test_keyframes_only(data: bytes, whole: list[VideoFrame]) -> None:
     with FileReader(data) as file:
-        shown = list(file.video.frames(keyframes_only=True))
-    assert [f.pts for f in shown] == [0, 6, 12, 18]
-    assert differing(shown, whole) == set()
+        presented = list(file.video.frames(keyframes_only=True))
+    assert [f.pts for f in presented] == [0, 6, 12, 18]
+    assert differing(presented, whole) == set()
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -88,10 +88,10 @@ def test_damage_ends_at_the_next_keyframe(data: bytes, whole: list[VideoFrame], 
     damaged = bytearray(data)
     damaged[offset + 20 + head.size * (part + 1) // 6] ^= 0x10
     with FileReader(bytes(damaged)) as file:
-        shown = list(file.video.frames())
+        presented = list(file.video.frames())
         assert file.gaps
-    assert [f.pts for f in shown] == list(range(COUNT))
-    lost = differing(shown, whole)
+    assert [f.pts for f in presented] == list(range(COUNT))
+    lost = differing(presented, whole)
     assert lost
     assert lost <= set(range(head.pts, (head.pts // GOP + 1) * GOP))
 
@@ -101,13 +101,13 @@ def test_live_loss_and_joining(frames: list[VideoFrame], whole: list[VideoFrame]
     data = written(frames, live=True)
     head, offset = chunks_of(data)[8]
     with FileReader(data[:offset] + data[offset + head.total :]) as file:
-        shown = list(file.video.frames())
-    assert [f.pts for f in shown] == list(range(COUNT))
-    assert differing(shown, whole) == {8, 9, 10, 11}
+        presented = list(file.video.frames())
+    assert [f.pts for f in presented] == list(range(COUNT))
+    assert differing(presented, whole) == {8, 9, 10, 11}
 
 
 def test_the_pipeline(frames: list[VideoFrame], film: Callable[..., None], speech: Any, watch: Any, psnr: Any) -> None:
-    """An MP4 there and back, with its sound."""
+    """An MP4 there and back, with its audio."""
     source, coded, out = BytesIO(), BytesIO(), BytesIO()
     even = [VideoFrame(f.y[:44, :66], f.u[:22, :33], f.v[:22, :33], f.pts, f.time_base) for f in frames]
     film(source, even, muxer="mp4", rate=Fraction(10), sound=(speech(2.4, 16_000), 16_000, "aac"))
@@ -115,7 +115,7 @@ def test_the_pipeline(frames: list[VideoFrame], film: Callable[..., None], speec
     report = encode_file(source, coded, encode_options(crf=20, bit_rate=3000, preset="fast"))
     back = decode_file(coded.getvalue(), out, DecodeOptions(format="mp4"))
     assert (report.frames, back.frames, back.gaps) == (COUNT, COUNT, [])
-    shown, heard, _ = watch(out)
-    assert [f.pts_seconds for f in shown] == [f.pts_seconds for f in frames]
-    assert min(psnr(a, b) for a, b in zip(shown, even, strict=True)) > 24
-    assert sum(chunk.num_samples for chunk in heard) == 38_400
+    presented, audio, _ = watch(out)
+    assert [f.pts_seconds for f in presented] == [f.pts_seconds for f in frames]
+    assert min(psnr(a, b) for a, b in zip(presented, even, strict=True)) > 24
+    assert sum(chunk.num_samples for chunk in audio) == 38_400

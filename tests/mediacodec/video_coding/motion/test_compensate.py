@@ -73,8 +73,8 @@ def test_extremes_do_not_overflow(filter_id: int) -> None:
 def test_without_motion_nothing_is_copied_and_with_it_nothing_is_overwritten() -> None:
     planes = make_planes()
     kept = [plane.copy() for plane in planes]
-    still = compensate(planes, np.zeros((2, 6, 10), np.int16))
-    assert all(a is b for a, b in zip(still, planes, strict=True))
+    same = compensate(planes, np.zeros((2, 6, 10), np.int16))
+    assert all(a is b for a, b in zip(same, planes, strict=True))
     motion = np.zeros((2, 6, 10), np.int16)
     motion[0, 2, 3] = 5
     moved = compensate(planes, motion)
