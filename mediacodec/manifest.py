@@ -11,7 +11,6 @@ import hashlib
 import json
 import math
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -200,11 +199,10 @@ def install_folder() -> Path:
 
 
 def _user_folder() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", "~")).expanduser() / "mediacodec" / "models"
-    if sys.platform == "darwin":
-        return Path("~/Library/Application Support/mediacodec/models").expanduser()
-    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "mediacodec" / "models"
+    """%LOCALAPPDATA%, ~/Library/Application Support, or XDG_DATA_HOME (~/.local/share), and in it mediacodec/models."""
+    import platformdirs  # here: most files decode with a model of the zoo
+
+    return platformdirs.user_data_path("mediacodec", appauthor=False) / "models"
 
 
 def available(folder: Path | None = None) -> Iterator[Manifest]:

@@ -14,7 +14,7 @@ from mediacodec.cli.parsing import options
 from mediacodec.cli.parsing.command import Verb
 from mediacodec.cli.ui.console import Console, printable
 
-NEEDED = {"numpy": "numpy", "av": "av", "soundfile": "soundfile", "onnxruntime": "onnxruntime", "click": "click"}
+NEEDED = ("numpy", "av", "soundfile", "onnxruntime", "click", "platformdirs")
 EXTRAS = {
     "bench": ("pesq", "pystoi", "visqol", "matplotlib"),
     "train": ("torch", "onnx", "onnxscript"),
