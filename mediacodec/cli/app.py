@@ -29,7 +29,7 @@ VERBS: Final = {
 }
 """Every verb and where it lives; a module is imported when its verb runs or its help is asked for."""
 
-SHAPE = "mediacodec.cli.parsing.ffmpeg_syntax:dispatch"  # mediacodec -i IN OUT
+SHAPE = "mediacodec.cli.ffmpeg_syntax:dispatch"  # mediacodec -i IN OUT
 
 EXAMPLE = """
 mediacodec encode -i speech.wav -b:a 3k speech.mcx

@@ -18,19 +18,15 @@ from mediacodec.codecs.options import AudioOptions, VideoOptions, with_changes
 from mediacodec.codecs.registry import CODECS, VideoFamily
 from mediacodec.errors import UsageError
 from mediacodec.manifest import find_by_name
-from mediacodec.mcx.append import DEFAULT_CODEC, Archive
+from mediacodec.mcx.append import DEFAULT_CODEC, AppendTarget
 from mediacodec.mcx.resume import Checkpoint, partial_name
 from mediacodec.media import open_output
 from mediacodec.media.atomic import AtomicFile
-from mediacodec.transcode.encode import (
-    DecodeOptions,
-    DecodeReport,
-    EncodeOptions,
-    EncodeReport,
-    decode_file,
-    encode_file,
-)
-from mediacodec.transcode.mux import output_format
+from mediacodec.transcode.decode import decode_file
+from mediacodec.transcode.encode import encode_file
+from mediacodec.transcode.formats import output_format
+from mediacodec.transcode.options import DecodeOptions, EncodeOptions
+from mediacodec.transcode.reports import DecodeReport, EncodeReport
 from mediacodec_bitstream import FileHeader
 
 MACHINE = ("device", "threads", "models")
@@ -93,14 +89,14 @@ def encoded(console: Console, source: str, target: str, given: Mapping[str, Any]
         **{name: given[name] for name in ("audio_codec", "video_codec", *MACHINE)},
     )
     with (
-        Archive(target) if given.get("append") else contextlib.nullcontext() as archive,
+        AppendTarget(target) if given.get("append") else contextlib.nullcontext() as archive,
         open_output(target, overwrite=overwrite) as file,
         Monitor(console, given["progress"]) as monitor,
     ):
         kept = None if archive else _checkpoint(console, given, target, named=isinstance(file, AtomicFile))
         if archive:
             file.guard(archive.check_unchanged)
-        jobs: dict[str, Any] = {"progress": monitor, "monitor": monitor, "checkpoint": kept, "archive": archive}
+        jobs: dict[str, Any] = {"progress": monitor, "monitor": monitor, "checkpoint": kept, "append": archive}
         report = encode_file(source, cast("BinaryIO", file), settings, **jobs)
         if archive and not report.frames:
             file.abort()  # it would be the same, written anew

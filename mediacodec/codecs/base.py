@@ -10,17 +10,13 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mediacodec.errors import ParameterError, ParameterTypeError
-from mediacodec.frames import AudioChunk, VideoFrame
+from mediacodec.frames import AudioChunk, Codes, Samples, VideoFrame
 from mediacodec_bitstream import Packet, StreamHeader
 
 LIVE_BELOW = 0.2  # seconds: packets shorter than this are for live use
 LOUDEST = 65_536.0  # a sample: 16-bit sound that nobody scaled still fits, and its squares are numbers
-
-Samples = NDArray[np.float32]
-Codes = NDArray[np.uint16]
 
 
 class AudioEncoderBackend(Protocol):

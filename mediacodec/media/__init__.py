@@ -5,12 +5,12 @@ pictures with sound beside them; `open_output` gives any writer an output that a
 """
 
 from mediacodec.media.atomic import AtomicFile, LiveFile, open_output
+from mediacodec.media.audio_sink import FORMATS, AudioSink, format_of
 from mediacodec.media.avio import open_input
 from mediacodec.media.convert import Converter
 from mediacodec.media.media_sink import MEDIA_FORMATS, MediaSink, media_format_of
 from mediacodec.media.media_source import MediaSource
 from mediacodec.media.resample import Resampler, resample_audio
-from mediacodec.media.sink import FORMATS, AudioSink, format_of
 from mediacodec.media.source import AudioSource
 from mediacodec.media.stream_copy import AudioCopy, AudioPacket
 

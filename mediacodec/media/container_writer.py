@@ -18,10 +18,10 @@ import numpy as np
 from mediacodec.errors import MediaCodecError, OutputError, ParameterError, UsageError
 from mediacodec.frames import AudioChunk, Colour, Samples, VideoFrame
 from mediacodec.media.atomic import AtomicFile, LiveFile, open_output
+from mediacodec.media.audio_sink import LAYOUTS, encoder_rate
 from mediacodec.media.avio import Bridge, arranged
 from mediacodec.media.plane_writer import to_frame
 from mediacodec.media.resample import Resampler
-from mediacodec.media.sink import LAYOUTS, encoder_rate
 from mediacodec.media.stream_copy import AudioCopy, AudioPacket, template_stream
 
 _MUXERS: Final = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}

@@ -16,7 +16,7 @@ from mediacodec import manifest
 from mediacodec.codecs.registry import code_reader, code_writer
 from mediacodec.errors import InputError, ParameterError
 from mediacodec.manifest import Manifest
-from mediacodec.mcx.audio_reader import AudioReader
+from mediacodec.mcx.passthrough import CopyReader
 from mediacodec.mcx.probe import Source
 from mediacodec.mcx.reader import FileReader
 from mediacodec_bitstream import FileHeader, TruncatedError, Writer
@@ -97,7 +97,7 @@ def read_mcx(source: Source, *, models: Path | None = None) -> Tokens:
     """
     with FileReader(source, models=models, strict=True) as file:
         stream = file.audio
-        if not isinstance(stream, AudioReader):
+        if isinstance(stream, CopyReader):
             raise InputError("the sound of this file was copied from another codec: it has no codes")
         header = stream.header
         reader = code_reader(header, models=models)

@@ -1,4 +1,4 @@
-"""What of an .mcx file goes into which kind of output, and on which timeline."""
+"""What of an .mcx file goes into the output of a decoding, and on which timeline."""
 
 from __future__ import annotations
 
@@ -13,41 +13,34 @@ from mediacodec.errors import InputError, UsageError
 from mediacodec.frames import AudioChunk, VideoFrame
 from mediacodec.mcx.passthrough import CopyReader
 from mediacodec.mcx.reader import FileReader
+from mediacodec.media.audio_sink import AudioSink
 from mediacodec.media.convert import Converter
-from mediacodec.media.media_sink import MEDIA_FORMATS, MediaSink, media_format_of
-from mediacodec.media.sink import FORMATS, AudioSink, format_of
+from mediacodec.media.media_sink import MediaSink
 from mediacodec.media.stream_copy import AudioCopy, AudioPacket
-from mediacodec.transcode.reports import DecodeOptions
+from mediacodec.transcode.formats import AUDIO_ONLY, VIDEO_ONLY, output_format
+from mediacodec.transcode.options import DecodeOptions
 
 Item = AudioChunk | AudioPacket | VideoFrame
-PICTURES_ONLY = frozenset({"y4m", "rawvideo", "png"})
-_FINE = Fraction(1, 90_000)  # ticks for pictures whose new time 0 falls between two of their own
+_FINE = Fraction(1, 90_000)  # ticks for frames whose new time 0 falls between two of their own
 
 
-def output_format(target: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> str:
-    """The format of an output, a key of FORMATS or MEDIA_FORMATS: as named, or else by its suffix.
+class DemuxSession:
+    """The output of a decoding, opened for what the file holds and the format takes; a context manager.
 
-    Raises UsageError where neither tells; the message lists what there is.
-    """
-    for kind in (format_of, media_format_of):
-        try:
-            return kind(target, name)
-        except UsageError:
-            continue
-    known = ", ".join((*FORMATS, *MEDIA_FORMATS))
-    if name is not None:
-        raise UsageError(f"unknown format '{name}'; there are {known}")
-    path = target if isinstance(target, (str, os.PathLike)) else getattr(target, "name", "")
-    raise UsageError(f"cannot tell the format of '{path}' from its suffix; name one with -f: {known}")
-
-
-class Outlet:
-    """The output of a decoding: opened for what the file holds and the format takes; a context manager.
+    Args:
+        reader: the file.
+        target: a path, "-" for standard output, or an open file.
+        options: what to decode, and into what.
 
     Attributes:
         seconds: at which the last item written ends.
         total: seconds to come in all, None if unknown.
-        num_frames: pictures written; None where the output gets none.
+        num_frames: video frames written; None where the output gets none.
+
+    Raises:
+        InputError: the file holds nothing that the output could.
+        UsageError: the options make no sense for this output.
+        OutputError, OutputExistsError: it cannot be opened.
     """
 
     def __init__(self, reader: FileReader, target: str | os.PathLike[str] | BinaryIO, options: DecodeOptions) -> None:
@@ -68,28 +61,28 @@ class Outlet:
 
     def _takes_video(self) -> bool:
         has, wanted = self._reader.has_video, self._options.video
-        if self._format in FORMATS:
+        if self._format in AUDIO_ONLY:
             if has and wanted:
-                self._left_out.append(f"{self._format} holds no pictures: they are left out")
+                self._left_out.append(f"{self._format} holds no video: it is left out")
             return False
-        if self._format in PICTURES_ONLY:
+        if self._format in VIDEO_ONLY:
             if not wanted:
-                raise UsageError(f"{self._format} holds nothing but pictures, and they are not wanted (-vn)")
+                raise UsageError(f"{self._format} holds nothing but video, and that is not wanted (-vn)")
             if not has:
-                raise InputError(f"there are no pictures in this file, and {self._format} holds nothing else")
+                raise InputError(f"there is no video in this file, and {self._format} holds nothing else")
         return has and wanted
 
     def _takes_audio(self) -> bool:
         has, wanted = self._reader.has_audio, self._options.audio
-        if self._format in PICTURES_ONLY:
+        if self._format in VIDEO_ONLY:
             if has and wanted:
-                self._left_out.append(f"{self._format} holds no sound: it is left out")
+                self._left_out.append(f"{self._format} holds no audio: it is left out")
             return False
-        if self._format in FORMATS:
+        if self._format in AUDIO_ONLY:
             if not wanted:
-                raise UsageError(f"{self._format} holds nothing but sound, and it is not wanted (-an)")
+                raise UsageError(f"{self._format} holds nothing but audio, and that is not wanted (-an)")
             if not has:
-                raise InputError(f"there is no sound in this file, and {self._format} holds nothing else")
+                raise InputError(f"there is no audio in this file, and {self._format} holds nothing else")
         return has and wanted
 
     def _check(self) -> None:
@@ -99,22 +92,22 @@ class Outlet:
             raise InputError("nothing is left to decode: the file holds no more than what is left out")
         if not self._wants_video and (options.keyframes_only or options.video_codec is not None):
             what = "keyframes only" if options.keyframes_only else f"the video codec {options.video_codec!r}"
-            raise UsageError(f"{what} asked for, but no pictures go into this output")
+            raise UsageError(f"{what} asked for, but no video goes into this output")
         if not self._wants_audio and (options.sample_rate is not None or options.channels is not None):
-            raise UsageError("a sample rate or channels asked for, but no sound goes into this output")
+            raise UsageError("a sample rate or channels asked for, but no audio goes into this output")
 
     def _opened(self, target: str | os.PathLike[str] | BinaryIO) -> AudioSink | MediaSink:
         options, shape = self._options, (0, 0)
         if self._wants_audio:
-            sound = self._reader.audio
-            rate = sound.sample_rate if options.sample_rate is None else options.sample_rate
-            channels = sound.channels if options.channels is None else options.channels
+            stream = self._reader.audio
+            rate = stream.sample_rate if options.sample_rate is None else options.sample_rate
+            channels = stream.channels if options.channels is None else options.channels
             shape = rate, channels
-            resamples = shape != (sound.sample_rate, sound.channels)
-            self._copies = isinstance(sound, CopyReader) and self._format not in FORMATS and not resamples
+            resamples = shape != (stream.sample_rate, stream.channels)
+            self._copies = isinstance(stream, CopyReader) and self._format not in AUDIO_ONLY and not resamples
             if not self._copies:
-                self._converter = Converter(sound.sample_rate, sound.channels, rate, channels)
-        if self._format in FORMATS:
+                self._converter = Converter(stream.sample_rate, stream.channels, rate, channels)
+        if self._format in AUDIO_ONLY:
             return AudioSink(
                 target, sample_rate=shape[0], channels=shape[1], format=self._format, overwrite=options.overwrite
             )
@@ -125,7 +118,7 @@ class Outlet:
         audio: tuple[int, int] | AudioCopy | None = shape
         if self._copies and isinstance(reader.audio, CopyReader):
             copy = reader.audio.description
-            # what precedes the start is not heard and does not come along, nor does the priming
+            # what precedes the start is not presented and does not come along, nor does the priming
             audio = replace(copy, priming=0) if options.start else copy
         if not self._wants_video:
             return MediaSink(target, audio=audio, format=self._format, overwrite=options.overwrite)
@@ -182,7 +175,11 @@ class Outlet:
             self._put(self._converter.push(AudioChunk(item.samples, item.sample_rate, pts)))
 
     def _put(self, item: Item) -> None:
-        self._sink.write(item)  # type: ignore[arg-type]  # an AudioSink gets chunks only
+        if isinstance(self._sink, AudioSink):
+            assert isinstance(item, AudioChunk)  # nothing else comes
+            self._sink.write(item)
+            return
+        self._sink.write(item)
 
     @property
     def notes(self) -> list[str]:

@@ -241,7 +241,7 @@ def test_progress(run, clip, coded, tmp_path):
 
 def test_the_line_on_a_terminal():
     from mediacodec.cli.ui.monitor import progress_line
-    from mediacodec.transcode.reports import Progress
+    from mediacodec.progress import Progress
 
     line = progress_line(Progress(2.0, 4.0, 100_000, 1.0, 50, 90_000), 100_000)
     assert line.startswith("frame=50  fps=50.0  time=00:00:02.00  speed=2.0x")

@@ -10,7 +10,8 @@ from support.coding import encode_options
 import mediacodec
 from mediacodec.media import AudioSource, resample_audio
 from mediacodec.metrics.audio import align, si_sdr
-from mediacodec.transcode.encode import EncodeReport, encode_file
+from mediacodec.transcode.encode import encode_file
+from mediacodec.transcode.reports import EncodeReport
 
 pytestmark = pytest.mark.recordings
 

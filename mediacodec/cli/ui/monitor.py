@@ -16,8 +16,8 @@ from mediacodec.cli.ui.console import Console
 from mediacodec.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from mediacodec.codecs.fitting.encoder import FitProgress
-    from mediacodec.transcode.reports import DecodeReport, EncodeReport, Progress
+    from mediacodec.progress import FitProgress, Progress
+    from mediacodec.transcode.reports import DecodeReport, EncodeReport
 
 LINE_SECONDS = 0.1
 BLOCK_SECONDS = 0.5
@@ -28,7 +28,7 @@ class Monitor:
     """The progress callback of a job, and a context manager around it.
 
     Inside the `with` block a signal stops the job at the next call, that is at a packet boundary. It is also the
-    monitor of codecs whose encoding is fitting (`codecs.fitting.encoder.FitMonitor`): once a fit runs, a first
+    monitor of codecs whose encoding is fitting (`mediacodec.progress.FitMonitor`): once a fit runs, a first
     signal ends it with what it has, and a second one stops the job.
 
     Args:

@@ -17,7 +17,7 @@ from mediacodec.cli.ui.console import Console, printable
 
 if TYPE_CHECKING:
     from mediacodec.mcx.reader import FileReader
-    from mediacodec.transcode.encode import DecodeReport, EncodeReport
+    from mediacodec.transcode.reports import DecodeReport, EncodeReport
 
 EXAMPLE = """
 mediacodec roundtrip -b:a 3k talk.wav talk-3k.wav
@@ -49,7 +49,7 @@ def roundtrip(console: Console, /, **given: Any) -> int:
     from mediacodec.cli.parsing.outputs import may_overwrite, refuse_coded
     from mediacodec.cli.ui.monitor import STDOUT, check_progress_url
     from mediacodec.errors import UsageError
-    from mediacodec.transcode.mux import output_format
+    from mediacodec.transcode.formats import output_format
 
     source, target = options.endpoints(given)
     refuse_coded(source)
@@ -75,12 +75,12 @@ def roundtrip(console: Console, /, **given: Any) -> int:
 def _leave_out(given: dict[str, Any], kind: str) -> None:
     """What the output cannot hold need not be encoded. Raises UsageError where nothing is left."""
     from mediacodec.errors import UsageError
-    from mediacodec.media.sink import FORMATS
-    from mediacodec.transcode.mux import PICTURES_ONLY
+    from mediacodec.media.audio_sink import FORMATS
+    from mediacodec.transcode.formats import VIDEO_ONLY
 
     for kinds, other, mine, option in (
         (FORMATS, "no_video", "no_audio", "-an"),
-        (PICTURES_ONLY, "no_audio", "no_video", "-vn"),
+        (VIDEO_ONLY, "no_audio", "no_video", "-vn"),
     ):
         if kind in kinds:
             if given[mine]:

@@ -90,7 +90,8 @@ def _encode(console: Console, source: str, given: Mapping[str, Any]) -> Tokens:
     from mediacodec.codecs.options import AudioOptions
     from mediacodec.errors import InputError
     from mediacodec.tokens.codes import read_mcx
-    from mediacodec.transcode.encode import EncodeOptions, encode_file
+    from mediacodec.transcode.encode import encode_file
+    from mediacodec.transcode.options import EncodeOptions
 
     machine = {name: given[name] for name in MACHINE}
     settings = EncodeOptions(
@@ -109,8 +110,9 @@ def _decode(console: Console, found: Tokens, target: str, file: BinaryIO, given:
     """Codes as sound, by the same way."""
     from mediacodec.cli.jobs import MACHINE
     from mediacodec.cli.ui.monitor import Monitor
-    from mediacodec.transcode.encode import DecodeOptions, decode_file
-    from mediacodec.transcode.mux import output_format
+    from mediacodec.transcode.decode import decode_file
+    from mediacodec.transcode.formats import output_format
+    from mediacodec.transcode.options import DecodeOptions
 
     machine = {name: given[name] for name in MACHINE}
     settings = DecodeOptions(format=output_format(target), video=False, **machine)

@@ -40,7 +40,7 @@ def verify(console: Console, /, **given: Any) -> int:
     with opened_mcx(source) as (file, _):
         reader = FileReader(file, **machine)
         done, missing = _checked(console, reader)
-    gaps = list(dict.fromkeys(reader.gaps))
+    gaps = reader.gaps
     code = complain(console, source, gaps, reader.header, truncated=reader.truncated)
     if code == 0 and missing is not None:
         console.info(f"{printable(source)}: the bytes are whole, but nothing could be decoded")
@@ -55,7 +55,7 @@ def _checked(console: Console, reader: FileReader) -> tuple[str, MediaCodecError
     from mediacodec.cli.ui.monitor import Monitor
     from mediacodec.errors import ModelError, UnsupportedFeatureError
     from mediacodec.frames import AudioChunk, VideoFrame
-    from mediacodec.transcode.reports import Progress
+    from mediacodec.progress import Progress
 
     seconds, heard, began = 0.0, 0.0, time.perf_counter()
     frames = 0 if reader.has_video else None
@@ -75,7 +75,7 @@ def _checked(console: Console, reader: FileReader) -> tuple[str, MediaCodecError
         except (ModelError, UnsupportedFeatureError) as error:
             missing = error
         if missing or not reader.streams:
-            for _ in reader.reader:
+            for _ in reader.remaining_packets():
                 monitor(Progress(seconds, None, 0, time.perf_counter() - began))
     parts = [f"{heard:.2f} s"] if heard or frames is None else []
     parts += [] if frames is None else [f"{frames} picture{'s' * (frames != 1)}"]

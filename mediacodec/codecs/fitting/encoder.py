@@ -16,49 +16,14 @@ from mediacodec.codecs.options import DEFAULT_RUNTIME, PRESETS, Runtime, VideoFo
 from mediacodec.errors import MissingExtraError, ParameterError
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
+from mediacodec.progress import FitMonitor as FitMonitor
+from mediacodec.progress import FitProgress as FitProgress
+from mediacodec.progress import NullMonitor
 from mediacodec.video_coding.stream import check_frame, make_header
 from mediacodec_bitstream import Packet, StreamHeader
 
 EXTRA = "train"  # what brings torch
 MAX_GATHERED = 256 << 20  # bytes of pictures that may wait for their group to fill
-
-
-@dataclass(frozen=True)
-class FitProgress:
-    """Where a fit stands.
-
-    family: of the codec; group: number of the group of pictures, from 1; step, steps: done and planned for this group;
-    loss: of late; psnr: of the group so far in dB, None before it was measured; seconds_left: for this group, None
-    before it can be told.
-    """
-
-    family: str
-    group: int
-    step: int
-    steps: int
-    loss: float
-    psnr: float | None = None
-    seconds_left: float | None = None
-
-
-class FitMonitor(Protocol):
-    """Who watches a fit and may end it. `report` is called every few steps and may raise to break everything off."""
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the fit is to end now, and the stream to close with what is fitted."""
-        ...
-
-    def report(self, progress: FitProgress) -> None: ...
-
-
-class Unwatched:
-    """The monitor of whoever gives none."""
-
-    stopped = False
-
-    def report(self, _: FitProgress) -> None:
-        return
 
 
 @dataclass(frozen=True)
@@ -158,7 +123,7 @@ class FittingEncoder:
     def __init__(self, header: StreamHeader, task: FitTask, fitter: Fitter) -> None:
         self.header = header
         self._task, self._fitter = task, fitter
-        self._monitor: FitMonitor = task.runtime.monitor or Unwatched()
+        self._monitor: FitMonitor = task.runtime.monitor or NullMonitor()
         self._gathered: list[VideoFrame] = []
         self._last_pts: int | None = None
         self._flushed = self._begins = False

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from mediacodec.audio_coding.codebook_settings import CodebookSettings
 from mediacodec.audio_coding.queues import Queue
-from mediacodec.codecs.base import LIVE_BELOW, Codes, Samples
+from mediacodec.codecs.base import LIVE_BELOW
 from mediacodec.codecs.options import Runtime
 from mediacodec.errors import ModelError
+from mediacodec.frames import Codes, Samples
 from mediacodec.manifest import Manifest
 from mediacodec.session import StepGraph, shared_graph
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.audio_coding.codebook_settings import CodeRates
-from mediacodec.codecs.base import Codes
 from mediacodec.codecs.rvq.context_weights import (
     AGES,
     INPUT_TOP,
@@ -30,6 +29,7 @@ from mediacodec.codecs.rvq.context_weights import (
     one_row,
 )
 from mediacodec.entropy_coding.code_tables import count_row
+from mediacodec.frames import Codes
 from mediacodec_bitstream import CorruptError, open_decoder, open_encoder
 from mediacodec_bitstream.tables import PRECISION, TableRow
 

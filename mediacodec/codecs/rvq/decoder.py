@@ -8,12 +8,12 @@ import numpy as np
 
 from mediacodec.audio_coding.codebook_settings import CodebookSettings
 from mediacodec.audio_coding.concealment import FADE_SECONDS, HOLD_SECONDS, comeback, fade
-from mediacodec.codecs.base import AudioDecoderBackend, Codes, Samples
+from mediacodec.codecs.base import AudioDecoderBackend
 from mediacodec.codecs.options import DEFAULT_RUNTIME, Runtime
 from mediacodec.codecs.rvq.packet import RvqCodeReader
 from mediacodec.codecs.rvq.settings import SEARCH, WINDOW, network_of
 from mediacodec.codecs.rvq.window_decoder import WindowDecoder
-from mediacodec.frames import AudioChunk
+from mediacodec.frames import AudioChunk, Codes, Samples
 from mediacodec.manifest import Manifest
 from mediacodec.session import StepGraph, shared_graph
 from mediacodec_bitstream import Packet, StreamHeader

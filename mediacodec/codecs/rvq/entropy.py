@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.audio_coding.codebook_settings import CodebookSettings, CodeRates
-from mediacodec.codecs.base import Codes
 from mediacodec.codecs.rvq.context import ContextModel
 from mediacodec.codecs.rvq.context_weights import ContextWeights
 from mediacodec.entropy_coding.code_tables import CodeTables, code_lengths, decode_codes, encode_codes
 from mediacodec.errors import ModelError, ModelMismatchError, ParameterError
+from mediacodec.frames import Codes
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import CorruptError
 

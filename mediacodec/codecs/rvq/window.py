@@ -13,10 +13,11 @@ import numpy as np
 
 from mediacodec.audio_coding.codebook_settings import CodebookSettings
 from mediacodec.audio_coding.queues import Queue
-from mediacodec.codecs.base import LIVE_BELOW, Codes, Samples
+from mediacodec.codecs.base import LIVE_BELOW
 from mediacodec.codecs.options import Runtime
 from mediacodec.codecs.rvq.analysis import Found, encoder_graph
 from mediacodec.errors import ModelError
+from mediacodec.frames import Codes, Samples
 from mediacodec.manifest import Manifest
 
 MAX_WINDOW_SECONDS = 60

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from mediacodec.audio_coding.concealment import FADE_SECONDS, HOLD_SECONDS
-from mediacodec.codecs.base import Samples
 from mediacodec.codecs.options import DEFAULT_RUNTIME, Runtime
 from mediacodec.codecs.segment.packet import Segment, SegmentCodeReader
 from mediacodec.codecs.segment.settings import SegmentSettings
-from mediacodec.frames import AudioChunk
+from mediacodec.frames import AudioChunk, Samples
 from mediacodec.manifest import Manifest
 from mediacodec.session import shared_graph
 from mediacodec_bitstream import Packet, StreamHeader

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.audio_coding.codebook_settings import MAX_PACKET_SECONDS
-from mediacodec.codecs.base import Codes
 from mediacodec.codecs.segment.settings import SegmentSettings
 from mediacodec.entropy_coding.code_tables import decode_codes
+from mediacodec.frames import Codes
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import CorruptError, Packet, StreamHeader, TruncatedError, check_symbols, unseal
 

@@ -10,7 +10,7 @@ import pytest
 
 from mediacodec.errors import ParameterError
 from mediacodec.mcx import interleave as one_pass
-from mediacodec.mcx.interleave import in_time
+from mediacodec.mcx.interleave import in_time_order
 from mediacodec_bitstream import AudioParameters, FileHeader, Packet, Reader, StreamHeader, VideoParameters, Writer
 
 VIDEO, SOUND, OTHER = 0, 1, 2
@@ -37,7 +37,7 @@ class Counted:
 
 def merged(given: Iterable[Packet], **most: int) -> list[tuple[int, int]]:
     runs = {VIDEO: Counted(most.get("video", 10**6)), SOUND: Counted(most.get("sound", 10**6))}
-    return [(packet.stream_id, packet.pts) for packet in in_time(given, runs, lambda packet: packet.pts)]
+    return [(packet.stream_id, packet.pts) for packet in in_time_order(given, runs, lambda packet: packet.pts)]
 
 
 END = (OTHER, 999)
@@ -71,7 +71,7 @@ def test_memory_goes_before_order(monkeypatch: pytest.MonkeyPatch) -> None:
 
     found: list[tuple[int, int]] = []
     runs = {VIDEO: Counted(), SOUND: Counted()}
-    for packet in in_time(source(), runs, lambda packet: packet.pts):
+    for packet in in_time_order(source(), runs, lambda packet: packet.pts):
         found.append((packet.stream_id, packet.pts))
         assert len(read) - len(found) <= 11
     for stream in (VIDEO, SOUND):

@@ -16,7 +16,8 @@ import mediacodec
 from mediacodec.errors import BitstreamError
 from mediacodec.frames import AudioChunk, VideoFrame
 from mediacodec.mcx.reader import FileReader
-from mediacodec.transcode.encode import DecodeOptions, decode_file
+from mediacodec.transcode.decode import decode_file
+from mediacodec.transcode.options import DecodeOptions
 from mediacodec_bitstream import Reader
 from mediacodec_bitstream.chunk import DATA, END, Head
 

@@ -16,14 +16,11 @@ from support.coding import encode_options
 
 import mediacodec
 from mediacodec.errors import InputError, OutputError, OutputExistsError, ParameterError, UsageError
-from mediacodec.transcode.encode import (
-    DecodeOptions,
-    DecodeReport,
-    EncodeReport,
-    Progress,
-    decode_file,
-    encode_file,
-)
+from mediacodec.progress import Progress
+from mediacodec.transcode.decode import decode_file
+from mediacodec.transcode.encode import encode_file
+from mediacodec.transcode.options import DecodeOptions
+from mediacodec.transcode.reports import DecodeReport, EncodeReport
 
 SECONDS = 3.3
 

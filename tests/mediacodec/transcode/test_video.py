@@ -16,16 +16,14 @@ from support.coding import encode_options
 
 import mediacodec
 from mediacodec.errors import InputError, UsageError
-from mediacodec.mcx.reader import CopyReader, FileReader
+from mediacodec.mcx.passthrough import CopyReader
+from mediacodec.mcx.reader import FileReader
 from mediacodec.media import AudioSource
-from mediacodec.transcode.encode import (
-    DecodeOptions,
-    DecodeReport,
-    EncodeReport,
-    decode_file,
-    encode_file,
-)
-from mediacodec.transcode.reports import Progress
+from mediacodec.progress import Progress
+from mediacodec.transcode.decode import decode_file
+from mediacodec.transcode.encode import encode_file
+from mediacodec.transcode.options import DecodeOptions
+from mediacodec.transcode.reports import DecodeReport, EncodeReport
 from mediacodec_bitstream import Reader
 from mediacodec_bitstream.chunk import DATA
 
@@ -188,7 +186,7 @@ class TestSync:
     def test_sound_that_begins_late_has_silence_in_front(self, make: Any, lag: Any) -> None:
         plain_sound = mediacodec.decode(encoded(make(muxer="matroska", sound="pcm_s16le"))[0]).samples
         data, report = encoded(self.shifted(make, 500))
-        assert any("0.50 s after the pictures" in note for note in report.notes)
+        assert any("0.50 s after the video" in note for note in report.notes)
         late = mediacodec.decode(data).samples
         assert late.shape[1] == pytest.approx(plain_sound.shape[1] + 8000, abs=32)
         assert lag(plain_sound, late) == pytest.approx(8000, abs=32)
@@ -258,9 +256,9 @@ class TestStretches:
 class TestOutputs:
     def test_formats_take_what_they_hold(self, coded: bytes) -> None:
         _, report = decoded(coded, "wav")
-        assert report.notes == ["wav holds no pictures: they are left out"]
+        assert report.notes == ["wav holds no video: it is left out"]
         y4m, report = decoded(coded, "y4m")
-        assert report.notes == ["y4m holds no sound: it is left out"]
+        assert report.notes == ["y4m holds no audio: it is left out"]
         assert y4m.getvalue().count(b"FRAME\n") == 40
         planes, _ = decoded(coded, "rawvideo")
         assert len(planes.getvalue()) == 40 * WIDTH * HEIGHT * 3 // 2
@@ -304,7 +302,7 @@ class TestOutputs:
 
     @pytest.mark.parametrize(("kind", "options", "words"), [
         ("wav", {"keyframes_only": True}, "keyframes only"), ("wav", {"video_codec": "ffv1"}, "ffv1"),
-        ("wav", {"audio": False}, "-an"), ("y4m", {"video": False}, "-vn"), ("y4m", {"channels": 2}, "no sound"),
+        ("wav", {"audio": False}, "-an"), ("y4m", {"video": False}, "-vn"), ("y4m", {"channels": 2}, "no audio"),
         ("mp4", {"video_codec": "ffv1"}, "mkv"), ("y4m", {"video_codec": "h264"}, "no choice"),
     ])  # fmt: skip
     def test_what_makes_no_sense(self, coded: bytes, kind: str, options: dict[str, Any], words: str) -> None:
@@ -313,11 +311,11 @@ class TestOutputs:
 
     def test_what_is_not_there(self, make: Any) -> None:
         silent, _ = encoded(make(sound=None))
-        with pytest.raises(InputError, match="no sound"):
+        with pytest.raises(InputError, match="no audio"):
             decoded(silent, "wav")
         for options, words in (
-            ({"bit_rate": 3000.0}, "no sound"),
-            ({"audio_codec": "copy", "bit_rate": 3000.0}, "no sound"),
+            ({"bit_rate": 3000.0}, "no audio"),
+            ({"audio_codec": "copy", "bit_rate": 3000.0}, "no audio"),
         ):
             with pytest.raises(UsageError, match=words):
                 encoded(make(sound=None), **options)
