@@ -20,7 +20,11 @@ MAX_FILL = 3600  # seconds of silence that all gaps of a pass may stand for; wha
 
 
 class AudioReader:
-    """One audio stream of a file.
+    """One audio stream of a file, as `FileReader.audio` gives it.
+
+    Args:
+        source: the file.
+        header: of the stream.
 
     Attributes:
         header: of the stream.
@@ -76,7 +80,11 @@ class AudioReader:
         return through(self._source.packets({self.header.stream_id: run.position}), run)
 
     def run(self, start: float, stop: float | None) -> Run[AudioChunk]:
-        """A decoding of the audio between two times, for whoever brings the packets."""
+        """A decoding of the audio between two times, for whoever brings the packets.
+
+        Args:
+            start, stop: seconds; None for the end.
+        """
         return AudioRun(self._source, self, start, stop)
 
     def read(self) -> AudioChunk:
@@ -251,7 +259,13 @@ class AudioRun:
 
 
 def cut_chunk(chunk: AudioChunk, first: int, last: int | None) -> AudioChunk:
-    """The part of a chunk from sample `first` to before sample `last`; maybe empty."""
+    """The part of a chunk between two samples; maybe empty.
+
+    Args:
+        chunk: to cut.
+        first: sample of the stream that the part begins with.
+        last: sample that it ends before; None for the end of the chunk.
+    """
     begin = min(chunk.num_samples, max(0, first - chunk.pts))
     end = chunk.num_samples if last is None else min(chunk.num_samples, max(begin, last - chunk.pts))
     if (begin, end) == (0, chunk.num_samples):
@@ -260,7 +274,14 @@ def cut_chunk(chunk: AudioChunk, first: int, last: int | None) -> AudioChunk:
 
 
 def joined(chunks: Iterable[AudioChunk], sample_rate: int, channels: int, start: float) -> AudioChunk:
-    """Chunks that follow each other as one, [channels, n]; empty at `start` seconds where there are none."""
+    """Chunks that follow each other as one.
+
+    Args:
+        chunks: in their order.
+        sample_rate: Hz, of the chunk where there are none.
+        channels: likewise.
+        start: seconds at which it begins, likewise.
+    """
     kept = list(chunks)
     pts = kept[0].pts if kept else round(start * sample_rate)
     parts = [chunk.samples for chunk in kept] or [np.zeros((channels, 0), dtype=np.float32)]

@@ -119,7 +119,15 @@ class PacketSource:
         return iter(self._reader)
 
     def keyframe_at(self, stream_id: int, pts: int) -> Packet | None:
-        """The keyframe at pts, looked up aside from the pass that is going on; None where it cannot be had."""
+        """A keyframe, looked up aside from the pass that is going on.
+
+        Args:
+            stream_id: of its stream.
+            pts: of the keyframe.
+
+        Returns:
+            The packet; None where it cannot be had.
+        """
         return self._reader.peek_keyframe(stream_id, pts)
 
     def stated_length(self, stream_id: int) -> tuple[int | None, int | None]:

@@ -29,6 +29,10 @@ PREROLL_SECONDS = 0.25  # decoders need a running start
 class CopyReader(AudioReader):
     """One audio stream of a file whose packets are another codec's, untouched; FFmpeg decodes them.
 
+    Args:
+        source: the file.
+        header: of the stream.
+
     Attributes:
         foreign_codec: name of that codec.
     """
@@ -73,7 +77,11 @@ class CopyReader(AudioReader):
         return through(self._source.packets({self.header.stream_id: run.position}), run)
 
     def packet_run(self, start: float, stop: float | None) -> Run[AudioPacket]:
-        """A pass over the packets between two times, for whoever brings them."""
+        """A pass over the packets between two times, for whoever brings them.
+
+        Args:
+            start, stop: seconds; None for the end.
+        """
         return CopyRun(self._source, self.header, start, stop)
 
     def run(self, start: float, stop: float | None) -> Run[AudioChunk]:

@@ -37,10 +37,12 @@ class StreamInfo:
 
     @property
     def codec(self) -> str:
+        """Four characters that name the syntax of its packets."""
         return self.header.codec
 
     @property
     def kind(self) -> str:
+        """Whether it is "audio", "video" or "data"."""
         return self.header.kind
 
     @property
@@ -56,10 +58,12 @@ class StreamInfo:
 
     @property
     def sample_rate(self) -> int | None:
+        """Hz; None but for audio."""
         return self.header.parameters.sample_rate if isinstance(self.header.parameters, AudioParameters) else None
 
     @property
     def channels(self) -> int | None:
+        """Number of channels; None but for audio."""
         return self.header.parameters.channels if isinstance(self.header.parameters, AudioParameters) else None
 
     @property
@@ -126,6 +130,7 @@ class FileInfo:
 
     @property
     def payload_bytes(self) -> int:
+        """Of all packets, with their symbol CRCs."""
         return sum(stream.payload_bytes for stream in self.streams)
 
     @property

@@ -113,7 +113,12 @@ class Resumption:
         return self._checkpoint.resume
 
     def kept(self, encoder: FittingEncoder, options: VideoOptions) -> VideoEncoderBackend:
-        """The encoder, its groups kept; a file keeps those of its first one."""
+        """An encoder whose groups are kept; a file keeps those of its first one.
+
+        Args:
+            encoder: of a stream of the file.
+            options: that it was opened with.
+        """
         if self._encoder is not None:
             return encoder
         self._encoder = ResumableEncoder(encoder, self._checkpoint, options, self._monitor)

@@ -19,7 +19,11 @@ MAX_RATE = 240  # frames a second of such a stretch at most, whatever the header
 
 
 class VideoReader:
-    """One video stream of a file.
+    """One video stream of a file, as `FileReader.video` gives it.
+
+    Args:
+        source: the file.
+        header: of the stream.
 
     Attributes:
         header: of the stream.
@@ -83,7 +87,12 @@ class VideoReader:
         return through(self._source.packets({self.header.stream_id: run.position}), run)
 
     def run(self, start: float, stop: float | None, *, keyframes_only: bool = False) -> Run[VideoFrame]:
-        """A decoding of the frames between two times, for whoever brings the packets."""
+        """A decoding of the frames between two times, for whoever brings the packets.
+
+        Args:
+            start, stop: seconds; None for the end.
+            keyframes_only: whether nothing else is decoded.
+        """
         return VideoRun(self._source, self, start, stop, keyframes_only=keyframes_only)
 
 

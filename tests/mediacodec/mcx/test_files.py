@@ -175,7 +175,7 @@ class TestReading:
         with pytest.raises(ParameterError, match="not 'x'"):
             mediacodec.open("x.mcx", "x")
 
-    def test_without_sound(self, data: bytes) -> None:
+    def test_without_audio(self, data: bytes) -> None:
         buffer = BytesIO()
         stream = StreamHeader(0, "data", None, Reader(BytesIO(data)).header.streams[0].time_base)
         Writer(buffer, FileHeader((stream,))).close()
@@ -366,11 +366,11 @@ class TestWriting:
                 stream.encode(mediacodec.AudioChunk(np.zeros((2, 100), np.float32), 48_000))
 
     def test_stereo_at_another_rate(self, speech: Callable[..., Any]) -> None:
-        sound, buffer = speech(2.5, 44_100, channels=2), BytesIO()
+        audio, buffer = speech(2.5, 44_100, channels=2), BytesIO()
         with mediacodec.open(buffer, "w") as file:
             stream = file.add_audio_stream(sample_rate=44_100, channels=2)
-            for start in range(0, sound.shape[1], 4410):
-                file.mux(stream.encode(sound[:, start : start + 4410]))
+            for start in range(0, audio.shape[1], 4410):
+                file.mux(stream.encode(audio[:, start : start + 4410]))
         with mediacodec.open(buffer.getvalue()) as reader:
             assert reader.audio.num_samples == round(2.5 * RATE)
             fields = reader.audio.header.fields
@@ -434,7 +434,7 @@ def test_a_long_file_in_bounded_memory(data: bytes) -> None:
         finally:
             tracemalloc.stop()
     assert count == 39 * RATE
-    assert peak < 4 * RATE * 8, f"{peak / 1e6:.2f} MB; all the sound is {40 * RATE * 4 / 1e6:.2f} MB"
+    assert peak < 4 * RATE * 8, f"{peak / 1e6:.2f} MB; all the audio is {40 * RATE * 4 / 1e6:.2f} MB"
 
 
 def test_a_writer_is_not_closed_by_losing_it(tmp_path: Path, samples: Any) -> None:
