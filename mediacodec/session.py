@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mediacodec.errors import (
     DeviceError,
@@ -26,8 +25,8 @@ from mediacodec.errors import (
     ParameterError,
 )
 from mediacodec.manifest import Graph
+from mediacodec.npz import Array
 
-Array = NDArray[Any]
 State = tuple[Array, ...]
 Shape = list[int | str | None]
 
@@ -55,7 +54,11 @@ class _InferenceSession(Protocol):
 
 
 class Session:
-    """A graph that is loaded and ready to run.
+    """A graph that is loaded and ready to run; open one with `open_session`.
+
+    Args:
+        session: of ONNX Runtime.
+        label: names the graph in errors.
 
     Attributes:
         device: that it runs on, "cpu" or "cuda".
@@ -156,11 +159,13 @@ class StepGraph:
 def shared_graph(path: Path, graph: Graph, *, device: str, threads: int) -> StepGraph:
     """A loaded graph that all streams of this process share: loading takes as long as coding several seconds of audio.
 
-    Args and errors as for `StepGraph`.
+    Args:
+        path, graph, device, threads: as for `StepGraph`.
 
     Raises:
         ModelMismatchError: the file is not the one that the manifest names: other weights under the right name would
             decode to wrong audio without a word.
+        ModelError, DeviceError, ParameterError: as for `StepGraph`.
     """
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

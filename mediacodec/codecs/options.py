@@ -67,7 +67,7 @@ class VideoOptions:
         bit_rate: bits a second to be kept on average, instead of a crf.
         gop: frames from keyframe to keyframe at most; None for the codec's default.
         scene_cut: whether a new scene begins with a keyframe.
-        preset: effort of the encoder, one of PRESETS; `conditional` has fast, medium and slow.
+        preset: how much work the encoder does, one of PRESETS; `conditional` has fast, medium and slow.
 
     Raises:
         ParameterError: a value is out of range, or crf and bit_rate are both given.
@@ -96,7 +96,7 @@ class VideoOptions:
             raise ParameterError(f"gop must be a number of frames from 1 up, not {self.gop}")
 
     def require_preset(self, *offered: str) -> None:
-        """Raise ParameterError unless the preset is one of those that a codec offers."""
+        """Raise ParameterError unless the preset is one of those that a codec has."""
         if self.preset not in offered:
             raise ParameterError(f"preset must be one of {', '.join(offered)}, not {self.preset!r}")
 

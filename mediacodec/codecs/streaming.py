@@ -88,10 +88,13 @@ class AudioEncoder:
 
     @memory_errors.named
     def push(self, samples: AudioChunk | Samples) -> list[Packet]:
-        """Take samples in a piece of any size; return the packets that are complete.
+        """Encode samples, in pieces of any size.
 
         Args:
             samples: at the codec's own rate, float32 [channels, n] or, for mono, [n], in -1..1.
+
+        Returns:
+            The packets that are complete by now.
 
         Raises:
             ParameterError: the shape or rate is not the codec's, or the encoder was flushed.
@@ -166,7 +169,13 @@ class VideoEncoder:
 
     @memory_errors.named
     def push(self, frame: VideoFrame) -> list[Packet]:
-        """Take the next frame; return the packets that are complete.
+        """Encode the next frame.
+
+        Args:
+            frame: of the size and time base that were announced, later than the one before.
+
+        Returns:
+            The packets that are complete by now.
 
         Raises:
             ParameterError: the frame does not fit the stream, or the encoder was flushed.
@@ -192,6 +201,11 @@ class AudioDecoder:
         UnsupportedFeatureError: the codec is not known, or not one for audio.
         ModelNotFoundError, ModelMismatchError: the model of the stream is not here.
         DeviceError: the device cannot be used.
+        ParameterTypeError: the header is none.
+
+    Example:
+        >>> decoder = AudioDecoder(encoder.header)
+        >>> chunks = [decoder.push(packet) for packet in packets] + [decoder.flush()]
     """
 
     __slots__ = ("_backend",)
@@ -225,12 +239,18 @@ class AudioDecoder:
 
     @memory_errors.named
     def push(self, packet: Packet | None) -> AudioChunk:
-        """Decode a packet; None stands for a lost one of the stream's packet duration, which is concealed.
+        """Decode a packet.
 
-        The chunk's pts counts presented samples: pre-skip is dropped already, so the first chunk is shorter.
+        Args:
+            packet: the next one; None stands for a lost one of the stream's packet duration, which is concealed.
+
+        Returns:
+            Samples float32 [channels, n]; pts counts presented samples: pre-skip is dropped already, so the first chunk
+            is shorter.
 
         Raises:
             BitstreamError: the packet is damaged, in one of its kinds.
+            ParameterTypeError: it is no packet.
         """
         return self._backend.push(_packet(packet))
 
@@ -241,7 +261,23 @@ class AudioDecoder:
 
 
 class VideoDecoder:
-    """Packets to frames; arguments and errors as for `AudioDecoder`."""
+    """Packets to frames.
+
+    Args:
+        header: of the stream, from its encoder or its file.
+        models: a folder to look for models in first.
+        device, threads: as for `AudioEncoder`.
+
+    Raises:
+        UnsupportedFeatureError: the codec is not known, or not one for video.
+        ModelNotFoundError, ModelMismatchError: the model of the stream is not here.
+        DeviceError: the device cannot be used.
+        ParameterTypeError: the header is none.
+
+    Example:
+        >>> decoder = VideoDecoder(encoder.header)
+        >>> frames = [frame for packet in packets for frame in decoder.push(packet)] + decoder.flush()
+    """
 
     __slots__ = ("_backend",)
 
@@ -264,10 +300,17 @@ class VideoDecoder:
 
     @memory_errors.named
     def push(self, packet: Packet | None) -> list[VideoFrame]:
-        """Decode a packet; None stands for a lost one, which is concealed. Nothing comes before the first keyframe.
+        """Decode a packet. Nothing comes before the first keyframe.
+
+        Args:
+            packet: the next one; None stands for a lost one, which is concealed.
+
+        Returns:
+            The frames that are complete by now.
 
         Raises:
             BitstreamError: the packet is damaged, in one of its kinds.
+            ParameterTypeError: it is no packet.
         """
         return self._backend.push(_packet(packet))
 
@@ -280,7 +323,19 @@ class VideoDecoder:
 def decoder_for(
     header: StreamHeader, *, models: Path | None = None, device: str = "auto", threads: int | None = None
 ) -> AudioDecoder | VideoDecoder:
-    """A decoder for the packets of a stream, by its kind; arguments and errors as for `AudioDecoder`."""
+    """A decoder for the packets of a stream, by its kind.
+
+    Args:
+        header: of the stream.
+        models, device, threads: as for `AudioDecoder`.
+
+    Returns:
+        An AudioDecoder or a VideoDecoder.
+
+    Raises:
+        UnsupportedFeatureError: the codec is not known.
+        ModelNotFoundError, ModelMismatchError, DeviceError, ParameterTypeError: as for `AudioDecoder`.
+    """
     kind = AudioDecoder if isinstance(family_of(_header(header)), AudioFamily) else VideoDecoder
     return kind(header, models=models, device=device, threads=threads)
 
@@ -305,7 +360,17 @@ def find_audio_model(codec: str, models: Path | None) -> tuple[Manifest, AudioFa
 
 
 def find_video_model(codec: str, models: Path | None) -> tuple[Manifest, VideoFamily]:
-    """As `find_audio_model`, of a model for video."""
+    """The model of a name, and its family.
+
+    Args:
+        codec: name of a model.
+        models: a folder to look for models in first.
+
+    Raises:
+        ModelNotFoundError: there is no such model.
+        ParameterError: it is one for audio.
+        ParameterTypeError: codec is no text, or models no path.
+    """
     model = manifest.find_by_name(as_instance("codec", codec, str), as_folder("models", models))
     family = family_of_model(model)
     if not isinstance(family, VideoFamily):

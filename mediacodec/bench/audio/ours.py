@@ -16,7 +16,12 @@ SPEECH_RATES = (1_500, 3_000, 6_000)
 
 @dataclass(frozen=True)
 class OurEntry:
-    """One of our codecs at a nominal `bit_rate` in bit/s, on one thread, its file held in memory."""
+    """One of our codecs, on one thread, its file held in memory.
+
+    Attributes:
+        bit_rate: nominal, bit/s.
+        codec: name of a model.
+    """
 
     bit_rate: int
     codec: str = "speech"
@@ -27,7 +32,15 @@ class OurEntry:
         return f"{self.codec}@{self.bit_rate / 1000:g}k"
 
     def run(self, samples: NDArray[np.float32], sample_rate: int) -> Result:
-        """One clip, float32 [n] at `sample_rate` Hz, through it; raises what encoding and decoding raise."""
+        """Send one clip through it.
+
+        Args:
+            samples: float32 [n].
+            sample_rate: Hz.
+
+        Raises:
+            MediaCodecError: what encoding and decoding raise.
+        """
         data, encode_seconds = _encode(samples, sample_rate, self.codec, self.bit_rate)
         with mediacodec.open(data, threads=1) as reader:
             blocks = reader.audio.blocks()  # loads the model

@@ -137,7 +137,15 @@ class RvqEncoder:
 def open_analysis(
     model: Manifest, settings: CodebookSettings, packet_frames: int, num_codebooks: int, runtime: Runtime
 ) -> Analysis:
-    """The analysis network of a model, for packets of so many frames and at most so many codebooks."""
+    """The analysis network of a model.
+
+    Args:
+        model: that has it.
+        settings: of the model.
+        packet_frames: frames of a packet.
+        num_codebooks: how many are wanted at most.
+        runtime: what it runs on.
+    """
     if (network := network_of(model)) == WINDOW:
         return WindowAnalysis(model, packet_frames, runtime)
     return STEP_NETWORKS[network](model, settings, packet_frames, num_codebooks, runtime)
