@@ -224,7 +224,7 @@ class Watch:
 
 
 def clip(count: int, width: int = 64, height: int = 48) -> list[Any]:
-    return list(drawn.make_pictures(count, width, height))
+    return list(drawn.make_frames(count, width, height))
 
 
 def encode(frames: list[Any], **options: Any) -> tuple[Any, list[Any]]:
