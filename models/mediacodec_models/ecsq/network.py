@@ -197,12 +197,12 @@ class ScalarCodec(nn.Module):
         rounded = exact + (exact.round() - exact).detach()
         with torch.autocast(samples.device.type, torch.bfloat16, enabled=autocasts):
             counted = exact + torch.rand_like(exact) - 0.5 if noisy else rounded
-            bits = self._bits(counted, rounded / gain, knots, log_gain)
+            bits = self.packet_bits(counted, rounded / gain, knots, log_gain)
             output, _ = self.decoder.step(rounded / gain, self.decoder.initial_state(batch), knots)
         return Coded(output[:, self.config.delay :].float(), bits, rounded / gain)
 
-    def _bits(self, symbols: Tensor, latent: Tensor, knots: Tensor, log_gain: Tensor) -> Tensor:
-        """Bits in packets of PACKET_FRAMES, where the segment is whole packets; else the segment is one."""
+    def packet_bits(self, symbols: Tensor, latent: Tensor, knots: Tensor, log_gain: Tensor) -> Tensor:
+        """As `EntropyModel.bits`, in packets of PACKET_FRAMES where the segment is whole ones; else in one packet."""
         frames = symbols.shape[1]
         if frames <= PACKET_FRAMES or frames % PACKET_FRAMES:
             return self.entropy.bits(symbols, latent, knots, log_gain)
