@@ -18,7 +18,7 @@ import numpy as np
 
 import mediacodec
 from mediacodec.bench.video.clips import read_video
-from mediacodec.codecs.inr.packet import KEY, Opened
+from mediacodec.codecs.inr.packet import KEY, PacketReader
 from mediacodec.frames import VideoFrame
 from mediacodec.metrics.video import psnr_611
 from mediacodec_bitstream import Packet, Reader
@@ -50,7 +50,7 @@ def described(path: Path, clip: Sequence[VideoFrame], seconds: float) -> str:
         shown = list(reader.video.frames(start=float(packets[0].pts * TICK)))
     pairs = zip(clip, shown, strict=True)
     quality = float(np.mean([psnr_611((a.y, a.u, a.v), (b.y, b.u, b.v)) for a, b in pairs]))
-    begins = "anew" if Opened(packets[0].data).head.kind == KEY else "at the first"
+    begins = "anew" if PacketReader(packets[0].data).head.kind == KEY else "at the first"
     size = sum(len(packet.data) for packet in packets)
     return f"{size} bytes ({len(packets[0].data)} network), {quality:.2f} dB, begins {begins}, {seconds:.0f} s"
 

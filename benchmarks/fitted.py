@@ -16,14 +16,15 @@ from fractions import Fraction
 import numpy as np
 
 from mediacodec import Decoder, manifest
-from mediacodec.codecs.inr.graph import _shared as shared_sessions
+from mediacodec.codecs.inr.graph import open_shared
 from mediacodec.codecs.inr.network import ARCHITECTURES, Network
-from mediacodec.codecs.inr.packet import CodedGroup, coded_bits, network_bits, pack_group, pack_picture
-from mediacodec.codecs.inr.tensors import InrTables, best_coding, parts_of
+from mediacodec.codecs.inr.packet import CodedGroup, network_bits, pack_frame, pack_group
+from mediacodec.codecs.inr.settings import InrTables
+from mediacodec.codecs.inr.tensors import best_coding, coded_bits, weight_blocks
 from mediacodec.codecs.options import VideoFormat
-from mediacodec.codecs.overfit.latents import Grids
-from mediacodec.codecs.overfit.packet import Picture, PictureCoder
-from mediacodec.codecs.overfit.settings import UNIT, Geometry, OverfitModel
+from mediacodec.codecs.overfit.latents import LatentGrids
+from mediacodec.codecs.overfit.packet import OverfitFrame, OverfitFrameCoder
+from mediacodec.codecs.overfit.settings import UNIT, OverfitGeometry, OverfitModel
 from mediacodec.video_coding.stream import make_header
 from mediacodec_bitstream import Packet, StreamHeader
 
@@ -61,7 +62,7 @@ def widest(architecture: str, width: int, height: int) -> Network:
         for _ in STRIDES:
             widths.append(max(min(NARROWEST, first), round(widths[-1] / NARROWER)))
         network = Network(architecture, height, width, GROUP, EMBEDDING, STRIDES, tuple(widths))
-        if network.counted.parameters <= WEIGHTS:
+        if network.summary.parameters <= WEIGHTS:
             best = network
     assert best is not None
     return best
@@ -70,13 +71,13 @@ def widest(architecture: str, width: int, height: int) -> Network:
 def group_of(network: Network, number: int, tables: InrTables) -> tuple[list[bytes], float]:
     """Packets of a random group, and the bits that the tables state for their payloads."""
     rng = np.random.default_rng(number)
-    values = [np.rint(rng.laplace(0, 3, part.size)).astype(np.int32) for part in parts_of(network)]
+    values = [np.rint(rng.laplace(0, 3, block.size)).astype(np.int32) for block in weight_blocks(network)]
     pictures = [np.rint(rng.laplace(0, 4, network.embedding_shape)).astype(np.int32) for _ in range(GROUP)]
     codings = [best_coding(part, 108, tables) for part in values]
     channels = [best_coding(part, 136, tables) for part in np.stack(pictures, axis=1)]
     coded = CodedGroup(network, values, codings, channels)
     data = [pack_group(coded, number, pictures[0], tables, key=True)]
-    data += [pack_picture(coded, number, k, picture, tables) for k, picture in enumerate(pictures[1:], 1)]
+    data += [pack_frame(coded, number, k, picture, tables) for k, picture in enumerate(pictures[1:], 1)]
     return data, network_bits(coded, tables) + sum(coded_bits(picture, channels, tables) for picture in pictures)
 
 
@@ -97,7 +98,7 @@ def inr(architecture: str, width: int, height: int, threads: int, clock: Clock) 
     ]
 
     def cold(g: int) -> float:
-        shared_sessions.cache_clear()
+        open_shared.cache_clear()
 
         def job() -> None:
             fresh = Decoder(header, threads=threads)
@@ -111,7 +112,7 @@ def inr(architecture: str, width: int, height: int, threads: int, clock: Clock) 
     stated = sum(bits for _, bits in groups) / 8
     first, group, decoder_ = (statistics.median(times) for times in (one, other, fresh))
     return (
-        f"{architecture}, {network.counted.parameters} weights: {1e3 / first:.1f} pictures/s; a picture of the open "
+        f"{architecture}, {network.summary.parameters} weights: {1e3 / first:.1f} pictures/s; a picture of the open "
         f"group {first:.0f} ms, of another {group:.0f} ms ({group / first:.2f}x), in a new decoder {decoder_:.0f} ms "
         f"({decoder_ / first:.2f}x); packets {size / stated - 1:+.2%} of what the tables state"
     )
@@ -119,15 +120,15 @@ def inr(architecture: str, width: int, height: int, threads: int, clock: Clock) 
 
 def overfit(width: int, height: int, threads: int, clock: Clock) -> str:
     rng = np.random.default_rng(1)
-    size = Geometry(width, height)
-    coder, grids = PictureCoder(OverfitModel(manifest.find_by_name("overfit")), size), Grids.empty(size)
+    geometry = OverfitGeometry(width, height)
+    model, grids = OverfitModel(manifest.find_by_name("overfit")), LatentGrids.zeros(geometry)
+    coder = OverfitFrameCoder(model, geometry)
     for kind, found in (("luma", grids.luma), ("chroma", grids.chroma)):
         for mean, grid in zip(FULL[kind], found, strict=True):
             grid[:] = np.rint(rng.laplace(0, mean / 1.4, grid.shape))
-    for plane in grids.low:
+    for plane in grids.lowpass:
         plane[:] = rng.integers(-100, 100, plane.shape)
-    picture = Picture(120, grids)
-    data = coder.pack(picture, None)
+    data = coder.pack(OverfitFrame(120, grids), None)
     decoder = Decoder(header_of("overfit", width, height), threads=threads)
     decoder.push(Packet(0, 0, data, 1))
     times = [milliseconds(lambda k=k: decoder.push(Packet(0, k, data, 1)), clock) for k in range(1, 6)]

@@ -48,9 +48,10 @@ class FitProgress:
     Attributes:
         family: of the codec.
         group: number of the group of frames, from 1.
-        step, steps: done and planned for this group.
-        loss: of late.
-        psnr: of the group so far in dB; None before it was measured.
+        step: steps done for this group.
+        steps: steps planned for this group.
+        loss: of the last step.
+        psnr: of the group so far in dB, 6:1:1 over Y, U and V; None before it was measured.
         seconds_left: for this group; None before it can be told.
     """
 

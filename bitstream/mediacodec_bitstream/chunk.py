@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from .errors import CorruptError, ParameterError
+from .errors import CorruptError, ParameterError, UnsupportedFeatureError
 from .packet import MAX_DURATION, MAX_PAYLOAD, MAX_PTS, Packet
 from .stream_header import StreamHeader
 from .wire import Cursor, u24, u40, varint, zigzag
@@ -80,6 +80,12 @@ def parse_head(data: bytes | bytearray, at: int = 0) -> Head | None:
     kind, stream_id, flags, sequence = struct.unpack_from("<BBBH", raw, 2)
     size, pts, duration = (int.from_bytes(raw[a:b], "little") for a, b in ((7, 10), (10, 15), (15, 18)))
     return Head(kind, stream_id, flags, sequence, size, pts, duration)
+
+
+def check_critical_flags(head: Head) -> None:
+    """Raise UnsupportedFeatureError where a head of this version's types has flags that must be understood."""
+    if head.flags & CRITICAL_FLAGS:
+        raise UnsupportedFeatureError(f"chunk flags 0x{head.flags:02x} hold an unknown critical bit")
 
 
 def pack_data(packets: Sequence[Packet], sequence: int, *, reorders: bool) -> tuple[Head, bytes]:

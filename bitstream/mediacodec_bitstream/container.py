@@ -1,6 +1,7 @@
 """The container: `Writer`, `Reader` and `scan` (SPEC section 3)."""
 
-from .reader import Gap, Reader
+from .gaps import Gap
+from .reader import Reader
 from .scan import ScanResult, StreamScan, scan
 from .trailer import End, StreamEnd
 from .writer import Writer

@@ -15,6 +15,7 @@ from .wire import Cursor
 
 CRITICAL = 0x8000
 MAX_VALUE = 60_000  # bytes; a whole header is at most 64 KiB
+_HEAD = 4  # bytes of a field's id and size
 
 FieldValue = int | str | bytes
 _Coding = tuple[Callable[[FieldValue], bytes], Callable[[bytes], FieldValue]]
@@ -136,20 +137,32 @@ def pack_fields(values: Mapping[str, FieldValue], *, scope: str) -> bytes:
 def unpack_fields(cursor: Cursor, *, scope: str) -> Fields:
     """The fields in the rest of a cursor.
 
-    Raises CorruptError on a malformed or repeated field, UnsupportedFeatureError on an unknown critical one.
+    Raises UnsupportedFeatureError on an unknown critical field, wherever it stands; else CorruptError on a malformed
+    or repeated one.
     """
+    packed = cursor.take(cursor.left)
+    check_critical_fields(packed)
+    cursor = Cursor(packed, "fields")
     values: dict[str, FieldValue] = {}
     while cursor.left:
         number, size = cursor.unpack("HH")
         data = cursor.take(size)
         field = _BY_ID.get(number)
-        if field is None and number & CRITICAL:
-            raise UnsupportedFeatureError(f"field 0x{number:04x} of a later version must be understood")
         name = field.name if field else f"0x{number:04x}"
         if name in values:
             raise CorruptError(f"field {name} appears twice")
         values[name] = _decode(field, data, scope) if field else data
     return Fields(values)
+
+
+def check_critical_fields(data: bytes) -> None:
+    """Raise UnsupportedFeatureError where a list of fields, as far as its sizes lead, has an unknown critical one."""
+    cursor = Cursor(data, "fields")
+    while cursor.left >= _HEAD:
+        number, size = cursor.unpack("HH")
+        if number & CRITICAL and number not in _BY_ID:
+            raise UnsupportedFeatureError(f"field 0x{number:04x} of a later version must be understood")
+        cursor.take(min(size, cursor.left))
 
 
 def _identify(name: str, scope: str) -> int:

@@ -7,14 +7,8 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .errors import (
-    CorruptError,
-    NotAnMcxError,
-    ParameterError,
-    TruncatedError,
-    UnsupportedFeatureError,
-    UnsupportedVersionError,
-)
+from .critical import check_critical
+from .errors import CorruptError, NotAnMcxError, ParameterError, TruncatedError, UnsupportedVersionError
 from .fields import Fields, FieldValue, pack_fields, unpack_fields
 from .stream_header import StreamHeader, pack_stream, unpack_stream
 from .wire import Cursor
@@ -26,7 +20,6 @@ MAX_HEADER = 1 << 16
 MAX_STREAMS = 16
 
 FLAG_LIVE = 0x0001
-CRITICAL_FLAGS = 0xFF00  # unknown bits here must be refused, unknown bits below may be ignored
 
 
 @dataclass(frozen=True)
@@ -81,8 +74,8 @@ class FileHeader:
     def unpack(cls, data: bytes) -> FileHeader:
         """The inverse of `pack`; data must be exactly one header.
 
-        Raises NotAnMcxError, TruncatedError, UnsupportedVersionError, CorruptError or
-        UnsupportedFeatureError.
+        Raises, in this order of precedence, NotAnMcxError, TruncatedError, CorruptError (its CRC),
+        UnsupportedVersionError, UnsupportedFeatureError, CorruptError (its values).
         """
         size = header_size(data)
         if len(data) < size:
@@ -92,9 +85,8 @@ class FileHeader:
         if zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
             raise CorruptError("the header's CRC does not match: the start of the file is damaged")
         _check_major(data)
+        check_critical(data)
         minor, flags = struct.unpack_from("<BH", data, 9)
-        if flags & CRITICAL_FLAGS:
-            raise UnsupportedFeatureError(f"header flags 0x{flags:04x} hold an unknown critical bit")
         cursor = Cursor(data[PREAMBLE_SIZE:-4], "header")
         count, _, interval = cursor.unpack("BBH")
         streams = tuple(unpack_stream(cursor) for _ in range(count))

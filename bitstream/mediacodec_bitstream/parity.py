@@ -65,16 +65,22 @@ class ParityBuffer:
 
     def __init__(self, group: int, expected: int | None) -> None:
         self._group = group
-        self._recent: deque[Chunk] = deque(maxlen=group)
+        self._recent: deque[Chunk] = deque(maxlen=group)  # of different numbers
         self._held: list[Chunk] = []
         self._expected = expected  # sequence of the next chunk; None: any
 
+    def holds(self, sequence: int) -> bool:
+        """Whether a data chunk of that number waits: then another one is a repeat of it."""
+        return any(sequence == held.head.sequence for held in self._held)
+
     def data(self, chunk: Chunk) -> list[Chunk]:
-        """Take a data chunk; returns the chunks that are due now, in order."""
+        """Take a data chunk of which none is held; returns the chunks that are due now, in order."""
+        number = chunk.head.sequence
+        if any(number == other.head.sequence for other in self._recent):
+            return [chunk]  # a repeat: it fills no gap, and must not push out what repairs one
         self._recent.append(chunk)
-        complete = self._expected in (None, chunk.head.sequence)
-        if complete and not self._held:
-            self._expected = chunk.head.sequence + 1 & 0xFFFF
+        if not self._held and self._expected in (None, number):
+            self._expected = number + 1 & 0xFFFF
             return [chunk]
         self._held.append(chunk)
         return self.flush() if len(self._held) >= self._group else []
@@ -82,16 +88,22 @@ class ParityBuffer:
     def parity(self, chunk: Chunk) -> tuple[list[Chunk], Chunk | None]:
         """Take a parity chunk; returns the chunks that are due now, and the one among them it rebuilt."""
         count = chunk.payload[0] if chunk.payload else 0
-        covered = [chunk.head.sequence + i & 0xFFFF for i in range(min(count, MAX_GROUP))]
+        if not 2 <= count <= self._group:
+            return [], None
+        covered = [chunk.head.sequence + i & 0xFFFF for i in range(count)]
         present = {c.head.sequence: c for c in self._recent if c.head.sequence in covered}
-        missing = [sequence for sequence in covered if sequence not in present]
+        missing = [number for number in covered if number not in present]
         rebuilt = None
-        if missing == [self._expected]:  # another one was before the reader joined, or was given up
+        # what was before the reader joined, or was given up, would come too late
+        if len(missing) == 1 and self._expected is not None and _follows(missing[0], self._expected):
             rebuilt = rebuild(chunk, list(present.values()), missing[0])
         if rebuilt is not None:
-            self._held.append(rebuilt)
-            self._held.sort(key=lambda held: held.head.sequence - covered[0] & 0xFFFF)
-        return self.flush(), rebuilt
+            later = (i for i, held in enumerate(self._held) if _follows(held.head.sequence, missing[0]))
+            self._held.insert(next(later, len(self._held)), rebuilt)
+        due, end = self.flush(), covered[-1] + 1 & 0xFFFF
+        if self._expected is not None and _follows(end, self._expected):
+            self._expected = end  # the group is done with, whatever was lost of it
+        return due, rebuilt
 
     def flush(self) -> list[Chunk]:
         """Everything held, in order: the loss cannot be repaired any more."""
@@ -99,3 +111,8 @@ class ParityBuffer:
         if held:
             self._expected = held[-1].head.sequence + 1 & 0xFFFF
         return held
+
+
+def _follows(number: int, other: int) -> bool:
+    """Whether a sequence number is another or comes after it, modulo 2^16."""
+    return number - other & 0xFFFF < 0x8000

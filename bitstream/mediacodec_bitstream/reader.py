@@ -5,11 +5,10 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO
 
 from .chunk import (
-    CRITICAL_FLAGS,
     DATA,
     END,
     FIRST_IGNORABLE,
@@ -19,11 +18,21 @@ from .chunk import (
     TAGS,
     Chunk,
     Head,
+    check_critical_flags,
     parse_head,
     unpack_data,
 )
-from .errors import BitstreamError, CorruptError, NotAnMcxError, ParameterError, TruncatedError, UnsupportedFeatureError
+from .errors import (
+    BitstreamError,
+    CorruptError,
+    NotAnMcxError,
+    ParameterError,
+    TruncatedError,
+    UnsupportedFeatureError,
+    UnsupportedVersionError,
+)
 from .fields import Fields, unpack_fields
+from .gaps import Gap
 from .header import FileHeader
 from .packet import Packet
 from .seeking import find_keyframe, keyframe_at, load_tail, read_header
@@ -34,22 +43,6 @@ from .wire import Cursor
 
 MAX_GAPS = 10_000  # kept; a file cannot make a reader remember more
 WASTE_LIMIT = 64 << 20  # bytes of failed CRCs after which a head with a false payload is believed
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Something that is missing or was repaired.
-
-    stream_id: None where it is not known; pts_start, pts_end: ticks, None where not known; offset: bytes from
-    the start of what was read; reason: one clause; recovered: nothing is lost, parity made it good.
-    """
-
-    stream_id: int | None
-    pts_start: int | None
-    pts_end: int | None
-    offset: int
-    reason: str
-    recovered: bool = False
 
 
 class Reader:
@@ -195,36 +188,42 @@ class Reader:
             return
         if head.type > PARITY:
             raise UnsupportedFeatureError(f"chunk type {head.type} of a later version must be understood")
-        if head.flags & CRITICAL_FLAGS:
-            raise UnsupportedFeatureError(f"chunk flags 0x{head.flags:02x} hold an unknown critical bit")
+        check_critical_flags(head)
+        if head.type in (DATA, PARITY):
+            self._media(chunk)
+            return
         try:
-            if head.type in (DATA, PARITY):
-                self._media(chunk)
-            elif head.type == END:
+            if head.type == END:
                 self.end = unpack_end(chunk.payload)
             elif head.type == TAGS:
                 added = unpack_fields(Cursor(chunk.payload, "tags"), scope="file")
                 self.tags = Fields({**self.tags, **added})
             elif head.type == HEADER and FileHeader.unpack(chunk.payload) != self.header:
                 raise CorruptError("a header copy differs from the header")
-        except UnsupportedFeatureError:
+        except (UnsupportedFeatureError, UnsupportedVersionError):
             raise
         except BitstreamError as error:
-            self._damaged(head, str(error), type(error), chunk.offset)
+            self._damaged(head, str(error), CorruptError, chunk.offset)
 
     def _media(self, chunk: Chunk) -> None:
         state = self._states.get(chunk.head.stream_id)
         if state is None:
-            raise CorruptError(f"a chunk of stream {chunk.head.stream_id}, which the header does not name")
+            unknown = f"a chunk of stream {chunk.head.stream_id}, which the header does not name"
+            self._damaged(chunk.head, unknown, CorruptError, chunk.offset)
+            return
         if chunk.head.type == DATA:
             self.end = None  # data after an end: somebody appended
         if state.parity is None:
             ready = [chunk] if chunk.head.type == DATA else []
+        elif chunk.head.type == DATA and state.parity.holds(chunk.head.sequence):
+            self._repeated(chunk)
+            return
         elif chunk.head.type == DATA:
             ready = state.parity.data(chunk)
         else:
             ready, rebuilt = state.parity.parity(chunk)
             if rebuilt is not None:
+                check_critical_flags(rebuilt.head)
                 self._repaired(rebuilt)
         for item in ready:
             self._accept(state, item)
@@ -233,11 +232,14 @@ class Reader:
         head, stream_id = chunk.head, chunk.head.stream_id
         ahead = 0 if state.expected is None else head.sequence - state.expected & 0xFFFF
         if ahead >= 0x8000 and head.pts < state.next_pts:
-            again = Gap(stream_id, head.pts, head.end, chunk.offset, "a chunk is repeated")
-            self._report(again, CorruptError)
+            self._repeated(chunk)
             return
-        packets = unpack_data(head, chunk.payload, state.stream)
-        state.check_order(packets)
+        try:
+            packets = unpack_data(head, chunk.payload, state.stream)
+            state.check_order(packets)
+        except CorruptError as error:
+            self._damaged(head, str(error), CorruptError, chunk.offset)
+            return
         if ahead:
             state.cut = state.lossy = True
             if ahead != state.failed:
@@ -248,6 +250,11 @@ class Reader:
         self._queue.extend(packets)
         state.advance(head, packets)
 
+    def _repeated(self, chunk: Chunk) -> None:
+        head = chunk.head
+        again = Gap(head.stream_id, head.pts, head.end, chunk.offset, "a chunk is repeated")
+        self._report(again, CorruptError)
+
     def _finish(self) -> None:
         """Once, at the end of the bytes: give up on repairs, and see whether all was there."""
         if self._finished:
@@ -255,10 +262,7 @@ class Reader:
         self._finished = True
         for state in self._states.values():
             for chunk in state.parity.flush() if state.parity else ():
-                try:
-                    self._accept(state, chunk)
-                except CorruptError as error:
-                    self._damaged(chunk.head, str(error), CorruptError, chunk.offset)
+                self._accept(state, chunk)
         self.truncated = self.end is None
         for stream_id, state in self._states.items():
             reason = self._missing_at_end(stream_id, state)

@@ -8,9 +8,10 @@ from typing import BinaryIO
 
 from .chunk import DATA, KEYFRAME, TABLE, unpack_data
 from .errors import BitstreamError, ParameterError
+from .gaps import Gap
 from .header import FileHeader
 from .packet import Packet
-from .reader import Gap, Reader
+from .reader import Reader
 from .seeking import walk, whole_chunk
 from .source import ByteSource
 from .stream_header import StreamHeader

@@ -6,7 +6,20 @@ import zlib
 from collections.abc import Iterator
 from itertools import islice
 
-from .chunk import DATA, END, HEAD_SIZE, HEADER, INDEX, KEYFRAME, OVERHEAD, Chunk, Head, parse_head, unpack_data
+from .chunk import (
+    DATA,
+    END,
+    HEAD_SIZE,
+    HEADER,
+    INDEX,
+    KEYFRAME,
+    OVERHEAD,
+    Chunk,
+    Head,
+    check_critical_flags,
+    parse_head,
+    unpack_data,
+)
 from .errors import BitstreamError, UnsupportedFeatureError, UnsupportedVersionError
 from .header import MAGIC, MAJOR, PREAMBLE_SIZE, FileHeader, header_size
 from .packet import Packet
@@ -161,9 +174,10 @@ def _search_copy(source: ByteSource) -> FileHeader | None:
             chunk = whole_chunk(source)
             wasted += head.size
             if chunk is not None:
+                check_critical_flags(head)
                 try:
                     header = FileHeader.unpack(chunk.payload)
-                except UnsupportedFeatureError:
+                except (UnsupportedFeatureError, UnsupportedVersionError):
                     raise
                 except BitstreamError:
                     pass

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from .errors import CorruptError, ParameterError, UnsupportedFeatureError
+from .errors import CorruptError, ParameterError
 from .fields import Fields, FieldValue, pack_fields, unpack_fields
 from .symbols import SYMBOL_CRC_SIZES
 from .wire import Cursor
@@ -21,12 +21,13 @@ HASH_SIZE = 32
 
 AUDIO, VIDEO, DATA = 0, 1, 2
 KINDS = {AUDIO: "audio", VIDEO: "video", DATA: "data"}
+PARAMETERS_SIZE = {AUDIO: 14, VIDEO: 20, DATA: 0}  # bytes
 
 BIT_PACKED, RC24, OPAQUE = 0, 1, 2
 
 FLAG_MODEL_HASH = 0x0001
 FLAG_TABLES_HASH = 0x0002
-CRITICAL_FLAGS = 0xFF00
+CRITICAL_FLAGS = 0xFF00  # unknown bits here must be refused, unknown bits below may be ignored
 
 
 @dataclass(frozen=True)
@@ -171,20 +172,13 @@ def pack_stream(stream: StreamHeader) -> bytes:
 
 
 def unpack_stream(outer: Cursor) -> StreamHeader:
-    """The next stream record. Raises CorruptError or UnsupportedFeatureError."""
+    """The next stream record of a header that `check_critical` has passed. Raises CorruptError."""
     (size,) = outer.unpack("H")
     if size < 2:
         raise CorruptError(f"a stream record cannot have {size} bytes")
     cursor = Cursor(outer.take(size - 2), "stream header")
-    stream_id, kind = cursor.unpack("BB")
-    if kind not in KINDS:
-        raise UnsupportedFeatureError(f"stream {stream_id} is of kind {kind}, which a later version defines")
-    name = cursor.take(4)
+    stream_id, kind, name = cursor.unpack("BB4s")
     coder, crc_size, flags, base_num, base_den, duration, delay = cursor.unpack("BBHIIII")
-    if flags & CRITICAL_FLAGS:
-        raise UnsupportedFeatureError(f"stream {stream_id}: flags 0x{flags:04x} hold an unknown critical bit")
-    if coder > OPAQUE:
-        raise UnsupportedFeatureError(f"stream {stream_id} uses coder {coder}, which a later version defines")
     model_hash = cursor.take(HASH_SIZE) if flags & FLAG_MODEL_HASH else None
     tables_hash = cursor.take(HASH_SIZE) if flags & FLAG_TABLES_HASH else None
     try:
@@ -222,9 +216,7 @@ def _pack_parameters(parameters: AudioParameters | VideoParameters | None) -> by
 
 def _unpack_parameters(cursor: Cursor, kind: int) -> AudioParameters | VideoParameters | None:
     if kind == AUDIO:
-        rate, channels, layout, pre_skip, frame_size = cursor.unpack("IBBII")
-        if layout:  # 0 = the order of WAVE files; others are left to later versions
-            raise UnsupportedFeatureError(f"channel layout {layout} is not known to this reader")
+        rate, channels, _, pre_skip, frame_size = cursor.unpack("IBBII")
         return AudioParameters(rate, channels, pre_skip, frame_size)
     if kind == VIDEO:
         width, height, num, den, *colour, right, bottom = cursor.unpack("HHII4BHH")

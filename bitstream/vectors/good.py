@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from reference import BIT_ALPHABET, FAMILY, Symbols, encode_packet_data, table_indices
+from made_up_codec import BIT_ALPHABET, FAMILY, Symbols, encode_packet_data, table_indices
 
 from mediacodec_bitstream import (
     BIT_PACKED,
@@ -30,12 +30,13 @@ SPEECH = AudioParameters(RATE, 1, 320, FRAME)
 
 @dataclass(frozen=True)
 class Vector:
-    """A file, what it is about, and for a faulty one what a naive decoder would do wrong."""
+    """A file, what it is about, and for a faulty one what a naive decoder would do wrong; seeks: (stream, pts)."""
 
     data: bytes
     about: str
     naive: str = ""
-    readable: bool = True  # a reader that is not strict gets past the header
+    readable: bool = True  # a reader that is not strict gets to the end
+    seeks: tuple[tuple[int, int], ...] = ()
 
 
 def audio(stream_id: int = 0, *, parameters: AudioParameters = SPEECH, **options: Any) -> StreamHeader:

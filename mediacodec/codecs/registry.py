@@ -23,8 +23,8 @@ from mediacodec.codecs.conditional.decoder import LiveDecoder
 from mediacodec.codecs.conditional.encoder import LiveEncoder
 from mediacodec.codecs.conditional.settings import FOURCC as CONDITIONAL
 from mediacodec.codecs.inr.decoder import InrDecoder
-from mediacodec.codecs.inr.encoder import FOURCC as INR
 from mediacodec.codecs.inr.encoder import InrEncoder
+from mediacodec.codecs.inr.settings import FOURCC as INR
 from mediacodec.codecs.options import AudioOptions, Runtime, VideoFormat, VideoOptions
 from mediacodec.codecs.overfit.decoder import OverfitDecoder
 from mediacodec.codecs.overfit.encoder import OverfitEncoder

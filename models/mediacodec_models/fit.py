@@ -1,49 +1,38 @@
-"""The one place the runtime calls to encode with a codec that is fitted: a fitter for a family, by name."""
+"""Fitters by codec family: what the runtime opens to encode with a codec that is fitted."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from importlib import import_module
 
-import torch
-
-from mediacodec.codecs.fitting.encoder import FitTask, Fitter
-from mediacodec.errors import DeviceError, ModelError
+from mediacodec.codecs.fitting.protocol import FitTask, Fitter
+from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest
+from mediacodec_models.torch_runtime import device_of
 
 FITTERS: dict[str, str] = {
     "inr": "mediacodec_models.inr.fitter:InrFitter",
-    "overfit": "mediacodec_models.overfit.stream:OverfitFitter",
+    "overfit": "mediacodec_models.overfit.fitter:OverfitFitter",
 }
 """By family `package.module:Class`, imported when it is wanted. The class takes (model, task, device)."""
 
 
 def open_fitter(model: Manifest, task: FitTask) -> Fitter:
-    """A fitter for one stream. Raises DeviceError, ModelError, ParameterError."""
+    """Open the fitter of a model's family for one stream.
+
+    Args:
+        model: to encode with.
+        task: what it is to fit, and how.
+
+    Returns:
+        The fitter, which has coded nothing yet.
+
+    Raises:
+        ModelError: nothing fits codecs of this family, or the model is not of it.
+        DeviceError: the device is not there.
+        ParameterError: an option is out of range for this family.
+    """
     if model.family not in FITTERS:
         raise ModelError(f"model {model.name}: nothing here fits a codec of family {model.family!r}")
     module, _, name = FITTERS[model.family].partition(":")
-    fitter: Fitter = getattr(import_module(module), name)(model, task, device_of(task))
+    fitter: Fitter = getattr(import_module(module), name)(model, task, device_of(task.runtime.device))
     return fitter
-
-
-def device_of(task: FitTask) -> torch.device:
-    """Where to fit. Raises DeviceError where it is not there."""
-    if task.runtime.device not in ("auto", "cpu", "cuda"):
-        raise DeviceError(f"unknown device {task.runtime.device!r}; choose one of auto, cpu, cuda")
-    cuda = torch.cuda.is_available()
-    if task.runtime.device == "cuda" and not cuda:
-        raise DeviceError("device 'cuda' was asked for, but this torch finds none; run `mediacodec doctor`")
-    return torch.device("cuda" if cuda and task.runtime.device != "cpu" else "cpu")
-
-
-@contextlib.contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Inside the block torch computes with so many threads, as before behind it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

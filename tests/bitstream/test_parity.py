@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from mediacodec_bitstream import AudioParameters, FileHeader, Packet, ParameterError, Reader, StreamHeader, Writer
-from mediacodec_bitstream.chunk import DATA, PARITY, parse_head
+from mediacodec_bitstream.chunk import DATA, PARITY, pack_chunk, parse_head
 
 RATE = 16_000
 
@@ -89,6 +89,44 @@ def test_two_in_a_group_are_lost() -> None:
     assert [p.pts // RATE for p in found] == [0, 3, 4, 5, 6, 7, 8, 9]
     assert [p.pts // RATE for p in found if p.discontinuity] == [3]
     assert [gap.recovered for gap in reader.gaps] == [False]
+
+
+def test_a_burst_at_the_end_of_a_group_does_not_keep_the_next_from_repair() -> None:
+    header, parts = chunks()
+    parts[2] = parts[3] = parts[6] = b""
+    reader, found = read(header, parts)
+    assert [p.pts // RATE for p in found] == [0, 1, 4, 5, 6, 7, 8, 9]
+    assert [p.pts // RATE for p in found if p.discontinuity] == [4]
+    assert sorted(gap.recovered for gap in reader.gaps) == [False, True]
+
+
+def test_nor_does_one_that_took_the_parity_chunk_along() -> None:
+    header, parts = chunks()
+    parts[2] = parts[3] = parts[4] = parts[6] = b""
+    reader, found = read(header, parts)
+    assert [p.pts // RATE for p in found] == [0, 1, 4, 5, 6, 7, 8, 9]
+    assert sorted(gap.recovered for gap in reader.gaps) == [False, True]
+
+
+@pytest.mark.parametrize("repeated", [0, 1, 3])
+def test_repeated_chunks_do_not_stand_in_the_way_of_a_repair(repeated: int) -> None:
+    header, parts = chunks()
+    again = [parts[repeated]] * 3
+    at = max(repeated + 1, 3)
+    reader, found = read(header, [*parts[:2], *parts[3:at], *again, *parts[at:]])
+    assert found == packets()
+    assert [gap.recovered for gap in reader.gaps].count(True) == 1
+    assert [gap.reason for gap in reader.gaps if not gap.recovered] == ["a chunk is repeated"] * 3
+
+
+def test_a_chunk_that_breaks_a_rule_takes_no_held_ones_along() -> None:
+    header, parts = chunks()
+    head = parse_head(parts[2])
+    assert head is not None
+    backwards = pack_chunk(head._replace(pts=0), parts[2][20:-4])
+    reader, found = read(header, [parts[0], backwards, *parts[3:4], *parts[5:]])
+    assert [p.pts // RATE for p in found] == [0, 3, 4, 5, 6, 7, 8, 9]
+    assert any("lies before" in gap.reason for gap in reader.gaps)
 
 
 def test_a_lost_parity_chunk_holds_nothing_back_for_ever() -> None:

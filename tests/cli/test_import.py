@@ -1,13 +1,15 @@
 """models import: a checkpoint becomes a model that encodes and decodes, whole or not at all."""
 
-import importlib.util
+import importlib.metadata
 import json
 import pickle
 import zipfile
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
 
+from mediacodec.codecs.fitting import training_extra
 from mediacodec.manifest import find_by_name
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
@@ -98,5 +100,6 @@ def test_weights_that_are_no_numbers_are_refused(run, checkpoint, tmp_path):
 
 
 def test_without_torch_a_line_says_what_to_install(run, checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    missing = EntryPoint("import_model", "not_installed:import_model", training_extra.GROUP)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: EntryPoints([missing]))
     run("models", "import", checkpoint, "-models", tmp_path).fails(1, "pip install 'mediacodec[train]'")

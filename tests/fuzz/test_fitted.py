@@ -1,5 +1,5 @@
 """Seeded fuzz of what is fitted: packets of `inr` and `overfit` with forged weights and any damage, half of them with a
-check that holds, so that impossible numbers reach the networks. A picture or a BitstreamError comes out, soon and in
+check that holds, so that impossible numbers reach the networks. A frame or a BitstreamError comes out, soon and in
 bounded memory."""
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ import mediacodec
 from mediacodec import manifest
 from mediacodec.codecs.inr.decoder import InrDecoder
 from mediacodec.codecs.inr.network import ARCHITECTURES, Network
-from mediacodec.codecs.inr.packet import CodedGroup, pack_group, pack_picture
-from mediacodec.codecs.inr.tensors import Coding, InrTables, best_coding, parts_of
+from mediacodec.codecs.inr.packet import CodedGroup, pack_frame, pack_group
+from mediacodec.codecs.inr.settings import InrTables
+from mediacodec.codecs.inr.tensors import TensorCoding, best_coding, weight_blocks
 from mediacodec.codecs.options import VideoFormat
 from mediacodec.codecs.overfit.decoder import OverfitDecoder
-from mediacodec.codecs.overfit.latents import Grids
-from mediacodec.codecs.overfit.packet import Picture, PictureCoder
-from mediacodec.codecs.overfit.settings import FOURCC, SCALES, UNIT, Geometry, OverfitModel
-from mediacodec.codecs.overfit.weight_updates import SHIFTS, Change
+from mediacodec.codecs.overfit.latents import LatentGrids
+from mediacodec.codecs.overfit.packet import OverfitFrame, OverfitFrameCoder
+from mediacodec.codecs.overfit.settings import FOURCC, SCALES, UNIT, OverfitGeometry, OverfitModel
+from mediacodec.codecs.overfit.weight_updates import SHIFTS, WeightUpdate
 from mediacodec.frames import VideoFrame
 from mediacodec.video_coding.stream import make_header
 from mediacodec_bitstream import BitstreamError, FileHeader, Packet, Writer
@@ -45,48 +46,51 @@ VIDEO = VideoFormat(width=WIDTH, height=HEIGHT, frame_rate=RATE)
 
 
 def inr_group(
-    architecture: str, rng: np.random.Generator, *, forged: bool, begin: int = 0, back: int = 0
+    architecture: str, rng: np.random.Generator, *, forged: bool, begin: int = 0, distance: int = 0
 ) -> list[Packet]:
-    """A group of three pictures; forged: weights as large as a packet can say, and steps of any size; begin: pts; back:
-    to the keyframe that it goes on from."""
+    """A group of three frames.
+
+    forged: weights as large as a packet can say, and steps of any size; begin: pts; distance: ticks back to the
+    reference keyframe, if there is one.
+    """
     tables = InrTables(manifest.find_by_name("inr"))
     network = Network(architecture, HEIGHT, WIDTH, 3, 4, (4, 2), (8, 7, 6))
     size = LARGEST if forged else 6
-    values = [rng.integers(-size, size + 1, part.size, dtype=np.int32) for part in parts_of(network)]
-    pictures = [rng.integers(-size, size + 1, network.embedding_shape, dtype=np.int32) for _ in range(3)]
+    values = [rng.integers(-size, size + 1, block.size, dtype=np.int32) for block in weight_blocks(network)]
+    embeddings = [rng.integers(-size, size + 1, network.embedding_shape, dtype=np.int32) for _ in range(3)]
     codings = [coding(v, int(rng.integers(0, 256)) if forged else 120, tables, forged=forged) for v in values]
-    by_channel = np.stack(pictures, axis=1)
+    by_channel = np.stack(embeddings, axis=1)
     channels = [coding(v, int(rng.integers(0, 256)) if forged else 140, tables, forged=forged) for v in by_channel]
     coded = CodedGroup(network, values, codings, channels)
-    data = [pack_group(coded, begin // 3, pictures[0], tables, key=True, back=back)]
-    data += [pack_picture(coded, begin // 3, place, pictures[place], tables) for place in (1, 2)]
+    data = [pack_group(coded, begin // 3, embeddings[0], tables, key=True, distance=distance)]
+    data += [pack_frame(coded, begin // 3, position, embeddings[position], tables) for position in (1, 2)]
     return [Packet(0, begin + k, d, 1, is_keyframe=k == 0) for k, d in enumerate(data)]
 
 
-def coding(values: np.ndarray, step: int, tables: InrTables, *, forged: bool) -> Coding:
-    return Coding(len(tables.coefficients) - 1, step, 0) if forged else best_coding(values, step, tables)
+def coding(values: np.ndarray, step: int, tables: InrTables, *, forged: bool) -> TensorCoding:
+    return TensorCoding(len(tables.coefficients) - 1, step, 0) if forged else best_coding(values, step, tables)
 
 
-def overfit_pictures(rng: np.random.Generator, *, forged: bool) -> list[Packet]:
+def overfit_frames(rng: np.random.Generator, *, forged: bool) -> list[Packet]:
     """A keyframe and one that follows; forged: every tensor changed as far as a packet can say, latents as large."""
-    model, size = OverfitModel(manifest.find_by_name("overfit")), Geometry(WIDTH, HEIGHT)
-    coder, before, packets = PictureCoder(model, size), None, []
+    model, geometry = OverfitModel(manifest.find_by_name("overfit")), OverfitGeometry(WIDTH, HEIGHT)
+    coder, reference, packets = OverfitFrameCoder(model, geometry), None, []
     for kind in ("key", "inter"):
-        grids = Grids.empty(size)
-        for grid in (*grids.luma, *grids.chroma, *grids.low):
+        grids = LatentGrids.zeros(geometry)
+        for grid in (*grids.luma, *grids.chroma, *grids.lowpass):
             grid[:] = rng.integers(-3, 4, grid.shape)
             if forged:
                 grid[..., 0] = LARGEST
-        changes = {}
-        for name in model.tunable(kind) if forged else []:
+        updates = {}
+        for name in model.updatable(kind) if forged else []:
             values = rng.integers(-120, 121, model.weights[name].shape, dtype=np.int32)
             values.flat[0] = LARGEST  # escapes cost a packet's bytes, and time with them
-            changes[name] = Change(values, int(rng.integers(0, SHIFTS)), SCALES - 1)
-        rows, columns = size.padded
+            updates[name] = WeightUpdate(values, int(rng.integers(0, SHIFTS)), SCALES - 1)
+        rows, columns = geometry.padded
         motion = None if kind == "key" else np.zeros((2, rows // 8, columns // 8), np.int16)
-        picture = Picture(int(rng.integers(0, 256)), grids, changes, motion)
-        packets.append(Packet(0, len(packets), coder.pack(picture, before), 1, is_keyframe=kind == "key"))
-        before = coder.reconstruct(picture, before)
+        frame = OverfitFrame(int(rng.integers(0, 256)), grids, updates, motion)
+        packets.append(Packet(0, len(packets), coder.pack(frame, reference), 1, is_keyframe=kind == "key"))
+        reference = coder.reconstruct(frame, reference)
     return packets
 
 
@@ -112,12 +116,12 @@ def tried(push: Push, packet: Packet, ends: Counter[str]) -> None:
     began = time.process_time()
     tracemalloc.start()
     try:
-        shown = push(packet)
+        decoded = push(packet)
     except BitstreamError as error:
         ends[type(error).__name__] += 1
     else:
-        ends["picture" if shown else "nothing"] += 1
-        assert all((frame.width, frame.height) == (WIDTH, HEIGHT) for frame in shown)
+        ends["frame" if decoded else "nothing"] += 1
+        assert all((frame.width, frame.height) == (WIDTH, HEIGHT) for frame in decoded)
     finally:
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -132,11 +136,11 @@ def test_inr(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
     groups = [inr_group(name, numbers, forged=forged) for name in ARCHITECTURES]
     ends: Counter[str] = Counter()
     for group in groups:
-        for packet in group:  # whole: forged weights overflow, and a picture comes out all the same
+        for packet in group:  # whole: forged weights overflow, and a frame comes out all the same
             decoder = InrDecoder(model, header)
             decoder.skip(group[0])
             tried(decoder.push, packet, ends)
-    assert ends == {"picture": 9}
+    assert ends == {"frame": 9}
     for number in range(CASES):
         rng = random.Random(f"inr {forged} {number}")
         group = rng.choice(groups)
@@ -148,16 +152,19 @@ def test_inr(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
             if rng.randrange(4):
                 decoder.skip(group[0])
             tried(decoder.push, replace(packet, data=damaged(packet.data, rng.choice(groups)[1].data, rng)), ends)
-    assert {"picture", "CorruptError", "DesyncError"} <= set(ends), ends
+    assert {"frame", "CorruptError", "DesyncError"} <= set(ends), ends
 
 
 @pytest.mark.parametrize("forged", [False, True], ids=["plain", "forged"])
 def test_inr_that_refers(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
-    """Groups that go on from each other, and what says so damaged, alone and as a file that is read from its end."""
+    """Groups predicted from each other, and what says so damaged, alone and as a file that is read from its end."""
     model, numbers = manifest.find_by_name("inr"), np.random.default_rng(7)
     header = make_header(model, "inr1", VIDEO)
-    backs = (0, 3, 3, 6)
-    groups = [inr_group("boost", numbers, forged=forged, begin=3 * i, back=back) for i, back in enumerate(backs)]
+    distances = (0, 3, 3, 6)
+    groups = [
+        inr_group("boost", numbers, forged=forged, begin=3 * i, distance=distance)
+        for i, distance in enumerate(distances)
+    ]
     ends: Counter[str] = Counter()
     for number in range(CASES // 2):
         rng = random.Random(f"refers {forged} {number}")
@@ -175,7 +182,7 @@ def test_inr_that_refers(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
                 patch.setattr("mediacodec.codecs.inr.packet.check_crc", lambda *_: None)
             tried(decoder.push, replace(packet, data=data), ends)
             tried_file([p for g in [*groups[:place], [replace(packet, data=data)], *groups[place + 1 :]] for p in g])
-    assert {"picture", "nothing", "CorruptError"} <= set(ends), ends
+    assert {"frame", "nothing", "CorruptError"} <= set(ends), ends
 
 
 def tried_file(packets: list[Packet]) -> None:
@@ -196,13 +203,13 @@ def tried_file(packets: list[Packet]) -> None:
 def test_overfit(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
     model, numbers = manifest.find_by_name("overfit"), np.random.default_rng(6)
     header = make_header(model, FOURCC, VIDEO, block=UNIT)
-    seeds = [overfit_pictures(numbers, forged=forged) for _ in range(2)]
+    seeds = [overfit_frames(numbers, forged=forged) for _ in range(2)]
     ends: Counter[str] = Counter()
-    for pictures in seeds:
+    for frames in seeds:
         decoder = OverfitDecoder(model, header)
-        for packet in pictures:
+        for packet in frames:
             tried(decoder.push, packet, ends)
-    assert ends == {"picture": 4}
+    assert ends == {"frame": 4}
     decoder = OverfitDecoder(model, header)
     for number in range(CASES // 3):
         rng = random.Random(f"overfit {forged} {number}")
@@ -213,4 +220,4 @@ def test_overfit(monkeypatch: pytest.MonkeyPatch, forged: bool) -> None:
             if not rng.randrange(4):
                 decoder.push(seeds[0][0])
             tried(decoder.push, replace(packet, data=damaged(packet.data, rng.choice(seeds)[0].data, rng)), ends)
-    assert {"picture", "CorruptError", "DesyncError"} <= set(ends), ends
+    assert {"frame", "CorruptError", "DesyncError"} <= set(ends), ends

@@ -8,41 +8,27 @@ from __future__ import annotations
 
 import binascii
 import contextlib
-import importlib
 import io
 import random
-import sys
 import time
 import tracemalloc
 import zlib
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support import vectors
 
 from mediacodec_bitstream import BitstreamError, Reader, scan
 
-VECTORS = Path(__file__).parents[2] / "bitstream" / "vectors"
 CASES = 24_000
 CASE_SECONDS = 2.0
 CASE_MEMORY = 4 << 20  # bytes; the seeds have at most 7 kB, while a forged head can ask for 16 MiB
 
 
-def load(name: str) -> Any:
-    sys.path.insert(0, str(VECTORS))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.pop(0)
-
-
-reference = load("reference")
-
-
 def seeds() -> list[bytes]:
     """Good files of every kind, the small ones more than once being no matter."""
-    found = [path.read_bytes() for path in sorted((VECTORS / "v1").glob("good/*.mcx"))]
+    found = [path.read_bytes() for path in sorted(vectors.V1.glob("good/*.mcx"))]
     assert len(found) >= 10, "the vectors are missing"
     return found
 
@@ -148,9 +134,9 @@ def run(data: bytes, number: int) -> tuple[str, int]:
             for packet in reader:
                 count()
                 with contextlib.suppress(BitstreamError):
-                    reference.decode_packet_data(reader.header.stream(packet.stream_id), packet)
+                    vectors.decode_packet_data(reader.header.stream(packet.stream_id), packet)
             return "sought", reached
-        found = reference.report(data, seekable=number % 3 != 0, on_symbols=count)
+        found = vectors.report(data, seekable=number % 3 != 0, on_symbols=count)
     except BitstreamError as error:
         return type(error).__name__, reached
     return ("decoding errors" if found["packet_errors"] else "gaps" if found["gaps"] else "sound"), reached

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mediacodec.codecs.base import AudioDecoderBackend, AudioEncoderBackend, VideoDecoderBackend, VideoEncoderBackend
-from mediacodec.codecs.fitting.encoder import FitTask
+from mediacodec.codecs.fitting.protocol import FitTask
 from mediacodec.codecs.options import AudioOptions, Runtime, VideoFormat, VideoOptions
 from mediacodec.codecs.registry import AudioFamily, VideoFamily, family_of_model, model_of, video_family_of
 from mediacodec.manifest import Manifest, find_by_name

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from mediacodec import manifest
-from mediacodec.codecs.inr import encoder as inr
 from mediacodec.codecs.inr.decoder import InrDecoder
 from mediacodec.codecs.inr.network import Network
-from mediacodec.codecs.inr.packet import CodedGroup, pack_group, pack_picture
-from mediacodec.codecs.inr.tensors import InrTables, best_coding, parts_of
+from mediacodec.codecs.inr.packet import CodedGroup, pack_frame, pack_group
+from mediacodec.codecs.inr.settings import FOURCC, InrTables
+from mediacodec.codecs.inr.tensors import best_coding, weight_blocks
 from mediacodec.codecs.options import VideoFormat
 from mediacodec.entropy_coding.signed_golomb import Integers
 from mediacodec.video_coding.stream import make_header
@@ -46,16 +46,16 @@ def make(
     key: bool = True,
     seed: int = 0,
     spread: float = 1.5,
-    back: int = 0,
+    distance: int = 0,
 ) -> Made:
     rng = np.random.default_rng(seed)
-    parts = [np.rint(rng.laplace(0, spread, part.size)).astype(np.int32) for part in parts_of(shape)]
+    values = [np.rint(rng.laplace(0, spread, block.size)).astype(np.int32) for block in weight_blocks(shape)]
     embeddings = [np.rint(rng.normal(1, 3, shape.embedding_shape)).astype(np.int32) for _ in range(shape.group)]
-    codings = [best_coding(values, STEP, tables) for values in parts]
-    channels = [best_coding(values, STEP, tables) for values in np.stack(embeddings, 1)]
-    coded = CodedGroup(shape, parts, codings, channels)
-    data = [pack_group(coded, number, embeddings[0], tables, key=key, back=back)]
-    data += [pack_picture(coded, number, place, e, tables) for place, e in enumerate(embeddings) if place]
+    codings = [best_coding(block, STEP, tables) for block in values]
+    channels = [best_coding(channel, STEP, tables) for channel in np.stack(embeddings, 1)]
+    coded = CodedGroup(shape, values, codings, channels)
+    data = [pack_group(coded, number, embeddings[0], tables, key=key, distance=distance)]
+    data += [pack_frame(coded, number, position, e, tables) for position, e in enumerate(embeddings) if position]
     first = number * shape.group
     packets = [Packet(0, first + i, d, 1, is_keyframe=key and not i) for i, d in enumerate(data)]
     return Made(coded, embeddings, packets)
@@ -63,7 +63,7 @@ def make(
 
 def header_for(shape: Network) -> StreamHeader:
     video = VideoFormat(width=shape.width, height=shape.height, frame_rate=Fraction(25), colour=(1, 1, 1, 0))
-    return make_header(manifest.find_by_name("inr"), inr.FOURCC, video)
+    return make_header(manifest.find_by_name("inr"), FOURCC, video)
 
 
 def decoder_for(shape: Network, **options: Any) -> InrDecoder:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,6 @@ import click
 from mediacodec.cli.parsing import options
 from mediacodec.cli.parsing.command import Verb
 from mediacodec.cli.ui.console import Console, printable
-
-EXTRA = "train"
 
 
 @click.command("calibrate", cls=Verb, usage="NAME DIR [options]", short_help="Fit a model's tables to your sound.",
@@ -33,12 +29,11 @@ def calibrate(console: Console, /, name: str, sound: Path, output_format: str, *
 
     DIR holds recordings, an hour or more at best. The new model lies beside the old one, which still decodes its files.
     """
-    from mediacodec.errors import MissingExtraError, OutputExistsError
+    from mediacodec.codecs.fitting.training_extra import load
+    from mediacodec.errors import OutputExistsError
     from mediacodec.manifest import find_by_name
 
-    if importlib.util.find_spec("mediacodec_models") is None:
-        raise MissingExtraError("fitting tables", EXTRA)
-    module = importlib.import_module("mediacodec_models.entropy.calibrate")
+    fit_tables = load("calibrate", "fitting tables")
 
     def progress(seconds: float) -> None:
         if console.shows_progress:
@@ -46,7 +41,7 @@ def calibrate(console: Console, /, name: str, sound: Path, output_format: str, *
 
     where = {"name": given["new_name"], "folder": given["folder"], "overwrite": given["yes"]}
     try:
-        done = module.calibrate(find_by_name(name, given["folder"]), sound, **where, progress=progress)
+        done = fit_tables(find_by_name(name, given["folder"]), sound, **where, progress=progress)
     except OutputExistsError as error:
         raise OutputExistsError(f"{error}; -y replaces it, -name gives another name") from error
     finally:

@@ -135,9 +135,10 @@ def import_checkpoint(console: Console, checkpoint: Path, name: str | None, fold
 
     CHECKPOINT is a file (.safetensors, .pt, .pth, .th, .bin) or a Hugging Face folder. Nothing in it is executed.
     """
-    from mediacodec.codecs.fitting.importing import import_model
+    from mediacodec.codecs.fitting.training_extra import load
     from mediacodec.errors import OutputExistsError
 
+    import_model = load("import_model", "reading a checkpoint")
     try:
         model = import_model(checkpoint, name=name, folder=folder, overwrite=yes)
     except OutputExistsError as error:

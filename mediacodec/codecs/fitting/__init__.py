@@ -1,1 +1,1 @@
-"""What codecs share whose encoding is fitting, and the one door to `mediacodec_models`."""
+"""What codecs share whose encoding fits a network to the input, and the one door to `mediacodec_models`."""

@@ -1,1 +1,1 @@
-"""Video codecs that send fitted networks (implicit neural representations), a network a group of frames."""
+"""The `inr` family: implicit neural representations, a network fitted to each group of frames."""

@@ -1,16 +1,18 @@
-"""The codec of fitted networks (family `inr`): its encoder. The decoder is in `inr_decoder`."""
+"""The encoder of the `inr` family, which fits an implicit neural representation to each group of frames."""
 
 from __future__ import annotations
 
 from mediacodec.codecs.fitting.encoder import FamilyEncoder
-
-FOURCC = "inr1"
+from mediacodec.codecs.inr.settings import FOURCC
 
 
 class InrEncoder(FamilyEncoder):
-    """Encodes pictures by fitting a network to each group of them; see `mediacodec.codecs.base.VideoEncoderBackend`.
+    """Encodes frames by fitting a network to each group of them; a `mediacodec.codecs.base.VideoEncoderBackend`.
 
     Without `crf` and `bit_rate` it encodes at crf 30. `scene_cut` means nothing here: groups have fixed lengths.
+
+    Raises:
+        MissingExtraError: torch is not installed.
     """
 
     FOURCC = FOURCC

@@ -1,62 +1,89 @@
-"""Keyframes of an `inr` stream that later ones may go on from: what a decoder remembers of them, and for how long."""
+"""Keyframes of an `inr` stream that later ones are predicted from: what a decoder keeps of them, and for how long."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from mediacodec.codecs.inr.network import Network
-from mediacodec.codecs.inr.packet import REFERRING, CodedGroup, Opened
-from mediacodec.codecs.inr.tensors import Floats, InrTables
+from mediacodec.codecs.inr.packet import REFERRING, CodedGroup, PacketReader
+from mediacodec.codecs.inr.settings import InrTables
+from mediacodec.codecs.inr.tensors import Floats
 from mediacodec.entropy_coding.signed_golomb import Integers
 from mediacodec.errors import CorruptError
 
-DEPTH = 8  # keyframes that go on from each other: so many that one needs at most
-KEPT = 1 << 24  # weights of keyframes that a decoder remembers, 64 MiB: those that came last
-ENTRY = 1 << 10  # weights that a keyframe counts for beside its own: names, shapes and Python's objects
+MAX_DEPTH = 8  # keyframes predicted from each other, in a row
+MAX_KEPT_WEIGHTS = 1 << 24  # of keyframes that a decoder keeps, 64 MiB: those that came last
+ENTRY_WEIGHTS = 1 << 10  # weights that a keyframe counts for beside its own: names, shapes and Python's objects
 
 
 @dataclass(frozen=True, eq=False)
-class Base:
-    """The weights of a keyframe's group, by name, and how many keyframes it went on from."""
+class ReferenceWeights:
+    """The decoded weights of a group, which others may be predicted from.
+
+    Attributes:
+        network: its sizes.
+        weights: by name.
+        depth: how many keyframes were predicted from each other up to this one.
+    """
 
     network: Network
     weights: dict[str, Floats]
     depth: int = 0
 
 
-def read_group(
-    opened: Opened, before: Base | None, size: tuple[int, int], tables: InrTables
-) -> tuple[CodedGroup, Integers, Base]:
-    """The group that a packet begins, the integers of its first picture, and its weights.
+def decode_group(
+    packet: PacketReader, reference: ReferenceWeights | None, size: tuple[int, int], tables: InrTables
+) -> tuple[CodedGroup, Integers, ReferenceWeights]:
+    """Decode a packet with which a group begins.
 
-    before: what it goes on from, if it does; size: (height, width) of the pictures. Raises BitstreamError kinds.
+    Args:
+        packet: of which nothing but the head was read.
+        reference: what the group is predicted from; None for a key group.
+        size: (height, width) of the frames.
+        tables: of the model.
+
+    Returns:
+        The group, the integers of its first frame's embedding, and its weights.
+
+    Raises:
+        BitstreamError: the packet is damaged.
     """
-    coded = opened.group(*size, before.network if before else None, tables)
-    picture = opened.picture(coded, tables)
-    depth = before.depth + 1 if before and opened.head.kind == REFERRING else 0
-    return coded, picture, Base(coded.network, coded.weights(before.weights if before else None), depth)
+    coded = packet.read_group(*size, reference.network if reference else None, tables)
+    embedding = packet.read_embedding(coded, tables)
+    depth = reference.depth + 1 if reference and packet.head.kind == REFERRING else 0
+    weights = coded.weights(reference.weights if reference else None)
+    return coded, embedding, ReferenceWeights(coded.network, weights, depth)
 
 
-class Bases:
-    """The last keyframes by pts, as many as KEPT allows, and the last one in any case."""
+class ReferenceKeyframes:
+    """The last keyframes by pts: as many as MAX_KEPT_WEIGHTS allows, and the last one in any case."""
 
     def __init__(self) -> None:
-        self._bases: dict[int, Base] = {}
+        self._kept: dict[int, ReferenceWeights] = {}
         self._size = 0
 
-    def keep(self, pts: int, base: Base) -> None:
-        """Remember a keyframe. Raises CorruptError where it goes on from more than DEPTH others."""
-        if base.depth > DEPTH:
-            raise CorruptError(f"a keyframe that goes on from {base.depth} others, each from the next")
-        self._forget(pts)
-        self._bases[pts] = base
-        self._size += ENTRY + base.network.counted.parameters
-        while self._size > KEPT and len(self._bases) > 1:
-            self._forget(next(iter(self._bases)))
+    def keep(self, pts: int, weights: ReferenceWeights) -> None:
+        """Keep a keyframe.
 
-    def get(self, pts: int) -> Base | None:
-        return self._bases.get(pts)
+        Args:
+            pts: of the keyframe, in ticks.
+            weights: of its group.
 
-    def _forget(self, pts: int) -> None:
-        base = self._bases.pop(pts, None)
-        self._size -= ENTRY + base.network.counted.parameters if base else 0
+        Raises:
+            CorruptError: more than MAX_DEPTH keyframes are predicted from each other up to it.
+        """
+        if weights.depth > MAX_DEPTH:
+            raise CorruptError(f"{weights.depth} keyframes are predicted from each other, more than {MAX_DEPTH}")
+        self._drop(pts)
+        self._kept[pts] = weights
+        self._size += ENTRY_WEIGHTS + weights.network.summary.parameters
+        while self._size > MAX_KEPT_WEIGHTS and len(self._kept) > 1:
+            self._drop(next(iter(self._kept)))
+
+    def get(self, pts: int) -> ReferenceWeights | None:
+        """The weights of the keyframe at `pts`; None where it is not kept."""
+        return self._kept.get(pts)
+
+    def _drop(self, pts: int) -> None:
+        weights = self._kept.pop(pts, None)
+        self._size -= ENTRY_WEIGHTS + weights.network.summary.parameters if weights else 0

@@ -1,1 +1,1 @@
-"""The overfitted codec for stills and archives: latent grids and small networks fitted to each frame."""
+"""The `overfit` family, for still images and archives: latent grids and small networks fitted to each frame."""

@@ -11,50 +11,66 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from mediacodec.codecs.overfit.settings import CLASSES, NEUTRAL, SCALES, Arrays
+from mediacodec.codecs.overfit.settings import LEVEL_CLASSES, NEUTRAL_QUALITY, SCALES, Arrays
 
 FEATURE_SHIFT = 6  # features and activations are integers over 2^FEATURE_SHIFT
 WEIGHT_SHIFT = 8  # weights are integers over 2^WEIGHT_SHIFT
-TOP = (1 << 17) - 1  # largest activation
+MAX_ACTIVATION = (1 << 17) - 1
 STRIP = 1 << 14  # places computed at once: what bounds the memory
 
-Exact = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.uint8]
+ExactIntegers = npt.NDArray[np.float64]
+TableIndices = npt.NDArray[np.uint8]
 
 
 class IntegerContext:
     """A perceptron of two hidden layers for each part of a level's grids.
 
-    weights: the network's tensors by name, as `OverfitModel` checks them. quality: index of the picture, 0..255.
+    Args:
+        weights: the network's tensors by name, as `OverfitModel` checks them.
+        quality: index of the frame, 0..255.
+
+    Attributes:
+        parts: of a level, which are coded one after the other.
+        conditioning: grids that are known before the first part.
+        hidden: width of both hidden layers.
     """
 
     def __init__(self, weights: Arrays, quality: int) -> None:
         self._weights = weights
-        self._bias = (weights["first_bias"] + (quality - NEUTRAL) * weights["quality"]).astype(np.float64)
+        bias = weights["first_bias"] + (quality - NEUTRAL_QUALITY) * weights["quality"]
+        self._first_bias = bias.astype(np.float64)
         self.parts, self.hidden = weights["third"].shape[1:]
-        self.outside = weights["first"].shape[3] - self.parts
+        self.conditioning = weights["first"].shape[3] - self.parts
 
     @cached_property
-    def _exact(self) -> dict[str, Exact]:
+    def _exact(self) -> dict[str, ExactIntegers]:
         names = ("first", "second", "third", "second_bias", "third_bias")
         return {name: self._weights[name].astype(np.float64) for name in names}
 
-    def rows(self, grids: Exact, part: int, level: int) -> Rows:
-        """The table of each latent of a part, [h, w]; grids: features of what is known, [outside + part, h+2, w+2],
-        with a border of zeros."""
-        group, known = min(level, CLASSES - 1), self.outside + part
+    def table_indices(self, features: ExactIntegers, part: int, level: int) -> TableIndices:
+        """Find the table of each latent of a part.
+
+        Args:
+            features: of what is known, [conditioning + part or more, rows + 2, columns + 2], with a border of zeros.
+            part: to be coded next.
+            level: 0 is the finest.
+
+        Returns:
+            Indices into the model's tables for latents, [rows, columns].
+        """
+        level_class, known = min(level, LEVEL_CLASSES - 1), self.conditioning + part
         exact = self._exact
-        first = exact["first"][group, part, :, :known].reshape(self.hidden, -1)
-        bias = self._bias[level, part][:, None], exact["second_bias"][level, part][:, None]
-        height, width = grids.shape[1] - 2, grids.shape[2] - 2
+        first = exact["first"][level_class, part, :, :known].reshape(self.hidden, -1)
+        bias = self._first_bias[level, part][:, None], exact["second_bias"][level, part][:, None]
+        height, width = features.shape[1] - 2, features.shape[2] - 2
         result = np.empty((height, width), np.uint8)
         lines = max(1, STRIP // width)
         for top in range(0, height, lines):
             bottom = min(top + lines, height)
-            x = first @ patches(grids[:known], top, bottom)
-            x = _activated(x + bias[0])
-            x = _activated(exact["second"][group, part] @ x + bias[1])
-            index = exact["third"][group, part] @ x + exact["third_bias"][level, part]
+            x = first @ im2col(features[:known], top, bottom)
+            x = _rescaled_relu(x + bias[0])
+            x = _rescaled_relu(exact["second"][level_class, part] @ x + bias[1])
+            index = exact["third"][level_class, part] @ x + exact["third_bias"][level, part]
             index += 1 << (WEIGHT_SHIFT + FEATURE_SHIFT - 1)
             index *= 2.0 ** -(WEIGHT_SHIFT + FEATURE_SHIFT)
             np.floor(index, out=index)
@@ -62,8 +78,17 @@ class IntegerContext:
         return result
 
 
-def patches(grids: npt.NDArray[np.floating], top: int, bottom: int) -> npt.NDArray[np.floating]:
-    """The nine neighbours of each place in rows top..bottom, [n * 9, places]; grids have a border of one."""
+def im2col(grids: npt.NDArray[np.floating], top: int, bottom: int) -> npt.NDArray[np.floating]:
+    """Gather the 3x3 neighbourhood of each place in some rows.
+
+    Args:
+        grids: [n, rows + 2, columns + 2], with a border.
+        top: the first row.
+        bottom: the row behind the last.
+
+    Returns:
+        [n * 9, places].
+    """
     n, _, columns = grids.shape
     width = columns - 2
     result = np.empty((n, 9, bottom - top, width), grids.dtype)
@@ -73,8 +98,8 @@ def patches(grids: npt.NDArray[np.floating], top: int, bottom: int) -> npt.NDArr
     return result.reshape(n * 9, -1)
 
 
-def _activated(x: Exact) -> Exact:
+def _rescaled_relu(x: ExactIntegers) -> ExactIntegers:
     x += 1 << (WEIGHT_SHIFT - 1)
     x *= 2.0**-WEIGHT_SHIFT
     np.floor(x, out=x)
-    return np.clip(x, 0, TOP, out=x)
+    return np.clip(x, 0, MAX_ACTIVATION, out=x)

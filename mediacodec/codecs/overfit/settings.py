@@ -1,9 +1,8 @@
-"""What an `overfit` model ships, and the sizes that follow from a picture's."""
+"""What an `overfit` model ships, and the sizes that follow from a frame's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,26 +15,26 @@ from mediacodec_bitstream import TableFamily
 
 FOURCC = "ovft"
 LEVELS = 6  # of luma's grids; chroma's finest has the size of luma's second
-UNIT = 1 << LEVELS  # what padded pictures are multiples of
+UNIT = 1 << LEVELS  # what padded frames are multiples of, in pixels
 CHROMA_STEP = 0.77  # of luma's: what weighs errors about as PSNR 6:1:1 does
 SCALES = 64  # integer tables for latents
-CLASSES = 3  # of levels, which have context weights of their own: the finest, the next one and all others
+LEVEL_CLASSES = 3  # of levels, which have context weights of their own: the finest, the next one and all others
 FEATURES = 256  # magnitudes that a context network tells apart
-NEUTRAL = 120  # the quality index at which `quality` weights count nothing
+NEUTRAL_QUALITY = 120  # the quality index at which `quality` weights count nothing
 MAX_QUALITY = 255
 SYNTHESIS_SHIFT = 12  # synthesis weights are integers over 2^SYNTHESIS_SHIFT
 
-Array = npt.NDArray[Any]
-Arrays = dict[str, Array]
+Arrays = dict[str, npt.NDArray[np.int64]]
+"""Tensors by name."""
 
 CONTEXTS = {
     "key": {"luma": (3, 12, LEVELS), "chroma": (18, 24, LEVELS - 1)},
     "inter": {"luma": (15, 12, LEVELS), "chroma": (18, 24, LEVELS - 1)},
 }
-"""Of each context network: grids known before the first part, parts, levels. Luma knows its coarser level and, in inter
-pictures, its parts in the pictures before; chroma its coarser level and the parts of luma."""
+"""Of each context network: conditioning grids, parts, levels. Luma is conditioned on its coarser level and, in inter
+frames, on its parts in the frames before; chroma on its coarser level and the parts of luma."""
 
-TUNABLE = ("first_bias", "second_bias", "third", "third_bias")  # of a context network, in a packet
+UPDATABLE = ("first_bias", "second_bias", "third", "third_bias")  # of a context network, in a packet
 
 
 def step_of(quality: int) -> float:
@@ -44,12 +43,18 @@ def step_of(quality: int) -> float:
 
 
 def quality_of(crf: float) -> int:
+    """The quality index of a crf: four of them are one crf."""
     return min(max(round(4 * crf), 0), MAX_QUALITY)
 
 
 @dataclass(frozen=True)
-class Geometry:
-    """Sizes of a stream's pictures: shown, and padded to whole units at the right and bottom."""
+class OverfitGeometry:
+    """Sizes of a stream's frames: presented, and padded to whole units at the right and bottom.
+
+    Attributes:
+        width: presented, in pixels.
+        height: presented, in pixels.
+    """
 
     width: int
     height: int
@@ -65,17 +70,21 @@ class Geometry:
         rows, columns = self.padded
         return rows >> level + 1, columns >> level + 1
 
-    def part(self, level: int) -> tuple[int, int]:
-        """(rows, columns) of the parts of a grid."""
-        rows, columns = self.grid(level)
-        return (rows + 1) // 2, (columns + 1) // 2
-
 
 class OverfitModel:
-    """The shipped integers of a model, checked. Raises ModelError where they are not for an `overfit` codec.
+    """The shipped integers of a model, checked.
 
-    weights: of all networks, by `KIND.NETWORK.TENSOR`, KIND being `key` or `inter`; features: what a context network
-    sees of a magnitude, by magnitude; latents, motion: tables.
+    Args:
+        model: of the family `overfit`.
+
+    Attributes:
+        weights: of all networks, by `KIND.NETWORK.TENSOR`, KIND being `key` or `inter`; int64.
+        features: what a context network is given for a latent, by magnitude, [FEATURES].
+        latents: tables.
+        motion: tables.
+
+    Raises:
+        ModelError: the model is none of this family.
     """
 
     def __init__(self, model: Manifest) -> None:
@@ -97,12 +106,12 @@ class OverfitModel:
         if self.features.shape != (FEATURES,) or self.features.min() < 0 or self.features.max() > 1 << 10:
             raise ValueError("features are out of range")
         for kind in ("key", "inter"):
-            for name, (outside, parts, levels) in CONTEXTS[kind].items():
+            for name, (conditioning, parts, levels) in CONTEXTS[kind].items():
                 hidden = self.weights[f"{kind}.{name}.third"].shape[2]
                 shapes = {
-                    "first": (CLASSES, parts, hidden, outside + parts, 9),
-                    "second": (CLASSES, parts, hidden, hidden),
-                    "third": (CLASSES, parts, hidden),
+                    "first": (LEVEL_CLASSES, parts, hidden, conditioning + parts, 9),
+                    "second": (LEVEL_CLASSES, parts, hidden, hidden),
+                    "third": (LEVEL_CLASSES, parts, hidden),
                     "first_bias": (levels, parts, hidden),
                     "quality": (levels, parts, hidden),
                     "second_bias": (levels, parts, hidden),
@@ -113,7 +122,7 @@ class OverfitModel:
                     if array.shape != shape or np.abs(array).max() >= 1 << 24:
                         raise ValueError(f"{kind}.{name}.{tensor} is {array.shape}, expected {shape}")
 
-    def tunable(self, kind: str) -> list[str]:
-        """Tensors of which a packet of a kind may carry differences, in its order."""
-        context = [f"{kind}.{network}.{name}" for network in CONTEXTS[kind] for name in TUNABLE]
+    def updatable(self, kind: str) -> list[str]:
+        """Names of the tensors of which a packet of a kind (`key`, `inter`) may carry updates, in its order."""
+        context = [f"{kind}.{network}.{name}" for network in CONTEXTS[kind] for name in UPDATABLE]
         return context + sorted(name for name in self.weights if name.startswith(f"{kind}.synthesis."))

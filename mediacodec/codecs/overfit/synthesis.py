@@ -1,11 +1,11 @@
-"""The synthesis: grids to planes, and a few small convolutions that correct them. Float: pixels within a tolerance."""
+"""The synthesis: a few small convolutions that correct planes. Float: pixels lie within a tolerance."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from mediacodec.codecs.overfit.context import patches
+from mediacodec.codecs.overfit.context import im2col
 from mediacodec.codecs.overfit.settings import SYNTHESIS_SHIFT, Arrays
 from mediacodec.video_coding.motion.compensate import Planes
 
@@ -15,24 +15,35 @@ STRIP = 1 << 14  # places computed at once: what bounds the memory
 CLIP = 4.0  # steps: beyond it an edge is an edge, however fine the steps are
 
 
-def correct(planes: FloatPlanes, weights: Arrays, step: float, residual: FloatPlanes | None = None) -> FloatPlanes:
-    """Planes, [h, w] and twice half of it, with what the network adds; weights: `layers.N.weight` and `.bias`.
+def apply_synthesis(
+    planes: FloatPlanes, weights: Arrays, step: float, residual: FloatPlanes | None = None
+) -> FloatPlanes:
+    """Add to planes what the synthesis network finds.
 
-    The network sees U, V and the four parities of Y, each less its surroundings, in units of the step and cut at CLIP;
-    in inter pictures then the same of the residual, as it is.
+    The network is given U, V and the four phases of Y, each less its surroundings, in units of the step and clipped at
+    CLIP; in inter frames then the same of the residual, as it is.
+
+    Args:
+        planes: Y, U and V around 0, chroma at half the size.
+        weights: integers, `layers.N.weight` and `layers.N.bias`.
+        step: the quantization step of luma.
+        residual: what inter frames add to their prediction; None in keyframes.
+
+    Returns:
+        The corrected planes.
     """
-    x = _stacked(planes)
-    x[:4] -= _around(x[:4].mean(0))
-    x[4] -= _around(x[4])
-    x[5] -= _around(x[5])
+    x = _stack(planes)
+    x[:4] -= _local_mean(x[:4].mean(0))
+    x[4] -= _local_mean(x[4])
+    x[5] -= _local_mean(x[5])
     if residual is not None:
-        x = np.concatenate([x, _stacked(residual)])
+        x = np.concatenate([x, _stack(residual)])
     x *= np.float32(1 / step)
     np.clip(x, -CLIP, CLIP, out=x)
     count = len(weights) // 2
     for k in range(count):
         weight, bias = (weights[f"layers.{k}.{name}"] for name in ("weight", "bias"))
-        x = _convolved(x, _real(weight), _real(bias), rectified=k + 1 < count)
+        x = _convolve(x, _dequantise(weight), _dequantise(bias), relu=k + 1 < count)
     x *= np.float32(step)
     y, u, v = planes
     out = y.copy()
@@ -41,35 +52,35 @@ def correct(planes: FloatPlanes, weights: Arrays, step: float, residual: FloatPl
     return out, u + x[4], v + x[5]
 
 
-def _stacked(planes: FloatPlanes) -> Floats:
+def _stack(planes: FloatPlanes) -> Floats:
     y, u, v = planes
     return np.stack([y[0::2, 0::2], y[0::2, 1::2], y[1::2, 0::2], y[1::2, 1::2], u, v])
 
 
 def to_bytes(planes: FloatPlanes) -> Planes:
-    """Planes around 0 as 8-bit levels around 128."""
+    """Round planes around 0 to 8-bit levels around 128."""
     y, u, v = (np.clip(np.rint(plane + np.float32(128)), 0, 255).astype(np.uint8) for plane in planes)
     return y, u, v
 
 
 def to_floats(planes: Planes) -> FloatPlanes:
-    """The inverse of `to_bytes`."""
+    """Invert `to_bytes`."""
     y, u, v = (plane.astype(np.float32) - np.float32(128) for plane in planes)
     return y, u, v
 
 
-def _real(integers: npt.NDArray[np.integer]) -> Floats:
+def _dequantise(integers: npt.NDArray[np.integer]) -> Floats:
     return (integers * 2.0**-SYNTHESIS_SHIFT).astype(np.float32)
 
 
-def _around(plane: Floats) -> Floats:
+def _local_mean(plane: Floats) -> Floats:
     """The mean of 3x3 neighbours, borders repeated."""
     padded = np.pad(plane, 1, mode="edge")
     rows = padded[:-2] + padded[1:-1] + padded[2:]
     return np.asarray((rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) * np.float32(1 / 9))
 
 
-def _convolved(x: Floats, weight: Floats, bias: Floats, *, rectified: bool) -> Floats:
+def _convolve(x: Floats, weight: Floats, bias: Floats, *, relu: bool) -> Floats:
     """A 3x3 convolution with a border of zeros."""
     _, height, width = x.shape
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
@@ -78,9 +89,9 @@ def _convolved(x: Floats, weight: Floats, bias: Floats, *, rectified: bool) -> F
     lines = max(1, STRIP // width)
     for top in range(0, height, lines):
         bottom = min(top + lines, height)
-        rows = flat @ patches(padded, top, bottom)
+        rows = flat @ im2col(padded, top, bottom)
         rows += bias[:, None]
-        if rectified:
+        if relu:
             np.maximum(rows, 0, out=rows)
         result[:, top:bottom] = rows.reshape(-1, bottom - top, width)
     return result

@@ -13,14 +13,21 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
-STEPS = (-1.586134342, -0.05298011854, 0.8829110762, 0.4435068522)  # Daubechies and Sweldens 1998
+LIFTING = (-1.586134342, -0.05298011854, 0.8829110762, 0.4435068522)  # Daubechies and Sweldens 1998
 GAIN = 1.149604398
 
 
 def analyse_rows(x: Floats) -> Floats:
-    """Along the first axis, of even size: low half first."""
+    """Transform along the first axis.
+
+    Args:
+        x: [rows, ..], an even number of rows.
+
+    Returns:
+        The same shape: the lowpass half first, then the highpass half.
+    """
     even, odd = x[0::2].copy(), x[1::2].copy()
-    for k, step in enumerate(STEPS):
+    for k, step in enumerate(LIFTING):
         if k % 2 == 0:
             odd += np.float32(step) * (even + np.concatenate([even[1:], even[-1:]]))
         else:
@@ -29,10 +36,10 @@ def analyse_rows(x: Floats) -> Floats:
 
 
 def synthesise_rows(x: Floats) -> Floats:
-    """The inverse of `analyse_rows`."""
+    """Invert `analyse_rows`."""
     half = len(x) // 2
     even, odd = x[:half] * np.float32(1 / GAIN), x[half:] * np.float32(GAIN)
-    for k, step in reversed(list(enumerate(STEPS))):
+    for k, step in reversed(list(enumerate(LIFTING))):
         if k % 2 == 0:
             odd -= np.float32(step) * (even + np.concatenate([even[1:], even[-1:]]))
         else:
@@ -42,8 +49,17 @@ def synthesise_rows(x: Floats) -> Floats:
     return result
 
 
-def synthesise(bands: Sequence[Floats], plane: Floats) -> Floats:
-    """The plane that grids stand for; bands: [3, h, w] a level, finest first; plane: the coarsest, [h, w]."""
+def synthesise(bands: Sequence[Floats], lowpass: Floats) -> Floats:
+    """Compute the plane that grids stand for.
+
+    Args:
+        bands: [3, rows, columns] a level, finest first.
+        lowpass: the coarsest plane, [rows, columns].
+
+    Returns:
+        The plane, twice as large each way as the finest level.
+    """
+    plane = lowpass
     for band in reversed(bands):
         left = synthesise_rows(np.concatenate([plane, band[1]]))
         right = synthesise_rows(np.concatenate([band[0], band[2]]))

@@ -1,1 +1,1 @@
-"""The video codecs that are fitted networks (family `inr`): fitting in torch; decoding needs none of this."""
+"""The `inr` family in torch: how a network is fitted to a group of frames. Decoding needs none of this."""

@@ -16,38 +16,50 @@ from mediacodec.manifest import read_manifest
 from mediacodec_bitstream import TableFamily
 from mediacodec_models.onnx_files import write_manifest
 
-SHAPES = (1.0, 1.5, 2.0)  # exponents of generalised normal distributions: Laplace, between, normal
-SCALES = 2.0 ** (np.arange(-10, 27) / 4)  # mean magnitudes, in steps
-MOST = 511  # largest magnitude with a symbol of its own
-RESOLUTION = 1 << 30
-FINE = 64  # points of an integral over one step
+EXPONENTS = (1.0, 1.5, 2.0)  # of generalized normal distributions: Laplace, between, normal
+MEAN_MAGNITUDES = 2.0 ** (np.arange(-10, 27) / 4)  # in steps
+MAX_MAGNITUDE = 511  # with a symbol of its own
+RESOLUTION = 1 << 30  # what the shares of a row are scaled to before they become integers
+POINTS = 64  # of an integral over one step
 
 
-def masses(shape: float, mean: float, most: int) -> NDArray[np.float64]:
-    """Probabilities of the magnitudes 0..most and of all beyond, [most + 2], of a rounded generalised normal number
-    whose magnitude before rounding is `mean` on average."""
-    scale = mean * math.gamma(1 / shape) / math.gamma(2 / shape)
-    points = (np.arange((most + 1) * FINE) + 0.5) / FINE  # middles of fine intervals from 0 on
-    density = np.exp(-((points / scale) ** shape))
-    tail_points = most + 1 + (np.arange(8 * FINE) + 0.5) / FINE * max(1.0, scale)
-    tail = np.exp(-((tail_points / scale) ** shape)).sum() * max(1.0, scale)
+def masses(exponent: float, mean: float, most: int) -> NDArray[np.float64]:
+    """Integrate a generalized normal distribution over the magnitudes of rounded numbers.
+
+    Args:
+        exponent: of the distribution, 1 for Laplace, 2 for normal.
+        mean: magnitude before rounding.
+        most: the largest magnitude by itself.
+
+    Returns:
+        Probabilities of the magnitudes 0..most and of all beyond, [most + 2].
+    """
+    scale = mean * math.gamma(1 / exponent) / math.gamma(2 / exponent)
+    points = (np.arange((most + 1) * POINTS) + 0.5) / POINTS  # middles of fine intervals from 0 on
+    density = np.exp(-((points / scale) ** exponent))
+    tail_points = most + 1 + (np.arange(8 * POINTS) + 0.5) / POINTS * max(1.0, scale)
+    tail = np.exp(-((tail_points / scale) ** exponent)).sum() * max(1.0, scale)
     fine = np.concatenate([density, [tail]])
-    half = FINE // 2
+    half = POINTS // 2
     found = np.empty(most + 2)
     found[0] = fine[:half].sum()
-    found[1 : most + 1] = fine[half : half + most * FINE].reshape(most, FINE).sum(1)
-    found[most + 1] = fine[half + most * FINE :].sum()
+    found[1 : most + 1] = fine[half : half + most * POINTS].reshape(most, POINTS).sum(1)
+    found[most + 1] = fine[half + most * POINTS :].sum()
     return found / found.sum()
 
 
-def tables() -> NDArray[np.uint32]:
-    """[shapes * scales, K]: symbols 0, +1, -1, .. and the escape."""
+def make_tables() -> NDArray[np.uint32]:
+    """Make the tables for tensors.
+
+    Returns:
+        [exponents * magnitudes, symbols], symbols being 0, +1, -1, .. and the escape.
+    """
     rows, widths = [], []
-    for shape in SHAPES:
-        for mean in SCALES.tolist():
-            most = min(MOST, max(3, math.ceil(12 * mean)))
-            share = masses(shape, mean, most)
-            row = np.zeros(2 * MOST + 2)
+    for exponent in EXPONENTS:
+        for mean in MEAN_MAGNITUDES.tolist():
+            most = min(MAX_MAGNITUDE, max(3, math.ceil(12 * mean)))
+            share = masses(exponent, mean, most)
+            row = np.zeros(2 * MAX_MAGNITUDE + 2)
             row[: 2 * most + 2] = np.concatenate([share[:1], np.repeat(share[1:-1] / 2, 2), share[-1:]])
             rows.append(np.rint(row * RESOLUTION).astype(np.int64))
             widths.append(2 * most + 2)
@@ -55,10 +67,18 @@ def tables() -> NDArray[np.uint32]:
 
 
 def export(recipe: dict[str, Any], out: Path) -> dict[str, Any]:
-    """Write the zoo folder `out`; returns its manifest."""
+    """Write a zoo folder.
+
+    Args:
+        recipe: as models/recipes/inr.toml has it.
+        out: the folder.
+
+    Returns:
+        Its manifest.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    arrays = {"tensors": tables()}
-    np.savez_compressed(out / "tables.npz", **arrays)
+    arrays = {"tensors": make_tables()}
+    np.savez_compressed(out / "tables.npz", allow_pickle=False, **arrays)
     about = recipe["model"]
     settings = {"architecture": about["architecture"], "shapes": recipe["shapes"]}
     manifest = write_manifest(out, about, weights={}, tables=arrays, graphs={}, settings=settings)

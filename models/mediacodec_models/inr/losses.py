@@ -1,4 +1,4 @@
-"""What a fit makes small: absolute error, structure, and error over frequencies (after HNeRV-Boost)."""
+"""What a fit minimizes: absolute error, structural dissimilarity, and error over frequencies (after HNeRV-Boost)."""
 
 import torch
 import torch.nn.functional as F
@@ -8,18 +8,33 @@ SCALES = 3
 WINDOW, HOP = 8, 4
 
 
-def pictures_loss(output: Tensor, target: Tensor) -> Tensor:
-    """Of [batch, OUTPUTS, h, w] each, 0 black and 1 white."""
+def frame_loss(output: Tensor, target: Tensor) -> Tensor:
+    """Compute the loss of decoded frames.
+
+    Args:
+        output: [batch, OUTPUT_CHANNELS, rows, columns], 0 black and 1 white.
+        target: the same for the original frames.
+
+    Returns:
+        A scalar.
+    """
     difference = output - target
     spectrum = torch.view_as_real(torch.fft.rfft2(difference, norm="ortho")).abs().mean()
-    structure = similarity(output[:, :4].mean(1, keepdim=True), target[:, :4].mean(1, keepdim=True))
+    structure = structural_similarity(output[:, :4].mean(1, keepdim=True), target[:, :4].mean(1, keepdim=True))
     return 4.2 * difference.abs().mean() + 1.8 * (1 - structure) + 2 * spectrum
 
 
-def similarity(x: Tensor, y: Tensor) -> Tensor:
-    """Structural similarity of [batch, 1, h, w] over a few scales, in square windows; their mean.
+def structural_similarity(x: Tensor, y: Tensor) -> Tensor:
+    """Compute the contrast and structure term of SSIM in square windows, as its mean over a few scales.
 
     It is given Y at half the size: at full size it would cost as much as the network's own backward pass.
+
+    Args:
+        x: [batch, 1, rows, columns].
+        y: the same.
+
+    Returns:
+        A scalar; 1 where x is y.
     """
     found = []
     for _ in range(SCALES):

@@ -2,63 +2,68 @@
 
 from dataclasses import dataclass
 
-from mediacodec.codecs.fitting.encoder import FitTask
+from mediacodec.codecs.fitting.protocol import FitTask
 from mediacodec.codecs.inr.network import MAX_OPERATIONS, MAX_PARAMETERS, Network
+from mediacodec.codecs.inr.settings import ArchitectureSettings
 
-EPOCHS = (4, 10, 20, 40, 75, 150, 300, 600, 1200)  # of a key group, by effort
-FOLLOWING = 0.5  # of the epochs and the bits of a key group, for a group that goes on from one
-REFERRING = 0.75  # of the bits of a key group, for one that goes on from an earlier clip
-GROUP = 128  # pictures
-KEY_EVERY = 4  # groups
+EPOCHS = (4, 10, 20, 40, 75, 150, 300, 600, 1200)  # of a key group, by preset level
+PREDICTED_SHARE = 0.5  # of the epochs and the bits of a key group, for a group that is predicted from the one before
+REFERRING_SHARE = 0.75  # of the bits of a key group, for one that is predicted from an earlier clip
+GROUP_FRAMES = 128  # in a group, where no gop is asked for
+KEY_INTERVAL = 4  # groups from key group to key group, likewise
 DEFAULT_CRF = 30.0
-BITS = 4.0  # a weight
-DENSITY = 0.013  # weights a pixel at the default crf; it halves every 6 levels
-FEWEST = 3000  # weights: less is not worth its side information
-PICTURE_BYTES = 6  # of a packet beside its embedding, framing included
-PLANS = ((5, 4, 4, 2), (5, 4, 2, 2), (5, 4, 2), (5, 2, 2), (4, 2), (2, 2), (2,))
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a recipe says of an architecture: channels of an embedding, by how much each stage is narrower than the one
-    before, and the narrowest."""
-
-    embedding: int = 16
-    reduce: float = 1.2
-    narrowest: int = 8
+BITS_PER_WEIGHT = 4.0
+WEIGHTS_PER_PIXEL = 0.013  # at the default crf; it halves every 6 levels
+MIN_WEIGHTS = 3000  # less is not worth its side information
+FRAME_OVERHEAD = 6  # bytes of a packet beside its embedding, framing included
+STRIDE_PLANS = ((5, 4, 4, 2), (5, 4, 2, 2), (5, 4, 2), (5, 2, 2), (4, 2), (2, 2), (2,))
 
 
 def strides_for(height: int, width: int) -> tuple[int, ...]:
-    """The factors of the stages: the smallest features have about two rows or columns."""
-    for strides in PLANS:
+    """Choose the strides of the stages for frames of a size: the smallest features have about two rows or columns."""
+    for strides in STRIDE_PLANS:
         factor = 2
         for stride in strides:
             factor *= stride
         if 2 * factor <= 1.15 * min(height, width):
             return strides
-    return PLANS[-1]
+    return STRIDE_PLANS[-1]
 
 
-def network_for(architecture: str, shape: Shape, height: int, width: int, *, group: int, parameters: int) -> Network:
-    """The network whose weights and embeddings together come closest to `parameters`."""
+def network_for(
+    architecture: str, settings: ArchitectureSettings, height: int, width: int, *, group: int, parameters: int
+) -> Network:
+    """Choose the widths of a network.
+
+    Args:
+        architecture: one of `mediacodec.codecs.inr.network.ARCHITECTURES`.
+        settings: of the architecture.
+        height: of the frames, in pixels.
+        width: of the frames, in pixels.
+        group: frames in the group.
+        parameters: weights and embeddings together, to come close to.
+
+    Returns:
+        The network that comes closest.
+    """
     strides = strides_for(height, width)
 
     def of_width(first: int) -> Network:
         widths = [first]
         for _ in strides:
-            widths.append(max(min(shape.narrowest, first), round(widths[-1] / shape.reduce)))
-        return Network(architecture, height, width, group, shape.embedding, strides, tuple(widths))
+            widths.append(max(min(settings.narrowest, first), round(widths[-1] / settings.reduce)))
+        return Network(architecture, height, width, group, settings.embedding, strides, tuple(widths))
 
     def total(network: Network) -> int:
         channels, rows, columns = network.embedding_shape
-        return network.counted.parameters + group * channels * rows * columns
+        return network.summary.parameters + group * channels * rows * columns
 
     low, high = 4, 1024
     while low < high:  # the widest that does not exceed it
         middle = (low + high + 1) // 2
         network = of_width(middle)
-        fits = total(network) <= parameters and network.counted.parameters <= MAX_PARAMETERS
-        if fits and network.counted.operations <= MAX_OPERATIONS:
+        fits = total(network) <= parameters and network.summary.parameters <= MAX_PARAMETERS
+        if fits and network.summary.operations <= MAX_OPERATIONS:
             low = middle
         else:
             high = middle - 1
@@ -71,27 +76,39 @@ def network_for(architecture: str, shape: Shape, height: int, width: int, *, gro
 
 @dataclass(frozen=True)
 class Budget:
-    """What a key group may take: weights and embeddings together, and bits for both."""
+    """What a key group may take.
+
+    Attributes:
+        parameters: weights and embeddings together.
+        bits: for both.
+    """
 
     parameters: int
     bits: float
 
 
 def budget_for(task: FitTask, group: int) -> Budget:
-    """From the bit rate, or the quality level."""
+    """Find what a key group of so many frames may take, from the bit rate or the quality level."""
     if task.options.bit_rate is not None:
-        bits = task.options.bit_rate * group / float(task.video.frame_rate) - 8 * PICTURE_BYTES * group
-        return Budget(max(FEWEST, round(bits / BITS)), max(bits, BITS * FEWEST / 2))
+        bits = task.options.bit_rate * group / float(task.video.frame_rate) - 8 * FRAME_OVERHEAD * group
+        return Budget(max(MIN_WEIGHTS, round(bits / BITS_PER_WEIGHT)), max(bits, BITS_PER_WEIGHT * MIN_WEIGHTS / 2))
     crf = DEFAULT_CRF if task.options.crf is None else task.options.crf
-    density = DENSITY * 2 ** ((DEFAULT_CRF - crf) / 6)
-    parameters = max(FEWEST, round(density * task.video.width * task.video.height * group))
-    return Budget(parameters, BITS * parameters)
+    density = WEIGHTS_PER_PIXEL * 2 ** ((DEFAULT_CRF - crf) / 6)
+    parameters = max(MIN_WEIGHTS, round(density * task.video.width * task.video.height * group))
+    return Budget(parameters, BITS_PER_WEIGHT * parameters)
 
 
 def group_sizes(task: FitTask) -> tuple[int, int]:
-    """(pictures in a group, groups from key group to key group)."""
-    most = min(GROUP, task.most_gathered)
+    """Find how a stream is divided.
+
+    Args:
+        task: of the encoder.
+
+    Returns:
+        Frames in a group, and groups from key group to key group.
+    """
+    most = min(GROUP_FRAMES, task.max_buffered_frames)
     if task.options.gop is None:
-        return most, KEY_EVERY
-    groups = -(-task.options.gop // max(most, min(task.options.gop, 2 * GROUP, task.most_gathered)))
+        return most, KEY_INTERVAL
+    groups = -(-task.options.gop // max(most, min(task.options.gop, 2 * GROUP_FRAMES, task.max_buffered_frames)))
     return -(-task.options.gop // groups), groups

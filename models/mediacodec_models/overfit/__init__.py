@@ -1,1 +1,1 @@
-"""The archive codec's networks and how one picture is fitted."""
+"""The `overfit` family in torch: its networks, how they are trained, and how a frame is fitted."""

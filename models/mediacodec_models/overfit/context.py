@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mediacodec.codecs.overfit.settings import CLASSES, SCALES
+from mediacodec.codecs.overfit.settings import LEVEL_CLASSES, SCALES
 
 GAIN = 10.0  # from what the last layer computes to indices: small weights learn faster
 QUALITY_UNIT = 64.0  # quality indices in one unit of `quality`
@@ -35,16 +35,22 @@ class _Bits(torch.autograd.Function):
 
 
 def bits(index: Tensor, latents: Tensor, costs: Tensor) -> Tensor:
-    """Bits of integers under tables of real indices, linear between two tables.
+    """Count the bits of integers under tables of real indices, linear between two tables.
 
-    costs: bits of each magnitude under each table, [SCALES, magnitudes].
+    Args:
+        index: of the tables, any shape; the bits are differentiable in it.
+        latents: integers of the same shape.
+        costs: bits of each magnitude under each table, [SCALES, magnitudes].
+
+    Returns:
+        Bits of each latent.
     """
     sizes = latents.abs().clamp(max=costs.shape[1] - 1).long()
     return _Bits.apply(index, sizes, costs)  # type: ignore[no-any-return]
 
 
-def features(latents: Tensor) -> Tensor:
-    """What the network sees of latents: log2(1 + magnitude)."""
+def features_of(latents: Tensor) -> Tensor:
+    """What the network is given for latents of any shape: log2(1 + magnitude)."""
     return torch.log2(1 + latents.abs().clamp(max=255))
 
 
@@ -55,40 +61,54 @@ def parities(grids: Tensor) -> Tensor:
 
 
 class ContextNetwork(nn.Module):
-    """A perceptron of two hidden layers for each of `parts` parts and each kind of level.
+    """A perceptron of two hidden layers for each of `parts` parts and each class of levels.
 
-    outside: grids that are known before the first part.
+    Args:
+        conditioning: grids that are known before the first part.
+        parts: of a level.
+        levels: of the pyramid.
+        hidden: width of both hidden layers.
     """
 
-    def __init__(self, outside: int, parts: int, levels: int, hidden: int) -> None:
+    causal: Tensor  # masks of what a part may depend on and of whose weights are whose
+    diagonal: Tensor
+    outputs: Tensor
+
+    def __init__(self, conditioning: int, parts: int, levels: int, hidden: int) -> None:
         super().__init__()
-        self.outside, self.parts, self.hidden, self.levels = outside, parts, hidden, levels
-        n = outside + parts
-        seen = torch.ones(parts, n).tril(outside - 1)
-        gain = (2 / (9 * seen.sum(1))).sqrt()[:, None, None, None]
-        self.register_buffer("seen", seen.repeat_interleave(hidden, 0)[:, :, None, None], persistent=False)
-        self.first = nn.Parameter(torch.randn(CLASSES, parts, hidden, n, 9) * gain)
-        self.second = nn.Parameter(torch.randn(CLASSES, parts, hidden, hidden) * (2 / hidden) ** 0.5)
-        self.third = nn.Parameter(torch.randn(CLASSES, parts, hidden) * (0.3 / hidden) ** 0.5)
+        self.conditioning, self.parts, self.hidden, self.levels = conditioning, parts, hidden, levels
+        n = conditioning + parts
+        causal = torch.ones(parts, n).tril(conditioning - 1)
+        gain = (2 / (9 * causal.sum(1))).sqrt()[:, None, None, None]
+        self.register_buffer("causal", causal.repeat_interleave(hidden, 0)[:, :, None, None], persistent=False)
+        self.first = nn.Parameter(torch.randn(LEVEL_CLASSES, parts, hidden, n, 9) * gain)
+        self.second = nn.Parameter(torch.randn(LEVEL_CLASSES, parts, hidden, hidden) * (2 / hidden) ** 0.5)
+        self.third = nn.Parameter(torch.randn(LEVEL_CLASSES, parts, hidden) * (0.3 / hidden) ** 0.5)
         self.first_bias = nn.Parameter(torch.zeros(levels, parts, hidden))
         self.quality = nn.Parameter(torch.zeros(levels, parts, hidden))
         self.second_bias = nn.Parameter(torch.zeros(levels, parts, hidden))
         self.third_bias = nn.Parameter(torch.full((levels, parts), 20.0))
-        block = torch.block_diag(*[torch.ones(hidden, hidden)] * parts)
-        self.register_buffer("block", block, persistent=False)
-        self.register_buffer("ends", torch.eye(parts).repeat_interleave(hidden, 1), persistent=False)
+        diagonal = torch.block_diag(*[torch.ones(hidden, hidden)] * parts)
+        self.register_buffer("diagonal", diagonal, persistent=False)
+        self.register_buffer("outputs", torch.eye(parts).repeat_interleave(hidden, 1), persistent=False)
 
-    def forward(self, grids: Tensor, level: int, quality: float) -> Tensor:
-        """The table index of each part's latents, [parts, h, w].
+    def forward(self, features: Tensor, level: int, quality: float) -> Tensor:
+        """Compute the table index of each part's latents.
 
-        grids: features [outside + parts, h, w]; level: 0 is the finest; quality: of the picture, about -1..1.
+        Args:
+            features: [conditioning + parts, rows, columns].
+            level: 0 is the finest.
+            quality: of the frame, about -1..1.
+
+        Returns:
+            Real indices in 0..SCALES-1, [parts, rows, columns].
         """
-        kind, size = min(level, CLASSES - 1), self.parts * self.hidden
-        x = grids[None].to(memory_format=torch.channels_last)
-        weight = self.first[kind].reshape(size, -1, 3, 3) * self.seen
+        level_class, size = min(level, LEVEL_CLASSES - 1), self.parts * self.hidden
+        x = features[None].to(memory_format=torch.channels_last)
+        weight = self.first[level_class].reshape(size, -1, 3, 3) * self.causal
         bias = self.first_bias[level] + quality * self.quality[level]
         x = F.relu(F.conv2d(x, weight, bias.reshape(-1), padding=1))
-        weight = self.second[kind].reshape(size, self.hidden).repeat(1, self.parts) * self.block
+        weight = self.second[level_class].reshape(size, self.hidden).repeat(1, self.parts) * self.diagonal
         x = F.relu(F.conv2d(x, weight[:, :, None, None], self.second_bias[level].reshape(-1)))
-        weight = self.third[kind].reshape(1, size) * self.ends * GAIN
+        weight = self.third[level_class].reshape(1, size) * self.outputs * GAIN
         return F.conv2d(x, weight[:, :, None, None], self.third_bias[level])[0].float().clamp(0, SCALES - 1)

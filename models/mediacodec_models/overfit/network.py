@@ -1,4 +1,4 @@
-"""All networks of a picture, and its latents as they see them."""
+"""All networks of a frame, and its latents as they take them."""
 
 from __future__ import annotations
 
@@ -10,57 +10,63 @@ from torch.nn import functional as F
 
 from mediacodec.codecs.overfit.settings import CHROMA_STEP, CONTEXTS, LEVELS
 from mediacodec.codecs.overfit.synthesis import CLIP
-from mediacodec_models.overfit.context import ContextNetwork, features, parities
+from mediacodec_models.overfit.context import ContextNetwork, features_of, parities
 from mediacodec_models.overfit.transform import analyse, synthesise
 
-Planes = tuple[Tensor, Tensor, Tensor]  # [h, w], and two of half the size; multiples of 2^LEVELS; about -128..127
+Planes = tuple[Tensor, Tensor, Tensor]
+"""Y, [rows, columns], and U and V of half the size, padded to whole units; about -128..127."""
 
 
 @dataclass
 class Latents:
-    """Grids in units of their step: parts of a level's grids, finest level first.
+    """Grids in units of their step, as parts; a level's grids are one tensor, finest level first.
 
-    luma: LEVELS times [12, h, w]; chroma: LEVELS - 1 times [24, h, w], U's before V's; low: what is left of the planes.
+    Attributes:
+        luma: LEVELS times [12, rows, columns].
+        chroma: LEVELS - 1 times [24, rows, columns], U's before V's.
+        lowpass: the coarsest planes of Y, U and V.
     """
 
     luma: list[Tensor]
     chroma: list[Tensor]
-    low: list[Tensor]
+    lowpass: list[Tensor]
 
     @property
     def parts(self) -> list[Tensor]:
+        """Those of luma, then those of chroma."""
         return [*self.luma, *self.chroma]
 
     @classmethod
-    def of_parts(cls, parts: list[Tensor], low: list[Tensor]) -> Latents:
-        return cls(parts[:LEVELS], parts[LEVELS:], low)
+    def of_parts(cls, parts: list[Tensor], lowpass: list[Tensor]) -> Latents:
+        """The inverse of `parts`."""
+        return cls(parts[:LEVELS], parts[LEVELS:], lowpass)
 
 
-def split(planes: Planes, step: float) -> Latents:
-    """The latents, real numbers, of a picture."""
-    (y, low_y), (u, low_u), (v, low_v) = (analyse(p, LEVELS - (k > 0)) for k, p in enumerate(planes))
-    small = step * CHROMA_STEP
+def to_latents(planes: Planes, step: float) -> Latents:
+    """Analyse planes into latents, real numbers; step: of luma, in 8-bit levels."""
+    (y, lowpass_y), (u, lowpass_u), (v, lowpass_v) = (analyse(p, LEVELS - (k > 0)) for k, p in enumerate(planes))
+    chroma_step = step * CHROMA_STEP
     luma = [parities(band / step).flatten(0, 1) for band in y]
-    chroma = [parities(torch.cat(pair) / small).flatten(0, 1) for pair in zip(u, v, strict=True)]
-    return Latents(luma, chroma, [low_y / step, low_u / small, low_v / small])
+    chroma = [parities(torch.cat(pair) / chroma_step).flatten(0, 1) for pair in zip(u, v, strict=True)]
+    return Latents(luma, chroma, [lowpass_y / step, lowpass_u / chroma_step, lowpass_v / chroma_step])
 
 
-def join(latents: Latents, step: float) -> Planes:
-    """The planes that latents stand for, before synthesis."""
-    small = step * CHROMA_STEP
-    rows, columns = latents.low[0].shape
+def to_planes(latents: Latents, step: float) -> Planes:
+    """Compute the planes that latents stand for, before synthesis; the inverse of `to_latents`."""
+    chroma_step = step * CHROMA_STEP
+    rows, columns = latents.lowpass[0].shape
     luma, chroma = [], []
     for k, parts in enumerate(latents.luma):
-        luma.append(interleave(parts, rows << LEVELS - 1 - k, columns << LEVELS - 1 - k) * step)
+        luma.append(from_parities(parts, rows << LEVELS - 1 - k, columns << LEVELS - 1 - k) * step)
     for k, parts in enumerate(latents.chroma):
-        chroma.append(interleave(parts, rows << LEVELS - 2 - k, columns << LEVELS - 2 - k) * small)
-    y = synthesise(luma, latents.low[0] * step)
-    u = synthesise([bands[:3] for bands in chroma], latents.low[1] * small)
-    v = synthesise([bands[3:] for bands in chroma], latents.low[2] * small)
+        chroma.append(from_parities(parts, rows << LEVELS - 2 - k, columns << LEVELS - 2 - k) * chroma_step)
+    y = synthesise(luma, latents.lowpass[0] * step)
+    u = synthesise([bands[:3] for bands in chroma], latents.lowpass[1] * chroma_step)
+    v = synthesise([bands[3:] for bands in chroma], latents.lowpass[2] * chroma_step)
     return y, u, v
 
 
-def interleave(parts: Tensor, rows: int, columns: int) -> Tensor:
+def from_parities(parts: Tensor, rows: int, columns: int) -> Tensor:
     """The inverse of `parities`: [4 n, h, w] -> [n, rows, columns]."""
     n, h, w = len(parts) // 4, *parts.shape[1:]
     p = parts.reshape(n, 4, h, w)
@@ -70,24 +76,33 @@ def interleave(parts: Tensor, rows: int, columns: int) -> Tensor:
 
 
 class Synthesis(nn.Module):
-    """Corrects planes by convolutions over U, V and the four parities of Y, in units of the step."""
+    """Corrects planes by convolutions over U, V and the four phases of Y, in units of the step.
+
+    Args:
+        inputs: 6 planes, or 12 with those of the residual.
+        width: channels of the hidden layers.
+    """
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
         sizes = [(inputs, width), (width, width), (width, width), (width, 6)]
-        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in sizes)
+        layers = [nn.Conv2d(a, b, 3, padding=1) for a, b in sizes]
+        output = layers[-1]
+        assert output.bias is not None
         with torch.no_grad():
-            self.layers[-1].weight *= 0.05  # type: ignore[operator]
-            self.layers[-1].bias.zero_()  # type: ignore[union-attr, operator]
+            output.weight.mul_(0.05)
+            output.bias.zero_()
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, planes: Planes, step: float, residual: Planes | None = None) -> Planes:
+        """Correct planes; residual: what an inter frame adds to its prediction."""
         y, u, v = planes
-        x = self.correction(stacked(planes), step, None if residual is None else stacked(residual))[0]
+        x = self.correction(stack_planes(planes), step, None if residual is None else stack_planes(residual))[0]
         return y + F.pixel_shuffle(x[:4].contiguous(), 2)[0], u + x[4], v + x[5]
 
     def correction(self, planes: Tensor, step: float | Tensor, residual: Tensor | None) -> Tensor:
-        """What is added to the six planes [b, 6, h, w]."""
-        x = planes - around(planes)
+        """What is added to stacked planes [batch, 6, rows, columns]."""
+        x = planes - local_mean(planes)
         if residual is not None:
             x = torch.cat([x, residual], 1)
         x = (x / step).clamp(-CLIP, CLIP).contiguous(memory_format=torch.channels_last)
@@ -96,21 +111,28 @@ class Synthesis(nn.Module):
         return self.layers[-1](x).float() * step  # type: ignore[no-any-return]
 
 
-def stacked(planes: Planes) -> Tensor:
-    """[1, 6, h, w]."""
+def stack_planes(planes: Planes) -> Tensor:
+    """The four phases of Y, then U and V: [1, 6, rows / 2, columns / 2]."""
     y, u, v = planes
     return torch.cat([F.pixel_unshuffle(y[None], 2), u[None], v[None]])[None]
 
 
-def around(x: Tensor) -> Tensor:
-    """The mean of 3x3 neighbours, for the parities of Y that of all four: what the network need not see."""
+def local_mean(x: Tensor) -> Tensor:
+    """The mean of 3x3 neighbours, for the phases of Y that of all four: what the network is not given."""
     x = torch.cat([x[:, :4].mean(1, keepdim=True), x[:, 4:]], 1)
     x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
     return torch.cat([x[:, :1].expand(-1, 4, -1, -1), x[:, 1:]], 1)
 
 
-class PictureNetworks(nn.Module):
-    """The context networks of luma and chroma, and the synthesis, of one kind of picture: `key` or `inter`."""
+class FrameNetworks(nn.Module):
+    """The context networks of luma and chroma, and the synthesis, of one kind of frame.
+
+    Args:
+        kind: `key` or `inter`.
+        hidden: width of luma's context network.
+        hidden_chroma: width of chroma's.
+        width: of the synthesis.
+    """
 
     def __init__(self, kind: str, *, hidden: int, hidden_chroma: int, width: int) -> None:
         super().__init__()
@@ -119,35 +141,54 @@ class PictureNetworks(nn.Module):
         self.chroma = ContextNetwork(*contexts["chroma"], hidden_chroma)
         self.synthesis = Synthesis(12 if kind == "inter" else 6, width)
 
-    def indices(self, seen: list[Tensor], quality: float, memory: list[Tensor] | None = None) -> list[Tensor]:
-        """Table indices of all parts; seen: features of all parts; memory: of luma's parts in the pictures before."""
-        luma, chroma = seen[:LEVELS], seen[LEVELS:]
+    def indices(self, features: list[Tensor], quality: float, temporal: list[Tensor] | None = None) -> list[Tensor]:
+        """Compute the table indices of all parts.
+
+        Args:
+            features: of all parts, as `Latents.parts` has them.
+            quality: of the frame, about -1..1.
+            temporal: context of an inter frame: features of luma's parts in the frames before.
+
+        Returns:
+            Real indices, of the shapes of `features`.
+        """
+        luma, chroma = features[:LEVELS], features[LEVELS:]
         result = []
         for k, own in enumerate(luma):
-            outside = [above(luma, k, own, 3), *([] if memory is None else [memory[k]])]
-            result.append(self.luma(torch.cat([*outside, own]), k, quality))
+            conditioning = [coarser_features(luma, k, own, 3), *([] if temporal is None else [temporal[k]])]
+            result.append(self.luma(torch.cat([*conditioning, own]), k, quality))
         for k, own in enumerate(chroma):
-            grids = torch.cat([above(chroma, k, own, 6), luma[k + 1], own])
+            grids = torch.cat([coarser_features(chroma, k, own, 6), luma[k + 1], own])
             result.append(self.chroma(grids, k, quality))
         return result
 
 
-def above(levels: list[Tensor], level: int, own: Tensor, count: int) -> Tensor:
-    """The grids of the next coarser level, which are as large as the parts of this one; zeros where there is none."""
+def coarser_features(levels: list[Tensor], level: int, own: Tensor, count: int) -> Tensor:
+    """Those of the next coarser level's grids, which are as large as the parts of this one; zeros where there is none.
+
+    Args:
+        levels: features of parts, finest first.
+        level: that is coded.
+        own: its features.
+        count: grids of a level.
+    """
     if level + 1 == len(levels):
         return own.new_zeros(count, *own.shape[1:])
-    return interleave(levels[level + 1], *own.shape[1:])
+    return from_parities(levels[level + 1], *own.shape[1:])
 
 
-def seen_of(parts: list[Tensor]) -> list[Tensor]:
-    return [features(part) for part in parts]
+def part_features(parts: list[Tensor]) -> list[Tensor]:
+    """What context networks are given for parts."""
+    return [features_of(part) for part in parts]
 
 
-def less(planes: Planes, other: Planes) -> Planes:
+def subtract(planes: Planes, other: Planes) -> Planes:
+    """planes - other."""
     y, u, v = (a - b for a, b in zip(planes, other, strict=True))
     return y, u, v
 
 
-def plus(planes: Planes, other: Planes) -> Planes:
+def add(planes: Planes, other: Planes) -> Planes:
+    """planes + other."""
     y, u, v = (a + b for a, b in zip(planes, other, strict=True))
     return y, u, v

@@ -13,19 +13,22 @@ from torch import Tensor
 
 from mediacodec.codecs.overfit.transform import analyse_rows, synthesise_rows
 
-Bands = list[Tensor]  # [3, h, w] a level, finest first
-Pyramid = tuple[Bands, Tensor]  # and what is left, [h, w]
+Bands = list[Tensor]
+"""[3, rows, columns] a level, finest first: detail across, down and both ways."""
+
+Pyramid = tuple[Bands, Tensor]
+"""Bands, and the lowpass plane, [rows, columns]."""
 
 
 @lru_cache(maxsize=64)
 def _matrices(size: int) -> tuple[Tensor, Tensor]:
-    """(analysis, synthesis) of one axis: [size, size], low half first."""
+    """(analysis, synthesis) of one axis: [size, size], lowpass half first."""
     one = np.eye(size, dtype=np.float32)
     return torch.from_numpy(analyse_rows(one)), torch.from_numpy(synthesise_rows(one))
 
 
 def analyse(plane: Tensor, levels: int) -> Pyramid:
-    """Grids of a plane [h, w] whose sides are multiples of 2^levels."""
+    """Transform a plane [rows, columns] whose sides are multiples of 2^levels."""
     bands = []
     for _ in range(levels):
         rows, columns = plane.shape
@@ -36,7 +39,7 @@ def analyse(plane: Tensor, levels: int) -> Pyramid:
 
 
 def synthesise(bands: Bands, plane: Tensor) -> Tensor:
-    """The inverse of `analyse`."""
+    """Invert `analyse`; plane: the lowpass one."""
     for band in reversed(bands):
         both = torch.cat([torch.cat([plane, band[0]], 1), torch.cat([band[1], band[2]], 1)], 0)
         plane = _matrices(both.shape[0])[1] @ both @ _matrices(both.shape[1])[1].T

@@ -136,9 +136,7 @@ def export_graph(plan: GraphPlan, config: ConditionalConfig, folder: Path) -> di
         opset_version=OPSET,
         input_names=plan.inputs,
         output_names=plan.outputs,
-        dynamic_shapes=[
-            dict.fromkeys(range(2, value.ndim), free) for value in values
-        ],
+        dynamic_shapes=[dict.fromkeys(range(2, value.ndim), free) for value in values],
         custom_translation_table={torch.ops.aten.pixel_unshuffle.default: space_to_depth},
         optimize=True,
         verbose=False,

@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from mediacodec.codecs.conditional.settings import quality_offset
-from mediacodec_models.video.clips import motion_at
-from mediacodec_models.video.conditional import Planes, at_level, block_errors, code
+from mediacodec_models.video.clips import Planes, motion_at
+from mediacodec_models.video.conditional import ConditionalCodec, at_level, block_errors, code
 from mediacodec_models.video.integer import QualityBias
 from mediacodec_models.video.motion import compensate, follow
 from mediacodec_models.video.prior import SCALES
 from mediacodec_models.video.quantise import LARGEST, SMALLEST
 from mediacodec_models.video.transform import COEFFICIENTS
 
-if TYPE_CHECKING:
-    from mediacodec_models.video.train import Run
-
 BATCHES = 6
+
+Batch = tuple[list[Planes], list[Tensor], Tensor]
+"""Frames one after the other, the motion of each, and the quality level of each clip."""
 
 
 @torch.no_grad()
-def start_prior(run: Run) -> None:
-    """Set the output biases of the prior from the mean magnitude of latents of training pictures."""
-    codec = run.codec
-    sizes = torch.zeros(QualityBias.KNOTS, COEFFICIENTS, device=run.device)
+def start_prior(codec: ConditionalCodec, key: ConditionalCodec | None, sample: Callable[[int], Batch]) -> None:
+    """Set the output biases of a codec's prior from the mean magnitude of latents of training frames.
+
+    Args:
+        codec: whose prior is set.
+        key: the codec of keyframes, where `codec` is for predicted frames; else None.
+        sample: draws clips of so many frames.
+    """
+    device = next(codec.parameters()).device
+    sizes = torch.zeros(QualityBias.KNOTS, COEFFICIENTS, device=device)
     for knot in range(QualityBias.KNOTS):
         level = round(knot * (QualityBias.LEVELS - 1) / (QualityBias.KNOTS - 1))
         for _ in range(BATCHES):
-            pictures, motion, base = run.sample(1 if run.key is None else 2)
-            quality = torch.full_like(base, level)
-            latent = _latent(run, pictures, motion, quality, at_level(quality, quality_offset(0)))
+            batch = sample(1 if key is None else 2)
+            latent = _latent(codec, key, batch, torch.full_like(batch[2], level))
             sizes[knot] += latent.abs().mean(dim=(0, 2, 3)) / BATCHES
     index = 1 + (sizes.clamp(min=1e-3) / SMALLEST).log() * ((SCALES - 2) / math.log(LARGEST / SMALLEST))
     for bias, gain in (
@@ -44,13 +49,14 @@ def start_prior(run: Run) -> None:
         gain.weight.mul_(0.3)  # what is random matters little to begin with
 
 
-def _latent(run: Run, pictures: list[Planes], motion: list[Tensor], quality: Tensor, key_quality: Tensor) -> Tensor:
-    if run.key is None:
-        return run.codec.analyse(pictures[0], None, None, None, quality)
-    plain = torch.ones_like(block_errors(pictures[0], pictures[0]))
-    reference = code(run.key, pictures[0], None, None, key_quality, plain).reference
+def _latent(codec: ConditionalCodec, key: ConditionalCodec | None, batch: Batch, quality: Tensor) -> Tensor:
+    frames, motion, _ = batch
+    if key is None:
+        return codec.analyse(frames[0], None, None, None, quality)
+    plain = torch.ones_like(block_errors(frames[0], frames[0]))
+    reference = code(key, frames[0], None, None, at_level(quality, quality_offset(0)), plain).reference
     field = motion_at(motion[1], quality)
     predicted = compensate(reference.planes, field)
-    context, deep = run.codec.context(predicted, follow(reference.features, field), quality)
-    mean = run.codec.mean(predicted, deep, quality)
-    return run.codec.analyse(pictures[1], predicted, context, mean, quality)
+    context, deep = codec.context(predicted, follow(reference.features, field), quality)
+    mean = codec.mean(predicted, deep, quality)
+    return codec.analyse(frames[1], predicted, context, mean, quality)

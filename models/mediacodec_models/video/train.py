@@ -176,7 +176,7 @@ class Run:
         if self.step == 0 and args.init is not None:
             self.codec.load_state_dict(weights(args.init, args.kind))
         elif self.step == 0:
-            start_prior(self)
+            start_prior(self.codec, self.key, self.sample)
         self.average.load_state_dict(self.codec.state_dict() if self.step == 0 else self.average.state_dict())
 
     def read_key(self) -> None:

@@ -36,7 +36,8 @@ pytest.importorskip("torch", reason="torch is not installed: pip install 'mediac
 
 from support import media as drawn
 
-from mediacodec_models.inr import fitter, growing
+from mediacodec_models.inr import append as inr_append
+from mediacodec_models.inr import fitter
 
 MakeFrames = Callable[..., list[VideoFrame]]
 WIDTH, HEIGHT, CLIP = 64, 48, 3
@@ -120,7 +121,7 @@ def from_zero(frames: Sequence[VideoFrame]) -> list[VideoFrame]:
 @pytest.fixture
 def refers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few steps say nothing of what is worth its bits: the last candidate is taken."""
-    monkeypatch.setattr(fitter, "chosen", lambda anew, earlier, *_: earlier[-1] if earlier else anew)
+    monkeypatch.setattr(fitter, "choose", lambda anew, candidates, *_: candidates[-1] if candidates else anew)
 
 
 @pytest.fixture
@@ -190,11 +191,11 @@ def test_what_begins_anew_is_what_it_would_be_alone(
     archive: Path, clips: list[list[VideoFrame]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clip = from_zero(clips[1])
-    rated: list[growing.Start] = []
-    monkeypatch.setattr(growing, "worth", lambda *given: (rated.extend(given[:2]), given[0])[1])
+    rated: list[inr_append.Initialisation] = []
+    monkeypatch.setattr(inr_append, "compare", lambda *given: (rated.extend(given[:2]), given[0])[1])
     write(archive, "a", clip)
     write(tmp_path / "alone.mcx", "w", clip)
-    assert [start.weights is None for start in rated] == [True, False], "both were tried"
+    assert [start.reference is None for start in rated] == [True, False], "both were tried"
     found, alone = packets(archive)[CLIP:], packets(tmp_path / "alone.mcx")
     assert [p.data[0] for p in found] == [p.data[0] | 4 for p in alone], "but for the number of the group"
     assert difference(presented(archive, start=CLIP / 25), presented(tmp_path / "alone.mcx")) == 0
@@ -206,8 +207,8 @@ def test_long_clips_begin_new_networks_at_earlier_ones(
 ) -> None:
     from mediacodec_models.inr import plan
 
-    monkeypatch.setattr(plan, "GROUP", 1)
-    monkeypatch.setattr(plan, "KEY_EVERY", 2)
+    monkeypatch.setattr(plan, "GROUP_FRAMES", 1)
+    monkeypatch.setattr(plan, "KEY_INTERVAL", 2)
     write(archive, "a", from_zero(clips[1]))
     found = packets(archive)[CLIP:]
     assert [p.data[0] & 3 for p in found] == [3, 2, 3]

@@ -130,7 +130,7 @@ def test_between_keyframes_a_network_begins_anew(
     """What makes embeddings is never sent, so groups that follow one cannot go on from packets alone."""
     from mediacodec_models.inr import plan
 
-    monkeypatch.setattr(plan, "GROUP", 2)
+    monkeypatch.setattr(plan, "GROUP_FRAMES", 2)
     partial = interrupted(tmp_path / "a.mcx", frames, "inr", group=4, crf=20)
     kept = packets(partial)
     assert [p.is_keyframe for p in kept] == [True, *[False] * 5]

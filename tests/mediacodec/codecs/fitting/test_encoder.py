@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from importlib.metadata import EntryPoint, EntryPoints
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from support.coding import fit_task
 import mediacodec
 from mediacodec import manifest
 from mediacodec.codecs.fitting import encoder as fitting
-from mediacodec.codecs.fitting.encoder import FitProgress, FitTask, FittedPicture, FittingEncoder
+from mediacodec.codecs.fitting import training_extra
+from mediacodec.codecs.fitting.encoder import FittingEncoder
+from mediacodec.codecs.fitting.protocol import FitMonitor, FitProgress, FitTask, FittedFrame
 from mediacodec.codecs.registry import CODECS, VideoFamily
 from mediacodec.errors import MissingExtraError, ParameterError, ParameterTypeError
 from mediacodec.frames import VideoFrame
@@ -25,7 +28,7 @@ from mediacodec.mcx.writer import FileWriter
 from mediacodec.video_coding.stream import make_header
 from mediacodec_bitstream import Packet, Reader, canonical_hash
 
-Pictures = Callable[..., list[VideoFrame]]
+MakeFrames = Callable[..., list[VideoFrame]]
 RATE = Fraction(25)
 
 
@@ -44,18 +47,18 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> manifest.Manifest:
 
 @dataclass
 class Counting:
-    """A fitter that codes how many pictures it was given, two steps a picture."""
+    """A fitter that codes how many frames it was given, two steps a frame."""
 
     group_size: int = 4
     groups: list[list[VideoFrame]] = field(default_factory=list)
 
-    def fit(self, pictures: Sequence[VideoFrame], monitor: fitting.FitMonitor) -> list[FittedPicture]:
-        self.groups.append(list(pictures))
+    def fit(self, frames: Sequence[VideoFrame], monitor: FitMonitor) -> list[FittedFrame]:
+        self.groups.append(list(frames))
         done = []
-        for index in range(len(pictures)):
+        for index in range(len(frames)):
             for step in (1, 2):
-                monitor.report(FitProgress("fits", len(self.groups), 2 * index + step, 2 * len(pictures), 0.5))
-            done.append(FittedPicture(bytes([len(pictures), index]), is_keyframe=index == 0))
+                monitor.report(FitProgress("fits", len(self.groups), 2 * index + step, 2 * len(frames), 0.5))
+            done.append(FittedFrame(bytes([len(frames), index]), is_keyframe=index == 0))
             if monitor.stopped:
                 break
         return done
@@ -81,7 +84,7 @@ def encoder(model: manifest.Manifest, fitter: Any, monitor: Any = None) -> Fitti
     return FittingEncoder(header, fit_task(monitor=monitor), fitter)
 
 
-def test_pictures_are_gathered_and_come_out_group_by_group(model: manifest.Manifest, pictures: Pictures) -> None:
+def test_frames_are_buffered_and_come_out_group_by_group(model: manifest.Manifest, pictures: MakeFrames) -> None:
     fitter = Counting()
     coder, found = encoder(model, fitter), []
     for frame in pictures(10, 32, 16):
@@ -97,7 +100,7 @@ def test_pictures_are_gathered_and_come_out_group_by_group(model: manifest.Manif
         coder.push(pictures(1, 32, 16)[0])
 
 
-def test_the_caller_may_write_into_what_it_gave(model: manifest.Manifest, pictures: Pictures) -> None:
+def test_the_caller_may_write_into_what_it_gave(model: manifest.Manifest, pictures: MakeFrames) -> None:
     fitter = Counting()
     coder = encoder(model, fitter)
     frames = pictures(4, 32, 16)
@@ -110,13 +113,13 @@ def test_the_caller_may_write_into_what_it_gave(model: manifest.Manifest, pictur
 
 
 def test_what_waits_is_bounded_whatever_the_fitter_wants(model: manifest.Manifest) -> None:
-    assert fit_task(width=3840, height=2160).most_gathered < 30
-    assert fit_task(width=4000, height=3000).most_gathered >= 1
-    assert fit_task().most_gathered > 10_000
+    assert fit_task(width=3840, height=2160).max_buffered_frames < 30
+    assert fit_task(width=4000, height=3000).max_buffered_frames >= 1
+    assert fit_task().max_buffered_frames > 10_000
 
 
-def test_a_stop_keeps_what_is_fitted_and_codes_no_more(model: manifest.Manifest, pictures: Pictures) -> None:
-    monitor, fitter = StopAfter(8 + 3), Counting()  # in the second picture of the second group
+def test_a_stop_keeps_what_is_fitted_and_codes_no_more(model: manifest.Manifest, pictures: MakeFrames) -> None:
+    monitor, fitter = StopAfter(8 + 3), Counting()  # in the second frame of the second group
     coder = encoder(model, fitter, monitor)
     packets = [packet for frame in pictures(11, 32, 16) for packet in coder.push(frame)] + coder.flush()
     assert [packet.pts for packet in packets] == [0, 1, 2, 3, 4, 5]
@@ -125,7 +128,7 @@ def test_a_stop_keeps_what_is_fitted_and_codes_no_more(model: manifest.Manifest,
     assert coder.num_frames == 6
 
 
-def test_a_monitor_may_break_everything_off(model: manifest.Manifest, pictures: Pictures) -> None:
+def test_a_monitor_may_break_everything_off(model: manifest.Manifest, pictures: MakeFrames) -> None:
     class Breaks(StopAfter):
         def report(self, _: FitProgress) -> None:
             raise KeyboardInterrupt
@@ -163,14 +166,15 @@ def test_frames_may_be_too_large(model: manifest.Manifest, width: int, height: i
         make_header(model, "fits", fit_task(width, height).video, block=block)
 
 
-def test_presets_are_efforts() -> None:
-    assert fit_task(preset="ultrafast").effort == 0
+def test_presets_have_levels() -> None:
+    assert fit_task(preset="ultrafast").preset_level == 0
     assert fit_task().options.preset == "medium"
-    assert fit_task(preset="veryslow").effort == 8
+    assert fit_task(preset="veryslow").preset_level == 8
 
 
 def test_without_torch_one_line_names_the_extra(model: manifest.Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    missing = EntryPoint("fit", "not_installed:open_fitter", training_extra.GROUP)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: EntryPoints([missing]))
     with pytest.raises(MissingExtraError, match=r"fits-1.*pip install 'mediacodec\[train\]'"):
         fitting.open_fitter(model, fit_task())
 
@@ -199,7 +203,7 @@ class TestFiles:
             for frame in frames:
                 file.mux(stream.encode(frame))
 
-    def test_the_end_states_all_pictures(self, writer: Any, pictures: Pictures, tmp_path: Path) -> None:
+    def test_the_end_states_all_frames(self, writer: Any, pictures: MakeFrames, tmp_path: Path) -> None:
         self.write(writer(None), pictures(10, 32, 16))
         data = (tmp_path / "out" / "a.mcx").read_bytes()
         reader = Reader(BytesIO(data))
@@ -210,7 +214,7 @@ class TestFiles:
         assert not reader.gaps
 
     def test_a_stopped_file_is_called_partial_and_is_whole(
-        self, writer: Any, pictures: Pictures, tmp_path: Path
+        self, writer: Any, pictures: MakeFrames, tmp_path: Path
     ) -> None:
         (tmp_path / "out" / "a.mcx.partial").write_bytes(b"an older one")
         self.write(writer(StopAfter(5)), pictures(10, 32, 16))

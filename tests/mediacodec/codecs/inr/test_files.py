@@ -1,4 +1,4 @@
-"""Files of fitted networks made of random integers: any picture alone, and damage that costs what it hit."""
+"""Files of fitted networks made of random integers: any frame alone, and damage that costs what it hit."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from support.coding import video_decoder
 import mediacodec
 from mediacodec import manifest
 from mediacodec.codecs.inr.decoder import InrDecoder
-from mediacodec.codecs.inr.graph import Synthesis
-from mediacodec.codecs.inr.tensors import InrTables
+from mediacodec.codecs.inr.graph import FrameSynthesis
+from mediacodec.codecs.inr.settings import InrTables
 from mediacodec.frames import VideoFrame
 from mediacodec_bitstream import FileHeader, Packet, Writer
 
-GROUP, GROUPS = 5, 6  # pictures, groups; every third group is a key group
+GROUP, GROUPS = 5, 6  # frames, groups; every third group is a key group
 PER_CHUNK = 2
 
 
@@ -26,8 +26,7 @@ PER_CHUNK = 2
 def packets() -> list[Packet]:
     tables, shape = InrTables(manifest.find_by_name("inr")), packets_of.network()
     made = [
-        packets_of.make(tables, shape, number, key=number % 3 == 0, seed=number, spread=0.5)
-        for number in range(GROUPS)
+        packets_of.make(tables, shape, number, key=number % 3 == 0, seed=number, spread=0.5) for number in range(GROUPS)
     ]
     return [packet for group in made for packet in group.packets]
 
@@ -60,13 +59,15 @@ def equal(a: VideoFrame, b: VideoFrame) -> bool:
 
 
 @pytest.mark.parametrize("first", [0, 3, 7, 14, 15, 23, 29])
-def test_a_picture_in_the_middle_is_made_alone(
+def test_a_frame_in_the_middle_is_made_alone(
     packets: list[Packet], whole: list[VideoFrame], first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, sessions = [], []
-    plain, build = Synthesis.picture, Synthesis.__init__
-    monkeypatch.setattr(Synthesis, "picture", lambda *given: (made.append(1), plain(*given))[1])
-    monkeypatch.setattr(Synthesis, "__init__", lambda *given, **more: (sessions.append(1), build(*given, **more))[1])
+    plain, build = FrameSynthesis.frame, FrameSynthesis.__init__
+    monkeypatch.setattr(FrameSynthesis, "frame", lambda *given: (made.append(1), plain(*given))[1])
+    monkeypatch.setattr(
+        FrameSynthesis, "__init__", lambda *given, **more: (sessions.append(1), build(*given, **more))[1]
+    )
     frames, gaps = read(written(packets), start=first / 25, stop=(first + 1) / 25)
     assert [frame.pts for frame in frames] == [first]
     assert equal(frames[0], whole[first])
@@ -87,7 +88,7 @@ def damaged(packets: list[Packet], pts: int) -> bytes:
     return bytes(data)
 
 
-def test_damage_to_pictures_costs_those_alone(packets: list[Packet], whole: list[VideoFrame]) -> None:
+def test_damage_to_frames_costs_those_alone(packets: list[Packet], whole: list[VideoFrame]) -> None:
     frames, gaps = read(damaged(packets, 7))
     assert [frame.pts for frame in frames] == [frame.pts for frame in whole]
     wrong = [a.pts for a, b in zip(frames, whole, strict=True) if not equal(a, b)]
@@ -124,7 +125,7 @@ def test_the_decoder_is_one_that_knows_what_it_needs(packets: list[Packet]) -> N
     assert isinstance(decoder, RandomAccessDecoder)
 
 
-def test_what_is_lost_where_reading_begins_shows_the_next_good_picture(
+def test_what_is_lost_where_reading_begins_shows_the_next_good_frame(
     packets: list[Packet], whole: list[VideoFrame]
 ) -> None:
     frames, gaps = read(damaged(packets, 5), start=8 / 25, stop=17 / 25)

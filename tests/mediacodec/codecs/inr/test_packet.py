@@ -16,8 +16,9 @@ from support.fitted_packets import HEIGHT, STEP, WIDTH, Made, decoder_for, heade
 from mediacodec import manifest
 from mediacodec.codecs.inr.decoder import InrDecoder
 from mediacodec.codecs.inr.network import ARCHITECTURES
-from mediacodec.codecs.inr.packet import CodedGroup, Opened, coded_bits, network_bits, pack_group
-from mediacodec.codecs.inr.tensors import InrTables, best_coding
+from mediacodec.codecs.inr.packet import CodedGroup, PacketReader, network_bits, pack_group
+from mediacodec.codecs.inr.settings import InrTables
+from mediacodec.codecs.inr.tensors import best_coding, coded_bits
 from mediacodec.codecs.registry import CODECS
 from mediacodec.errors import ParameterError
 from mediacodec_bitstream import BitstreamError, CorruptError, DesyncError, Packet, TruncatedError
@@ -50,16 +51,16 @@ def test_the_family_is_registered() -> None:
 def test_integers_come_back(tables: InrTables, architecture: str) -> None:
     shape = network(architecture)
     made = make(tables, shape)
-    opened = Opened(made.packets[0].data)
-    coded = opened.group(HEIGHT, WIDTH, None, tables)
+    reader = PacketReader(made.packets[0].data)
+    coded = reader.read_group(HEIGHT, WIDTH, None, tables)
     assert coded.network == shape
     assert (coded.codings, coded.channels) == (made.coded.codings, made.coded.channels)
     assert all(np.array_equal(a, b) for a, b in zip(coded.values, made.coded.values, strict=True))
-    assert np.array_equal(opened.picture(coded, tables), made.embeddings[0])
-    for place, packet in enumerate(made.packets[1:], 1):
-        opened = Opened(packet.data)
-        assert opened.head.place == place
-        assert np.array_equal(opened.picture(coded, tables), made.embeddings[place])
+    assert np.array_equal(reader.read_embedding(coded, tables), made.embeddings[0])
+    for position, packet in enumerate(made.packets[1:], 1):
+        reader = PacketReader(packet.data)
+        assert reader.head.position == position
+        assert np.array_equal(reader.read_embedding(coded, tables), made.embeddings[position])
 
 
 @pytest.mark.parametrize("coder", ["python", "constriction"])
@@ -70,8 +71,8 @@ def test_both_range_coders_write_and_read_the_same(
         pytest.importorskip("constriction")
     monkeypatch.setenv(VARIABLE, coder)
     assert make(tables, network()).packets == made.packets
-    opened = Opened(made.packets[0].data)
-    coded = opened.group(HEIGHT, WIDTH, None, tables)
+    reader = PacketReader(made.packets[0].data)
+    coded = reader.read_group(HEIGHT, WIDTH, None, tables)
     assert all(np.array_equal(a, b) for a, b in zip(coded.values, made.coded.values, strict=True))
 
 
@@ -98,14 +99,14 @@ def test_tables_fit_what_they_are_for(tables: InrTables) -> None:
 def test_integers_that_are_all_alike_cost_nothing(tables: InrTables) -> None:
     values = np.full(1000, -7, np.int32)
     coding = best_coding(values, STEP, tables)
-    assert (coding.row, coding.centre) == (None, -7)
+    assert (coding.table, coding.centre) == (None, -7)
     with pytest.raises(ParameterError, match="too fine"):
         best_coding(np.array([0, 0, 40_000], np.int32), STEP, tables)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize(("height", "width"), [(48, 64), (17, 33), (1, 1), (2, 90)])
-def test_pictures_of_any_size(tables: InrTables, architecture: str, height: int, width: int) -> None:
+def test_frames_of_any_size(tables: InrTables, architecture: str, height: int, width: int) -> None:
     shape = network(architecture, height=height, width=width)
     made = make(tables, shape)
     decoder = decoder_for(shape)
@@ -115,14 +116,14 @@ def test_pictures_of_any_size(tables: InrTables, architecture: str, height: int,
     assert decoder.flush() == []
 
 
-def test_any_picture_of_a_group_comes_alone(tables: InrTables, made: Made) -> None:
+def test_any_frame_of_a_group_comes_alone(tables: InrTables, made: Made) -> None:
     whole, alone = decoder_for(network()), decoder_for(network())
     frames = [frame for packet in made.packets for frame in whole.push(packet)]
     assert not same(frames[3], frames[4], 2), "else nothing is shown here"
     alone.skip(made.packets[0])
-    for place in (4, 2, 3):
-        (frame,) = alone.push(made.packets[place])
-        assert same(frame, frames[place])
+    for position in (4, 2, 3):
+        (frame,) = alone.push(made.packets[position])
+        assert same(frame, frames[position])
 
 
 def test_threads_and_orders_change_no_pixel_beyond_the_tolerance(tables: InrTables, made: Made) -> None:
@@ -131,7 +132,7 @@ def test_threads_and_orders_change_no_pixel_beyond_the_tolerance(tables: InrTabl
         assert same(one.push(packet)[0], two.push(packet)[0], TOLERANCE)
 
 
-def test_the_caller_may_write_into_its_picture(made: Made) -> None:
+def test_the_caller_may_write_into_its_frame(made: Made) -> None:
     decoder = decoder_for(network())
     (frame,) = decoder.push(made.packets[0])
     kept = frame.y.copy()
@@ -140,14 +141,14 @@ def test_the_caller_may_write_into_its_picture(made: Made) -> None:
     assert np.array_equal(again.y, kept)
 
 
-class TestGroupsThatGoOn:
+class TestPredictedGroups:
     """A group's weights are added to those of the group before."""
 
     @pytest.fixture
     def groups(self, tables: InrTables) -> list[Made]:
         return [make(tables, network(), number, key=number == 0, seed=number, spread=0.4) for number in range(3)]
 
-    def test_they_add_up(self, groups: list[Made]) -> None:
+    def test_weights_add_up(self, groups: list[Made]) -> None:
         decoder, weights = decoder_for(network()), None
         for group in groups:
             decoder.skip(group.packets[0])
@@ -155,9 +156,7 @@ class TestGroupsThatGoOn:
             assert decoder._group is not None
             assert all(np.array_equal(decoder._group.weights[name], value) for name, value in weights.items())
 
-    def test_pictures_of_a_group_that_is_lost_are_concealed_until_a_keyframe(
-        self, tables: InrTables, groups: list[Made]
-    ) -> None:
+    def test_frames_of_a_lost_group_are_concealed_until_a_keyframe(self, tables: InrTables, groups: list[Made]) -> None:
         decoder = decoder_for(network())
         (last,) = [frame for packet in groups[0].packets for frame in decoder.push(packet)][-1:]
         packets = [*groups[1].packets[1:], *groups[2].packets]  # the network of the second group is missing
@@ -171,7 +170,7 @@ class TestGroupsThatGoOn:
         assert not same(frame, last)
         assert decoder.concealed == len(packets)
 
-    def test_a_lost_picture_costs_itself_alone(self, groups: list[Made]) -> None:
+    def test_a_lost_frame_costs_itself_alone(self, groups: list[Made]) -> None:
         decoder = decoder_for(network())
         decoder.push(groups[0].packets[0])
         decoder.push(None)
@@ -185,7 +184,7 @@ class TestGroupsThatGoOn:
         assert decoder.push(None) == []
 
 
-class TestWhatIsRefused:
+class TestRefused:
     """Bytes that no encoder writes."""
 
     def test_a_wrong_check_is_a_desync(self, made: Made) -> None:
@@ -275,7 +274,7 @@ def damaged(data: bytes, other: bytes, rng: random.Random) -> bytes:
 
 
 def test_fuzz(tables: InrTables, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever comes in, a picture or a BitstreamError comes out, soon and in bounded memory; half the cases have a
+    """Whatever comes in, a frame or a BitstreamError comes out, soon and in bounded memory; half the cases have a
     right check, so that impossible numbers reach the layers behind it."""
     seeds = [make(tables, network(name), seed=n) for n, name in enumerate(ARCHITECTURES)]
     follows = make(tables, network(), 1, key=False, seed=7)
@@ -294,14 +293,14 @@ def test_fuzz(tables: InrTables, monkeypatch: pytest.MonkeyPatch) -> None:
             began = time.monotonic()
             tracemalloc.start()
             try:
-                ends["picture" if decoder.push(replace(packet, data=data)) else "nothing"] += 1
+                ends["frame" if decoder.push(replace(packet, data=data)) else "nothing"] += 1
             except BitstreamError as error:
                 ends[type(error).__name__] += 1
             most = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
         assert time.monotonic() - began < SECONDS, number
         assert most < MEMORY, number
-    assert {"picture", "CorruptError", "DesyncError"} <= set(ends), ends
+    assert {"frame", "CorruptError", "DesyncError"} <= set(ends), ends
 
 
 def test_a_decoder_goes_on_behind_damage(made: Made, tables: InrTables) -> None:

@@ -1,4 +1,4 @@
-"""Keyframes of `inr` that go on from earlier ones, of random integers: what they need, and where it is found."""
+"""Keyframes of `inr` predicted from earlier ones, made of random integers: what they need, and where it is found."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from support import fitted_packets as packets_of
 import mediacodec
 from mediacodec import manifest
 from mediacodec.codecs.base import ReferringDecoder
-from mediacodec.codecs.inr import reference_keyframes as inr_bases
-from mediacodec.codecs.inr.packet import REFERRING, Opened
-from mediacodec.codecs.inr.tensors import InrTables
+from mediacodec.codecs.inr import reference_keyframes
+from mediacodec.codecs.inr.packet import REFERRING, PacketReader
+from mediacodec.codecs.inr.settings import InrTables
 from mediacodec.frames import VideoFrame
 from mediacodec.mcx import video_reader
 from mediacodec_bitstream import CorruptError, FileHeader, Packet, Reader, Writer
@@ -23,8 +23,8 @@ from mediacodec_bitstream import CorruptError, FileHeader, Packet, Reader, Write
 make, network, decoder_for = packets_of.make, packets_of.network, packets_of.decoder_for
 GROUP = 5
 # a key group, one that follows it, then clips: the third refers to the second, which refers to the first group
-BACKS = (None, 0, 10, 0, 10, 25)
-LENGTH = GROUP * len(BACKS)
+DISTANCES = (None, 0, 10, 0, 10, 25)
+LENGTH = GROUP * len(DISTANCES)
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,8 @@ def tables() -> InrTables:
 @pytest.fixture(scope="module")
 def groups(tables: InrTables) -> list[Any]:
     return [
-        make(tables, network(), number, key=back is None or back > 0, seed=number, spread=0.4, back=back or 0)
-        for number, back in enumerate(BACKS)
+        make(tables, network(), number, key=distance != 0, seed=number, spread=0.4, distance=distance or 0)
+        for number, distance in enumerate(DISTANCES)
     ]
 
 
@@ -79,13 +79,13 @@ def equal(a: VideoFrame, b: VideoFrame) -> bool:
 
 def test_weights_add_up_along_what_is_referred_to(groups: list[Any]) -> None:
     decoder, sums = decoder_for(network()), {}
-    for number, (group, back) in enumerate(zip(groups, BACKS, strict=True)):
+    for number, (group, distance) in enumerate(zip(groups, DISTANCES, strict=True)):
         decoder.skip(group.packets[0])
-        before = None if back is None else sums[number - (back // GROUP or 1)]
+        before = None if distance is None else sums[number - (distance // GROUP or 1)]
         sums[number] = group.coded.weights(before)
         assert all(np.array_equal(decoder._group.weights[name], value) for name, value in sums[number].items())
     assert isinstance(decoder, ReferringDecoder)
-    assert Opened(groups[5].packets[0].data).head.kind == REFERRING == 3, "stands in files that exist"
+    assert PacketReader(groups[5].packets[0].data).head.kind == REFERRING == 3, "stands in files that exist"
 
 
 @pytest.mark.parametrize("first", [10, 13, 17, 20, 24, 25, 29])
@@ -103,10 +103,10 @@ def test_a_pipe_gives_the_same(packets: list[Packet], whole: list[VideoFrame]) -
     assert not gaps
 
 
-def test_what_was_forgotten_is_looked_up(
+def test_what_was_dropped_is_looked_up(
     packets: list[Packet], whole: list[VideoFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inr_bases, "KEPT", 1)
+    monkeypatch.setattr(reference_keyframes, "MAX_KEPT_WEIGHTS", 1)
     frames, gaps = read(written(packets))
     assert all(equal(a, b) for a, b in zip(frames, whole, strict=True))
     assert not gaps
@@ -146,13 +146,13 @@ def test_damage_to_what_is_referred_to_costs_what_refers(packets: list[Packet], 
 
 
 class TestForgedReferences:
-    def packet(self, tables: InrTables, back: int, *, number: int = 1) -> Packet:
-        packet: Packet = make(tables, network(), number, back=back).packets[0]
+    def packet(self, tables: InrTables, distance: int, *, number: int = 1) -> Packet:
+        packet: Packet = make(tables, network(), number, distance=distance).packets[0]
         return packet
 
-    @pytest.mark.parametrize("back", [1, 4, 6, 1 << 30])
-    def test_where_no_keyframe_is_nothing_is_shown(self, tables: InrTables, groups: list[Any], back: int) -> None:
-        packet = self.packet(tables, back)
+    @pytest.mark.parametrize("distance", [1, 4, 6, 1 << 30])
+    def test_without_the_keyframe_nothing_is_decoded(self, tables: InrTables, groups: list[Any], distance: int) -> None:
+        packet = self.packet(tables, distance)
         decoder = decoder_for(network())
         assert decoder.push(packet) == []
         decoder.push(groups[0].packets[0])
@@ -172,23 +172,23 @@ class TestForgedReferences:
             with pytest.raises(CorruptError, match="itself"):
                 use(forged)
 
-    def test_from_what_is_no_keyframe(self, tables: InrTables) -> None:
+    def test_a_reference_in_what_is_no_keyframe(self, tables: InrTables) -> None:
         with pytest.raises(CorruptError, match="keyframe"):
             decoder_for(network()).push(replace(self.packet(tables, 5), is_keyframe=False))
 
-    def test_more_behind_each_other_than_allowed(self, tables: InrTables, groups: list[Any]) -> None:
+    def test_more_in_a_row_than_allowed(self, tables: InrTables, groups: list[Any]) -> None:
         decoder = decoder_for(network())
         decoder.push(groups[0].packets[0])
-        for number in range(1, inr_bases.DEPTH + 1):
+        for number in range(1, reference_keyframes.MAX_DEPTH + 1):
             decoder.push(self.packet(tables, GROUP, number=number))
-        with pytest.raises(CorruptError, match="goes on from 9 others"):
-            decoder.push(self.packet(tables, GROUP, number=inr_bases.DEPTH + 1))
+        with pytest.raises(CorruptError, match="9 keyframes are predicted from each other"):
+            decoder.push(self.packet(tables, GROUP, number=reference_keyframes.MAX_DEPTH + 1))
 
 
-def test_what_is_remembered_is_bounded(tables: InrTables, groups: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    size = network().counted.parameters
-    monkeypatch.setattr(inr_bases, "KEPT", 3 * (size + inr_bases.ENTRY))
+def test_what_is_kept_is_bounded(tables: InrTables, groups: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    size = network().summary.parameters
+    monkeypatch.setattr(reference_keyframes, "MAX_KEPT_WEIGHTS", 3 * (size + reference_keyframes.ENTRY_WEIGHTS))
     decoder = decoder_for(network())
     for number in range(6):
         decoder.skip(make(tables, network(), number).packets[0])
-    assert [pts for pts in range(30) if decoder._bases.get(pts)] == [15, 20, 25]
+    assert [pts for pts in range(30) if decoder._keyframes.get(pts)] == [15, 20, 25]

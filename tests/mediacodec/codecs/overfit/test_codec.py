@@ -1,4 +1,4 @@
-"""The archive codec from end to end: fitting small drawn pictures, packets, decoding, and what is made of damage."""
+"""The archive codec from end to end: fitting small drawn frames, packets, decoding, and what is made of damage."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 
 from mediacodec import manifest
 from mediacodec.codecs.overfit.decoder import OverfitDecoder
-from mediacodec.codecs.overfit.packet import PictureCoder
-from mediacodec.codecs.overfit.settings import Geometry, OverfitModel
+from mediacodec.codecs.overfit.packet import OverfitFrameCoder
+from mediacodec.codecs.overfit.settings import OverfitGeometry, OverfitModel
 from mediacodec.errors import BitstreamError, CorruptError, DesyncError, ParameterError, TruncatedError
 from mediacodec.frames import VideoFrame
 from mediacodec.metrics.video import psnr
@@ -27,7 +27,7 @@ from mediacodec_bitstream import OPAQUE, Packet, StreamHeader, VideoParameters
 
 WIDTH, HEIGHT, GOP = 83, 50, 3
 Coded = tuple[StreamHeader, list[Packet]]
-Pictures = Callable[..., list[VideoFrame]]
+MakeFrames = Callable[..., list[VideoFrame]]
 
 
 def encode(frames: list[VideoFrame], **options: object) -> Coded:
@@ -39,7 +39,7 @@ def encode(frames: list[VideoFrame], **options: object) -> Coded:
 
 
 @pytest.fixture(scope="module")
-def frames(pictures: Pictures) -> list[VideoFrame]:
+def frames(pictures: MakeFrames) -> list[VideoFrame]:
     return pictures(2 * GOP, WIDTH, HEIGHT)
 
 
@@ -64,13 +64,13 @@ def make_decoder(coded: Coded) -> OverfitDecoder:
     return decoder
 
 
-def test_pictures_come_back(coded: Coded, frames: list[VideoFrame], whole: list[VideoFrame]) -> None:
+def test_frames_come_back(coded: Coded, frames: list[VideoFrame], whole: list[VideoFrame]) -> None:
     assert [packet.is_keyframe for packet in coded[1]] == [True, False, False] * 2
     assert [frame.pts for frame in whole] == list(range(2 * GOP))
-    for given, shown in zip(frames, whole, strict=True):
-        assert (shown.width, shown.height, shown.u.shape) == (WIDTH, HEIGHT, given.u.shape)
-        assert psnr(given.y, shown.y) > 34
-        assert psnr(given.u, shown.u) > 34
+    for given, decoded in zip(frames, whole, strict=True):
+        assert (decoded.width, decoded.height, decoded.u.shape) == (WIDTH, HEIGHT, given.u.shape)
+        assert psnr(given.y, decoded.y) > 34
+        assert psnr(given.u, decoded.u) > 34
 
 
 def test_every_crf_has_its_place(frames: list[VideoFrame]) -> None:
@@ -84,7 +84,7 @@ def test_every_crf_has_its_place(frames: list[VideoFrame]) -> None:
     assert sizes[0] > 4 * sizes[-1]
 
 
-def test_more_rounds_cost_less(frames: list[VideoFrame]) -> None:
+def test_slower_presets_cost_less(frames: list[VideoFrame]) -> None:
     losses: dict[str, float] = {}
 
     class Watching:
@@ -114,7 +114,7 @@ def test_stopping_keeps_what_is_whole(frames: list[VideoFrame]) -> None:
     assert psnr(frames[0].y, video_decoder(header).push(packets[0])[0].y) > 30
 
 
-def test_a_scene_begins_with_a_keyframe_where_that_is_wanted(pictures: Pictures) -> None:
+def test_a_scene_begins_with_a_keyframe_where_that_is_wanted(pictures: MakeFrames) -> None:
     tiles = np.kron(np.random.default_rng(7).integers(30, 220, (8, 12)), np.ones((8, 8))).astype(np.uint8)
     one, other = pictures(4, 96, 64)[:2], pictures(4, 96, 64)[2:]
     clip = [*one, *(VideoFrame(tiles, f.u, f.v, f.pts, f.time_base) for f in other)]
@@ -123,15 +123,15 @@ def test_a_scene_begins_with_a_keyframe_where_that_is_wanted(pictures: Pictures)
         assert [packet.pts for packet in packets if packet.is_keyframe] == expected
 
 
-def test_any_size_down_to_one_pixel(pictures: Pictures) -> None:
+def test_any_size_down_to_one_pixel(pictures: MakeFrames) -> None:
     for width, height in ((1, 1), (2, 65), (64, 64)):
         header, packets = encode(pictures(2, width, height), preset="ultrafast")
         decoder = video_decoder(header)
-        shown = [frame for packet in packets for frame in decoder.push(packet)]
-        assert [(frame.width, frame.height) for frame in shown] == [(width, height)] * 2
+        decoded = [frame for packet in packets for frame in decoder.push(packet)]
+        assert [(frame.width, frame.height) for frame in decoded] == [(width, height)] * 2
 
 
-def test_a_bit_rate_is_kept_roughly(pictures: Pictures) -> None:
+def test_a_bit_rate_is_kept_roughly(pictures: MakeFrames) -> None:
     frames = pictures(12, WIDTH, HEIGHT)
     low, high = (
         sum(len(p.data) for p in encode(frames, crf=None, bit_rate=rate, gop=6, preset="ultrafast")[1])
@@ -146,18 +146,18 @@ def test_both_coders_agree(coded: Coded, whole: list[VideoFrame], monkeypatch: p
         monkeypatch.setenv("MEDIACODEC_RANGE_CODER", name)
         decoder = make_decoder(coded)
         assert all(same(a, b) for a, b in zip(whole, [f for p in coded[1] for f in decoder.push(p)], strict=True))
-        coder = PictureCoder(OverfitModel(model), Geometry(WIDTH, HEIGHT))
-        picture = coder.unpack(coded[1][0].data, None)
-        assert coder.pack(picture, None) == coded[1][0].data
+        coder = OverfitFrameCoder(OverfitModel(model), OverfitGeometry(WIDTH, HEIGHT))
+        frame = coder.unpack(coded[1][0].data, None)
+        assert coder.pack(frame, None) == coded[1][0].data
 
 
-def test_after_a_loss_the_last_picture_stays_until_a_keyframe(coded: Coded, whole: list[VideoFrame]) -> None:
-    decoder, shown = make_decoder(coded), []
+def test_after_a_loss_the_last_frame_stays_until_a_keyframe(coded: Coded, whole: list[VideoFrame]) -> None:
+    decoder, decoded = make_decoder(coded), []
     for index, packet in enumerate(coded[1]):
-        shown += decoder.push(None if index == 1 else packet)
-    assert [frame.pts for frame in shown] == list(range(2 * GOP))
-    assert all(same(shown[k], whole[0]) for k in range(GOP))
-    assert all(same(shown[k], whole[k]) for k in range(GOP, 2 * GOP))
+        decoded += decoder.push(None if index == 1 else packet)
+    assert [frame.pts for frame in decoded] == list(range(2 * GOP))
+    assert all(same(decoded[k], whole[0]) for k in range(GOP))
+    assert all(same(decoded[k], whole[k]) for k in range(GOP, 2 * GOP))
     assert decoder.concealed == GOP - 1
 
 
@@ -217,7 +217,7 @@ def test_headers_that_contradict_the_codec(coded: Coded) -> None:
             video_decoder(wrong)
 
 
-def test_options_are_checked(pictures: Pictures) -> None:
+def test_options_are_checked(pictures: MakeFrames) -> None:
     with pytest.raises(ParameterError, match="preset"):
         encode(pictures(1, 16, 16), preset="placebo")
     with pytest.raises(ParameterError, match="crf"):
@@ -239,10 +239,11 @@ sys.meta_path.insert(0, Wall())
 def test_decoding_needs_no_torch(coded: Coded, whole: list[VideoFrame]) -> None:
     program = WALL + (
         "from mediacodec.codecs.overfit import decoder\n"
-        "from mediacodec.codecs.overfit.packet import PictureCoder\n"
-        "from mediacodec.codecs.overfit.settings import Geometry, OverfitModel\n"
+        "from mediacodec.codecs.overfit.packet import OverfitFrameCoder\n"
+        "from mediacodec.codecs.overfit.settings import OverfitGeometry, OverfitModel\n"
         "from mediacodec import manifest\n"
-        f"coder = PictureCoder(OverfitModel(manifest.find_by_name('overfit')), Geometry({WIDTH}, {HEIGHT}))\n"
+        "model = OverfitModel(manifest.find_by_name('overfit'))\n"
+        f"coder = OverfitFrameCoder(model, OverfitGeometry({WIDTH}, {HEIGHT}))\n"
         "data = bytes.fromhex(sys.argv[1])\n"
         "found = coder.reconstruct(coder.unpack(data, None), None)\n"
         f"sys.stdout.write(found.planes[0][:{HEIGHT}, :{WIDTH}].tobytes().hex())\n"
