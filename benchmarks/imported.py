@@ -98,7 +98,7 @@ def measure(name: str, seconds: float, folder: Path) -> None:
         theirs = oracle.encode(samples)
         wanted = oracle.codes(theirs)
         print(f"{name}: {oracle.parameters / 1e6:.1f} M parameters (codebooks aside)")
-        print(f"  delay {1000 * header.algorithmic_delay / rate:.1f} ms, {len(np.unique(codes))} different codes heard")
+        print(f"  delay {1000 * header.algorithmic_delay / rate:.1f} ms, {len(np.unique(codes))} different codes")
         print(f"  {np.sum(codes == wanted)} of {codes.size} codes equal ({np.mean(codes == wanted):.4%})")
         if oracle.ties and (ties := oracle.ties(samples, wanted, codes)):
             print(f"  the first that differ in each of {len(ties)} frames are at most {max(ties):.1e} farther")
@@ -109,13 +109,13 @@ def measure(name: str, seconds: float, folder: Path) -> None:
         ours = decoded(model, header, packets)
         decode = [times_real(seconds, lambda: decoded(model, header, packets))]
         if replay := oracle.decode:
-            sound = replay(theirs, codes)
-            apart = np.abs(ours[:, : sound.shape[1]] - sound[:, : ours.shape[1]]).max()
-            print(f"  sound from the same codes {apart:.1e} away at most (peak {np.abs(sound).max():.2f})")
+            audio = replay(theirs, codes)
+            apart = np.abs(ours[:, : audio.shape[1]] - audio[:, : ours.shape[1]]).max()
+            print(f"  audio from the same codes {apart:.1e} away at most (peak {np.abs(audio).max():.2f})")
             decode.append(times_real(seconds, lambda: replay(theirs, wanted)))
         else:
             assert np.isfinite(ours).all()
-            print(f"  no oracle of its decoder; its sound is finite (peak {np.abs(ours).max():.2f})")
+            print(f"  no oracle of its decoder; its audio is finite (peak {np.abs(ours).max():.2f})")
     for what, speeds in (("encode", encode), ("decode", decode)):
         torchs = f" (torch {speeds[1]:.2f}x)" if len(speeds) > 1 else ""
         print(f"  {what} {speeds[0]:.2f}x{torchs} real time")
@@ -127,7 +127,7 @@ def measure(name: str, seconds: float, folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[[], *PUBLISHED], metavar="NAME")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of sound")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of audio")
     args = parser.parse_args()
     torch.set_num_threads(1)
     for name in args.names or PUBLISHED:

@@ -93,8 +93,8 @@ def encodec_48k(folder: Path) -> Oracle:
         size = coded.audio_codes.shape[-1]
         padded = np.pad(codes, ((0, 0), (0, short)))
         segments = torch.from_numpy(np.stack(np.split(padded, padded.shape[1] // size, axis=1)))[:, None]
-        sound = model.decode(segments, coded.audio_scales, last_frame_pad_length=short)
-        return np.asarray(sound.audio_values[0])
+        audio = model.decode(segments, coded.audio_scales, last_frame_pad_length=short)
+        return np.asarray(audio.audio_values[0])
 
     return Oracle(folder, parameters(model), encode, codes, decode, partial(encodec_ties, model))
 

@@ -2,7 +2,7 @@
 
 PYTHONPATH=tests python benchmarks/window.py [--minutes 1 60] [--full]
 
-`mediacodec encode` and `decode` on music-like sound of several lengths, with a DAC of the 44.1 kHz model's strides and
+`mediacodec encode` and `decode` on music-like audio of several lengths, with a DAC of the 44.1 kHz model's strides and
 random weights, narrow or (--full) of the published size.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 
 RATE = 44_100
-BLOCK = 5.0  # seconds of sound made at once: what this process holds is counted as its children's
+BLOCK = 5.0  # seconds of audio made at once: what this process holds is counted as its children's
 NARROW = {"encoder_hidden_size": 8, "decoder_hidden_size": 64, "n_codebooks": 9}
 
 

@@ -1,4 +1,4 @@
-"""A call: 20 ms of sound in, a packet out, some packets lost on the way, sound again at the other end.
+"""A call: 20 ms of audio in, a packet out, some packets lost on the way, audio again at the other end.
 
 python examples/live.py [IN.wav]
 """
@@ -31,6 +31,6 @@ for start in range(0, len(speech), 320):
         bits += 8 * len(packet.data)
     slowest = max(slowest, time.perf_counter() - began)
 
-heard = np.concatenate(received, axis=1)
-seconds = heard.shape[1] / 16_000
-print(f"{seconds:.2f} s heard, {bits / len(speech) * 16:.2f} kbit/s, slowest step {slowest * 1e3:.1f} ms")
+audio = np.concatenate(received, axis=1)
+seconds = audio.shape[1] / 16_000
+print(f"{seconds:.2f} s audio, {bits / len(speech) * 16:.2f} kbit/s, slowest step {slowest * 1e3:.1f} ms")

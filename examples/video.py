@@ -1,4 +1,4 @@
-"""Draw a moving picture, write it to a file, read it back picture by picture, and say what each one cost.
+"""Draw a moving disc, write it to a file, read it back frame by frame, and say what each one cost.
 
 python examples/video.py [OUT.mcx]
 """
@@ -10,8 +10,8 @@ import numpy as np
 
 import mediacodec
 
-WIDTH, HEIGHT, COUNT = 160, 96, 10  # pixels, pixels, pictures
-RATE = Fraction(25)  # pictures a second
+WIDTH, HEIGHT, COUNT = 160, 96, 10  # pixels, pixels, frames
+RATE = Fraction(25)  # frames a second
 
 
 def draw(index: int) -> mediacodec.VideoFrame:
@@ -35,11 +35,12 @@ with mediacodec.open(target, "w", overwrite=True) as writer:
         writer.mux(stream.encode(frame))
 
 with mediacodec.open(target) as reader:
-    for frame, shown in zip(frames, reader.video.frames(), strict=True):
-        error = np.mean((frame.y.astype(float) - shown.y) ** 2)
-        print(f"{shown.pts_seconds:.2f} s: {shown.width}x{shown.height}, luma {10 * np.log10(255**2 / error):.1f} dB")
+    for frame, decoded in zip(frames, reader.video.frames(), strict=True):
+        error = np.mean((frame.y.astype(float) - decoded.y) ** 2)
+        psnr = 10 * np.log10(255**2 / error)
+        print(f"{decoded.pts_seconds:.2f} s: {decoded.width}x{decoded.height}, luma {psnr:.1f} dB")
 
 about = mediacodec.info(target)
 raw = COUNT * WIDTH * HEIGHT * 3 // 2
 bits = 8 * about.payload_bytes / (COUNT * WIDTH * HEIGHT)
-print(f"{COUNT} pictures in {about.file_bytes} bytes instead of {raw}, {bits:.3f} bits a pixel")
+print(f"{COUNT} frames in {about.file_bytes} bytes instead of {raw}, {bits:.3f} bits a pixel")

@@ -11,7 +11,7 @@ them is loaded on first use.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from mediacodec.codecs.streaming import AudioDecoder, AudioEncoder, VideoDecoder, VideoEncoder, decoder_for
     from mediacodec.errors import BitstreamError, MediaCodecError
     from mediacodec.frames import AudioChunk, VideoFrame
+    from mediacodec.mcx.appender import FileAppender
     from mediacodec.mcx.oneshot import decode, encode
+    from mediacodec.mcx.opening import open
     from mediacodec.mcx.probe import FileInfo, StreamInfo, info
-    from mediacodec.mcx.reader import FileReader, open
+    from mediacodec.mcx.reader import FileReader
     from mediacodec.mcx.writer import FileWriter
     from mediacodec_bitstream import Packet, StreamHeader
 
@@ -37,6 +39,7 @@ _HOMES = {
     "VideoEncoder": "mediacodec.codecs.streaming",
     "VideoOptions": "mediacodec.codecs.options",
     "decoder_for": "mediacodec.codecs.streaming",
+    "FileAppender": "mediacodec.mcx.appender",
     "FileInfo": "mediacodec.mcx.probe",
     "FileReader": "mediacodec.mcx.reader",
     "FileWriter": "mediacodec.mcx.writer",
@@ -48,7 +51,7 @@ _HOMES = {
     "decode": "mediacodec.mcx.oneshot",
     "encode": "mediacodec.mcx.oneshot",
     "info": "mediacodec.mcx.probe",
-    "open": "mediacodec.mcx.reader",
+    "open": "mediacodec.mcx.opening",
 }
 
 __all__ = [
@@ -57,6 +60,7 @@ __all__ = [
     "AudioEncoder",
     "AudioOptions",
     "BitstreamError",
+    "FileAppender",
     "FileInfo",
     "FileReader",
     "FileWriter",
@@ -77,10 +81,10 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'mediacodec' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
+    value: object = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

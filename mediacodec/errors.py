@@ -18,6 +18,7 @@
     │   ├── ModelNotFoundError                                          5
     │   └── ModelMismatchError                                          5
     ├── DeviceError(RuntimeError)           device refused              6
+    ├── OutOfMemoryError(MemoryError)       not enough memory           1
     └── MissingExtraError(ImportError)      an optional part is missing 1
 
 Each is also the builtin that fits, so that a caller who knows only Python catches it too. A closed pipe stays
@@ -54,6 +55,7 @@ __all__ = [
     "ModelMismatchError",
     "ModelNotFoundError",
     "NotAnMcxError",
+    "OutOfMemoryError",
     "OutputError",
     "OutputExistsError",
     "ParameterError",
@@ -98,6 +100,10 @@ class DeviceError(MediaCodecError, RuntimeError):
     """The device asked for cannot be used and falling back was refused."""
 
 
+class OutOfMemoryError(MediaCodecError, MemoryError):
+    """There is not enough memory, of the machine or of the device that networks run on."""
+
+
 class MissingExtraError(MediaCodecError, ImportError):
     """An optional dependency is missing.
 
@@ -132,6 +138,13 @@ EXIT_CODES: Final[dict[type[BaseException], int]] = {
 
 
 def exit_code(error: BaseException | type[BaseException]) -> int:
-    """Exit code for an error (or a class of errors): its nearest class in EXIT_CODES, else 1."""
+    """The exit code of the command line for an error.
+
+    Args:
+        error: an error or a class of errors.
+
+    Returns:
+        The code of its nearest class in EXIT_CODES, else 1.
+    """
     kind = error if isinstance(error, type) else type(error)
     return next((EXIT_CODES[base] for base in kind.__mro__ if base in EXIT_CODES), 1)

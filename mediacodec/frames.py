@@ -1,4 +1,4 @@
-"""What travels between the rooms of the house: sound and pictures that know their rate and their place in time."""
+"""What travels between all parts: audio and video frames that know their rate and their place in time."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from mediacodec.arguments import as_integer, quoted
 from mediacodec.errors import ParameterError, ParameterTypeError
 
 Samples = NDArray[np.float32]
-"""Samples of sound, [channels, n], full scale [-1, 1]."""
+"""Samples of audio, [channels, n], full scale [-1, 1]."""
+
+Codes = NDArray[np.uint16]
+"""Integer codes of audio, [codebooks, frames]."""
 
 Plane = NDArray[np.uint8]
-"""One plane of a picture, uint8 [height, width]."""
+"""One plane of a frame, uint8 [height, width]."""
 
 Colour = tuple[int, int, int, int]
 """Primaries, transfer and matrix as numbered in ITU-T H.273 (2 = unspecified), and 1 for full range, 0 for limited."""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class AudioChunk:
     """A stretch of audio.
 
@@ -43,7 +47,7 @@ class AudioChunk:
 
     def __post_init__(self) -> None:
         if not isinstance(self.samples, np.ndarray):
-            raise ParameterTypeError(f"samples must be a numpy array [channels, n], not {type(self.samples).__name__}")
+            raise ParameterTypeError(f"samples must be a numpy array [channels, n], not {quoted(self.samples)}")
         if self.samples.dtype != np.float32:
             raise ParameterTypeError(
                 f"samples must be float32, not {self.samples.dtype}; convert with .astype(numpy.float32), "
@@ -55,10 +59,7 @@ class AudioChunk:
                 "for one channel use x[numpy.newaxis]"
             )
         for name in ("sample_rate", "pts"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-                raise ParameterTypeError(f"{name} must be an integer, not {value!r}")
-            object.__setattr__(self, name, int(value))
+            object.__setattr__(self, name, as_integer(name, getattr(self, name)))
         if self.sample_rate < 1:
             raise ParameterError(f"sample_rate must be at least 1 Hz, not {self.sample_rate}")
 
@@ -89,16 +90,16 @@ class AudioChunk:
         )
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
 class VideoFrame:
-    """A picture in 8-bit 4:2:0.
+    """A video frame in 8-bit 4:2:0.
 
-    Frames compare by identity, as chunks of sound do.
+    Frames compare by identity, as chunks of audio do.
 
     Attributes:
         y: uint8 [height, width].
         u, v: uint8 [ceil(height / 2), ceil(width / 2)].
-        pts: when it is shown, in ticks of `time_base` since the start of the stream; may be negative.
+        pts: when it is presented, in ticks of `time_base` since the start of the stream; may be negative.
         time_base: seconds per tick, above 0.
         colour: (primaries, transfer, matrix, full range); the first three are code points of ITU-T H.273, 0..255,
             2 is unspecified; the last is 0 (Y in 16..235) or 1 (0..255).
@@ -119,7 +120,7 @@ class VideoFrame:
         for name in ("y", "u", "v"):
             plane = getattr(self, name)
             if not isinstance(plane, np.ndarray) or plane.dtype != np.uint8:
-                kind = plane.dtype if isinstance(plane, np.ndarray) else type(plane).__name__
+                kind = plane.dtype if isinstance(plane, np.ndarray) else quoted(plane)
                 raise ParameterTypeError(f"{name} must be a uint8 array [height, width], not {kind}")
         if self.y.ndim != 2 or 0 in self.y.shape:
             raise ParameterError(f"y must have shape [height, width], both at least 1, not {list(self.y.shape)}")
@@ -130,15 +131,12 @@ class VideoFrame:
                     f"{name} must have shape {list(chroma)}, half of y's {list(self.y.shape)} rounded up, "
                     f"not {list(getattr(self, name).shape)}"
                 )
-        if isinstance(self.pts, bool) or not isinstance(self.pts, (int, np.integer)):
-            raise ParameterTypeError(f"pts must be an integer, not {self.pts!r}")
-        object.__setattr__(self, "pts", int(self.pts))
+        object.__setattr__(self, "pts", as_integer("pts", self.pts))
         if not isinstance(self.time_base, Fraction):
-            raise ParameterTypeError(f"time_base must be a fractions.Fraction, not {self.time_base!r}")
+            raise ParameterTypeError(f"time_base must be a fractions.Fraction, not {quoted(self.time_base)}")
         if self.time_base <= 0:
             raise ParameterError(f"time_base must be above 0 seconds, not {self.time_base}")
-        if len(self.colour) != 4 or not all(0 <= part <= 255 for part in self.colour) or self.colour[3] > 1:
-            raise ParameterError(f"colour must be (primaries, transfer, matrix, 0 or 1), got {self.colour}")
+        check_colour(self.colour)
 
     @property
     def width(self) -> int:
@@ -152,7 +150,7 @@ class VideoFrame:
 
     @property
     def pts_seconds(self) -> float:
-        """When it is shown, in seconds."""
+        """When it is presented, in seconds."""
         return float(self.pts * self.time_base)
 
     def __repr__(self) -> str:
@@ -160,3 +158,19 @@ class VideoFrame:
             f"VideoFrame(y=uint8[{self.height}, {self.width}], u, v=uint8[{self.u.shape[0]}, {self.u.shape[1]}], "
             f"pts={self.pts}, time_base={self.time_base}, colour={self.colour})"
         )
+
+
+def check_colour(colour: object) -> None:
+    """Check a description of colour.
+
+    Args:
+        colour: what should be four numbers, see `Colour`.
+
+    Raises:
+        ParameterTypeError: it is no tuple of integers.
+        ParameterError: there are not four, or one is out of range.
+    """
+    if not isinstance(colour, tuple) or not all(isinstance(part, (int, np.integer)) for part in colour):
+        raise ParameterTypeError(f"colour must be (primaries, transfer, matrix, 0 or 1), not {quoted(colour)}")
+    if len(colour) != 4 or not all(0 <= part <= 255 for part in colour) or colour[3] > 1:
+        raise ParameterError(f"colour must be (primaries, transfer, matrix, 0 or 1), not {colour}")

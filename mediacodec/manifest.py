@@ -11,18 +11,18 @@ import hashlib
 import json
 import math
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from mediacodec.errors import ModelError, ModelMismatchError, ModelNotFoundError
-from mediacodec.npz import names, open_npz, read_array
+from mediacodec.npz import Array, names, open_npz, read_array
 from mediacodec_bitstream import canonical_hash
+
+Settings = dict[str, Any]
+"""What a part of `model.json` holds, as JSON has it; whoever reads a value checks it."""
 
 SCHEMA = 1
 ZOO = Path(__file__).parent / "zoo"
@@ -33,7 +33,12 @@ MAX_STATE = 1 << 26  # numbers in a state of a graph
 
 @dataclass(frozen=True)
 class Tensor:
-    """A state of a step graph: its name (also the stem of the graph's input and output) and fixed shape."""
+    """A state of a step graph.
+
+    Attributes:
+        name: also the stem of the graph's input and output.
+        shape: fixed.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -41,7 +46,13 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Graph:
-    """One ONNX file of a model."""
+    """One file of a model.
+
+    Attributes:
+        file: its name, in the model's folder.
+        sha256: of its bytes, in hexadecimal.
+        states: of the step graph that it holds, if it holds one.
+    """
 
     file: str
     sha256: str
@@ -50,13 +61,23 @@ class Graph:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """The contents of `model.json`; `settings` holds what only the codec family reads.
+    """The contents of `model.json`.
 
     Attributes:
-        alias: what the newest of several generations is called.
+        name: of the model; it stands for these weights and no others.
+        alias: a name that stands for the newest of several models.
         aliases: further such names, under which it was known before.
+        generation: which of them it is.
+        family: the key of its family in CODECS.
+        licence, description: for people.
+        weights_sha256, tables_sha256: canonical hashes, in hexadecimal, as streams carry them.
+        tables: the file of integer tables.
+        graphs: ONNX files by the name that the family has for them.
+        settings: what only the codec family reads.
+        folder: where all of it lies.
         context: the file of a context model, which may join a shipped model later: it has a hash of its own, which only
             the streams that need it carry, so that `tables_sha256` and all other streams stay as they are.
+        context_sha256: its canonical hash; "" without.
         training: the file with weights that the graphs hold in a form that training cannot go on from; running needs it
             not.
     """
@@ -71,7 +92,7 @@ class Manifest:
     tables_sha256: str
     tables: Graph
     graphs: dict[str, Graph]
-    settings: dict[str, Any]
+    settings: Settings
     folder: Path = field(repr=False)
     context: Graph | None = None
     context_sha256: str = ""
@@ -95,6 +116,7 @@ class Manifest:
 
     @property
     def tables_hash(self) -> bytes:
+        """The canonical hash of the tables, 32 bytes, as streams carry it."""
         return bytes.fromhex(self.tables_sha256)
 
     @property
@@ -109,21 +131,22 @@ class Manifest:
         return self.graphs[name]
 
     def graph_path(self, name: str) -> Path:
+        """Where that graph lies. Raises ModelError where the model has none."""
         return self.folder / self.graph(name).file
 
     @cached_property
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> dict[str, Array]:
         """The integer tables by name. Raises ModelMismatchError where they are not what the manifest promises."""
         return self._load(self.tables.file, self.tables_hash)
 
     @cached_property
-    def context_arrays(self) -> dict[str, NDArray[Any]]:
+    def context_arrays(self) -> dict[str, Array]:
         """The integers of the context model by name. Raises ModelError where there is none, and as `arrays` does."""
         if self.context is None:
             raise ModelError(f"model {self.name} has no context model")
         return self._load(self.context.file, self.context_hash)
 
-    def _load(self, name: str, expected: bytes) -> dict[str, NDArray[Any]]:
+    def _load(self, name: str, expected: bytes) -> dict[str, Array]:
         try:
             with (self.folder / name).open("rb") as file, open_npz(file) as archive:
                 arrays = {key: read_array(archive, key, max_bytes=MAX_TABLES) for key in names(archive)}
@@ -147,7 +170,14 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The model in `folder`. Raises ModelError where there is none or it makes no sense."""
+    """Read the manifest of a model.
+
+    Args:
+        folder: that holds `model.json`.
+
+    Raises:
+        ModelError: there is none, or it makes no sense.
+    """
     path = folder / "model.json"
     try:
         if path.stat().st_size > MAX_MANIFEST:
@@ -177,7 +207,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise ModelError(f"{path} is not a model manifest: {error!r}") from error
 
 
-def _text(raw: dict[str, Any], key: str) -> str:
+def _text(raw: Settings, key: str) -> str:
     value = raw[key]
     if not isinstance(value, str):
         raise TypeError(f"{key} must be text, not {value!r}")
@@ -192,7 +222,7 @@ def _aliases(raw: object) -> tuple[str, ...]:
     return tuple(raw)
 
 
-def _graph(raw: dict[str, Any]) -> Graph:
+def _graph(raw: Settings) -> Graph:
     name = str(raw["file"])
     if Path(name).name != name or name in ("", "..") or "\0" in name:
         raise ValueError(f"file name {name!r} points outside the model's folder")
@@ -203,7 +233,11 @@ def _graph(raw: dict[str, Any]) -> Graph:
 
 
 def search_path(folder: Path | None = None) -> list[Path]:
-    """Folders that hold models, in the order they are searched."""
+    """Folders that hold models, in the order they are searched.
+
+    Args:
+        folder: one to search before all others.
+    """
     places = [folder] if folder else []
     if install_folder() != _user_folder():
         places.append(install_folder())
@@ -217,17 +251,19 @@ def install_folder() -> Path:
 
 
 def _user_folder() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", "~")).expanduser() / "mediacodec" / "models"
-    if sys.platform == "darwin":
-        return Path("~/Library/Application Support/mediacodec/models").expanduser()
-    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "mediacodec" / "models"
+    """%LOCALAPPDATA%, ~/Library/Application Support, or XDG_DATA_HOME (~/.local/share), and in it mediacodec/models."""
+    import platformdirs  # here: most files decode with a model of the zoo
+
+    return platformdirs.user_data_path("mediacodec", appauthor=False) / "models"
 
 
 def available(folder: Path | None = None) -> Iterator[Manifest]:
     """Every model in the search path, nearest first; a name seen once hides later ones.
 
     A folder whose manifest cannot be read is passed over: it must not keep the others from working.
+
+    Args:
+        folder: one to search before all others.
     """
     seen: set[str] = set()
     for place in _folders(folder):
@@ -252,7 +288,13 @@ def _folders(folder: Path | None) -> Iterator[Path]:
 def find_by_name(name: str, folder: Path | None = None) -> Manifest:
     """The model called `name`, or the newest generation of those that have it as an alias.
 
-    Raises ModelNotFoundError, or ModelError where the model of that name is damaged.
+    Args:
+        name: of a model, or an alias.
+        folder: one to search before all others.
+
+    Raises:
+        ModelNotFoundError: there is none.
+        ModelError: the model of that name is damaged.
     """
     for place in _folders(folder):
         if place.name == name:
@@ -268,9 +310,16 @@ def find_by_name(name: str, folder: Path | None = None) -> Manifest:
 
 
 def find_by_hash(weights: bytes | None, tables: bytes | None, name: str | None, folder: Path | None = None) -> Manifest:
-    """The model that a stream was encoded with; `name` only makes the message useful.
+    """The model that a stream was encoded with.
 
-    Raises ModelNotFoundError, or ModelMismatchError where the name is known but stands for other weights.
+    Args:
+        weights, tables: canonical hashes, 32 bytes each.
+        name: of the model, if the stream names one; it only makes the message useful.
+        folder: one to search before all others.
+
+    Raises:
+        ModelNotFoundError: it is not here.
+        ModelMismatchError: the name is known, but stands for other weights or tables.
     """
     namesake = None
     for place in _folders(folder):  # a namesake nearer by must not hide the model that fits

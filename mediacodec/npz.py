@@ -11,12 +11,16 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+Array = NDArray[Any]
+"""An array of any kind of numbers."""
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes; others take memory that a file asks for
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -25,7 +29,14 @@ KINDS = "biufU"  # of dtypes: no objects, which only a pickle can hold
 
 @contextmanager
 def open_npz(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
-    """An open .npz for `names` and `read_array`. Whatever is wrong with it raises ValueError or OSError."""
+    """Open an .npz for `names` and `read_array`.
+
+    Args:
+        file: open for reading, seekable.
+
+    Raises:
+        ValueError, OSError: something is wrong with it, also where reading on shows that.
+    """
     try:
         with zipfile.ZipFile(file) as archive:
             yield archive
@@ -35,13 +46,34 @@ def open_npz(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
         raise ValueError(f"the header of an array cannot be read: {error.args[0]}") from error
 
 
+def save_arrays(file: Path | BinaryIO, arrays: Mapping[str, Array]) -> None:
+    """Write an .npz, compressed.
+
+    Args:
+        file: a path that ends in .npz, or open for writing.
+        arrays: of numbers or text, by name.
+    """
+    write: Callable[..., None] = np.savez_compressed  # its own keywords stand beside the names of arrays
+    write(file, **arrays)
+
+
 def names(archive: zipfile.ZipFile) -> list[str]:
     """Of the arrays in it."""
     return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
 
 
-def read_array(archive: zipfile.ZipFile, name: str, *, max_bytes: int) -> NDArray[Any]:
-    """One array. Raises ValueError where it takes more than `max_bytes` or is not what it says it is."""
+def read_array(archive: zipfile.ZipFile, name: str, *, max_bytes: int) -> Array:
+    """Read one array.
+
+    Args:
+        archive: from `open_npz`.
+        name: of the array.
+        max_bytes: that it may take, unpacked.
+
+    Raises:
+        ValueError: it takes more, or is not what it says it is.
+        KeyError: there is no such array.
+    """
     info = archive.getinfo(f"{name}.npy")
     if info.compress_type not in METHODS:
         raise ValueError(f"{name} is packed in a way that NumPy does not write")

@@ -36,8 +36,8 @@ def test_roundtrip_writes_a_file_of_the_same_length(tmp_path: Path) -> None:
 
 def test_live_hears_everything_that_was_said(tmp_path: Path) -> None:
     out = run([str(ROOT / "examples/live.py")], tmp_path)
-    heard = float(re.search(r"([\d.]+) s heard", out)[1])  # type: ignore[index]
-    assert heard == pytest.approx(9.0, abs=0.05)
+    audio = float(re.search(r"([\d.]+) s audio", out)[1])  # type: ignore[index]
+    assert audio == pytest.approx(9.0, abs=0.05)
 
 
 def test_tokens_have_the_shape_of_the_field(tmp_path: Path) -> None:
@@ -47,11 +47,11 @@ def test_tokens_have_the_shape_of_the_field(tmp_path: Path) -> None:
     assert frames == -(-(9 * 16_000 + 320) // 320)
 
 
-def test_video_comes_back_picture_by_picture(tmp_path: Path) -> None:
+def test_video_comes_back_frame_by_frame(tmp_path: Path) -> None:
     out = run([str(ROOT / "examples/video.py")], tmp_path)
-    pictures = re.findall(r"([\d.]+) s: (\d+x\d+), luma ([\d.]+) dB", out)
-    assert [(time, size) for time, size, _ in pictures] == [(f"{index / 25:.2f}", "160x96") for index in range(10)]
-    assert min(float(quality) for *_, quality in pictures) > 35
+    frames = re.findall(r"([\d.]+) s: (\d+x\d+), luma ([\d.]+) dB", out)
+    assert [(time, size) for time, size, _ in frames] == [(f"{index / 25:.2f}", "160x96") for index in range(10)]
+    assert min(float(quality) for *_, quality in frames) > 35
     total, raw = map(int, re.search(r"in (\d+) bytes instead of (\d+)", out).groups())  # type: ignore[union-attr]
     assert total == (tmp_path / "drawn.mcx").stat().st_size
     assert total < raw / 10
@@ -65,7 +65,7 @@ def test_every_example_is_run_here() -> None:
 def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
-    (tmp_path / "readme.py").write_text(code + "\nassert sound.sample_rate == 16_000 and len(heard) == 25\n")
+    (tmp_path / "readme.py").write_text(code + "\nassert audio.sample_rate == 16_000 and len(decoded) == 25\n")
     assert len(code.strip().splitlines()) <= 12
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     run(["readme.py"], tmp_path)

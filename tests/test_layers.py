@@ -42,6 +42,19 @@ def test_the_arrows_point_one_way() -> None:
     assert f"{len(contracts)} kept, 0 broken" in done.stdout
 
 
+def test_every_module_of_the_runtime_has_its_layer() -> None:
+    """The contract of layers says nothing about modules that it does not name."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    rooms = next(contract for contract in contracts if "rooms" in contract["name"])
+    named = {name.strip() for layer in rooms["layers"] for name in layer.split("|")}
+    folder = ROOT / "mediacodec"
+    found = {f"mediacodec.{path.stem}" for path in folder.glob("*.py") if path.stem != "__init__"}
+    found |= {f"mediacodec.{path.parent.name}" for path in folder.glob("*/__init__.py")}
+    found |= {f"mediacodec.codecs.{path.stem}" for path in (folder / "codecs").glob("*.py") if path.stem != "__init__"}
+    found |= {f"mediacodec.codecs.{path.parent.name}" for path in (folder / "codecs").glob("*/__init__.py")}
+    assert found - {"mediacodec.codecs"} == named
+
+
 WALL = """
 import sys
 

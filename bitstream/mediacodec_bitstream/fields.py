@@ -76,6 +76,7 @@ FIELDS: tuple[Field, ...] = (
     Field(0x0004, "parity", *_number(1, 2, 16), stream=True),
     Field(0x0005, "bit_rate", *_number(4, 1, 0xFFFFFFFF), stream=True),
     Field(0x0010, "encoder", *_text(255), file=True),
+    Field(0x0011, "resume", *_text(4096), file=True),
     Field(0x0020, "title", *_text(4096), stream=True, file=True),
     Field(0x0021, "artist", *_text(4096), stream=True, file=True),
     Field(0x0022, "album", *_text(4096), stream=True, file=True),

@@ -12,6 +12,7 @@ decoder can tell whether the bytes it was given are exactly what an encoder writ
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +50,11 @@ class RangeEncoder:
             raise ParameterError(f"symbol {symbol} is not in a table of {row.size}")
         if row.size > 1:
             self._encode((int(symbol),), row.cdf)  # a numpy uint16 + 1 could wrap
+
+    def encode_each(self, symbols: Sequence[int], rows: Sequence[TableRow]) -> None:
+        """Append symbols, each with its own table."""
+        for symbol, row in zip(symbols, rows, strict=True):
+            self.encode_one(symbol, row)
 
     def finish(self) -> bytes:
         """The payload: big-endian words, cut to the fewest bytes."""
@@ -96,6 +102,10 @@ class RangeDecoder:
     def decode_one(self, row: TableRow) -> int:
         """The next symbol."""
         return 0 if row.size == 1 else self._decode(row.cdf, 1)[0]
+
+    def decode_each(self, rows: Sequence[TableRow]) -> list[int]:
+        """The next symbols, each coded with its own table."""
+        return [0 if row.size == 1 else self._decode(row.cdf, 1)[0] for row in rows]
 
     def finish(self) -> None:
         """Raise CorruptError unless the payload is exactly the one that codes the symbols read."""

@@ -7,6 +7,7 @@ absurd counts or tables abort the process or raise a BaseException, so both are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import constriction
@@ -40,6 +41,15 @@ class ConstrictionEncoder:
             raise ParameterError(f"symbol {symbol} is not in a table of {row.size}")
         if row.size > 1:
             self._encoder.encode(int(symbol), _model(row))
+
+    def encode_each(self, symbols: Sequence[int], rows: Sequence[TableRow]) -> None:
+        """Append symbols, each with its own table."""
+        encode = self._encoder.encode
+        for symbol, row in zip(symbols, rows, strict=True):
+            if not 0 <= symbol < row.size:
+                raise ParameterError(f"symbol {symbol} is not in a table of {row.size}")
+            if row.size > 1:
+                encode(symbol, row.accelerated or _model(row))
 
     def finish(self) -> bytes:
         """The payload: big-endian words, cut to the fewest bytes."""
@@ -77,6 +87,22 @@ class ConstrictionDecoder:
         symbol = int(self._read(row))
         self._mirror._encoder.encode(symbol, _model(row))
         return symbol
+
+    def decode_each(self, rows: Sequence[TableRow]) -> list[int]:
+        """The next symbols, each coded with its own table."""
+        decode, encode, symbols = self._decoder.decode, self._mirror._encoder.encode, []
+        try:
+            for row in rows:
+                if row.size == 1:
+                    symbols.append(0)
+                    continue
+                model = row.accelerated or _model(row)
+                symbol = decode(model)
+                encode(symbol, model)
+                symbols.append(symbol)
+        except AssertionError:
+            raise CorruptError("the payload holds a number that no encoder writes") from None
+        return symbols
 
     def finish(self) -> None:
         """Raise CorruptError unless the payload is exactly the one that codes the symbols read."""

@@ -218,6 +218,18 @@ def tagged() -> Vector:
     return Vector(file.getvalue(), "every text field, and a tags chunk that replaces the title")
 
 
+def resumable() -> Vector:
+    """An unfinished file that was closed."""
+    stream = audio()
+    file = io.BytesIO()
+    writer = Writer(file, FileHeader((stream,), fields={"resume": '{"whole": 0}'}))
+    for number, item in enumerate(seconds(stream, 2), start=1):
+        writer.write(item)
+        writer.write_tags({"resume": f'{{"whole": {number}}}'})
+    writer.close()
+    return Vector(file.getvalue(), "how far an encoder had come when it was interrupted, in a tag of its own")
+
+
 def jumps() -> Vector:
     """Time that nothing was sent for."""
     stream = audio()
@@ -265,6 +277,7 @@ def vectors() -> dict[str, Vector]:
         "foreign": foreign(),
         "extremes": extremes(),
         "tags": tagged(),
+        "resume": resumable(),
         "jumps": jumps(),
         "crc-sizes": crc_sizes(),
     }

@@ -24,7 +24,12 @@ BYTE_ALIGNMENT_BITS = 4  # the mean cost of ending a payload on a whole byte
 
 @dataclass(frozen=True)
 class CodeRates:
-    """Bits that 1, 2, ... codebooks take on average, in a packet's first frame and in a later one."""
+    """Bits that 1, 2, ... codebooks take on average.
+
+    Attributes:
+        first_frame: in a packet's first frame.
+        per_frame: in a later one.
+    """
 
     first_frame: tuple[float, ...]
     per_frame: tuple[float, ...]
@@ -80,6 +85,7 @@ class CodebookSettings:
 
     @property
     def frame_rate(self) -> float:
+        """Frames a second."""
         return self.sample_rate / self.frame_size
 
     @property
@@ -87,13 +93,16 @@ class CodebookSettings:
         """Frames of the longest packet there may be."""
         return int(MAX_PACKET_SECONDS * self.frame_rate)
 
-    def bit_rate(
-        self, num_codebooks: int, packet_frames: int, crc_size: int, rates: CodeRates | None = None
-    ) -> float:
-        """Payload bits a second that so many codebooks take on average in packets of so many frames.
+    def bit_rate(self, num_codebooks: int, packet_frames: int, crc_size: int, rates: CodeRates | None = None) -> float:
+        """Payload bits a second that packets take on average, from entropies measured when the tables were fitted.
 
-        From entropies measured when the tables were fitted; rates: other ones, of another entropy model. A packet's
-        first frame has no context and costs more, and a packet is whole bytes.
+        A packet's first frame has no context and costs more, and a packet is whole bytes.
+
+        Args:
+            num_codebooks: of the packets.
+            packet_frames: frames of a packet.
+            crc_size: bytes of its check.
+            rates: other ones than the model's, of another entropy model.
         """
         rates = rates or self.rates
         first, later = rates.first_frame[num_codebooks - 1], rates.per_frame[num_codebooks - 1]
@@ -103,9 +112,14 @@ class CodebookSettings:
     def codebooks_for(
         self, bit_rate: float | None, packet_frames: int, crc_size: int, rates: CodeRates | None = None
     ) -> int:
-        """The most codebooks whose average rate is at most bit_rate; None means all.
+        """The most codebooks whose average rate is at most a bit rate.
 
-        Raises ParameterError where even the least number of codebooks takes more.
+        Args:
+            bit_rate: bit/s; None means all codebooks.
+            packet_frames, crc_size, rates: as for `bit_rate`.
+
+        Raises:
+            ParameterError: even the least number of codebooks takes more.
         """
         least = self.least_codebooks
         takes = [self.bit_rate(n, packet_frames, crc_size, rates) for n in range(least, self.num_codebooks + 1)]
@@ -119,7 +133,7 @@ class CodebookSettings:
         return {"num_codebooks": np.array([num_codebooks])} if self.chooses_codebooks else {}
 
     def packet_frames(self, packet_duration: float) -> int:
-        """Frames in a packet of so many seconds. Raises ParameterError."""
+        """Frames in a packet of so many seconds. Raises ParameterError where that is out of range."""
         shortest = 1 / self.frame_rate
         if not shortest / 2 < packet_duration <= MAX_PACKET_SECONDS:  # also refuses NaN
             raise ParameterError(f"packet_duration {packet_duration} s is not in {shortest:g}..{MAX_PACKET_SECONDS} s")
@@ -128,7 +142,16 @@ class CodebookSettings:
     def stream_header(
         self, model: Manifest, fourcc: str, stream_id: int, *, packet_duration: int, crc_size: int, extradata: bytes
     ) -> StreamHeader:
-        """The header of a stream of the model; packet_duration in samples."""
+        """The header of a stream of the model.
+
+        Args:
+            model: that the settings are of.
+            fourcc: of its family.
+            stream_id: of the stream.
+            packet_duration: samples that no packet exceeds.
+            crc_size: bytes of the symbol check of a packet.
+            extradata: of its family.
+        """
         return StreamHeader(
             stream_id,
             fourcc,
@@ -144,7 +167,16 @@ class CodebookSettings:
         )
 
     def check_header(self, model: Manifest, header: StreamHeader, num_codebooks: int) -> None:
-        """Raise CorruptError where a stream is none that the model's encoder makes."""
+        """Check that a stream is one that the model's encoder makes.
+
+        Args:
+            model: that the settings are of.
+            header: of the stream.
+            num_codebooks: that its extradata states.
+
+        Raises:
+            CorruptError: it is none.
+        """
         if not self.least_codebooks <= num_codebooks <= self.num_codebooks:
             raise CorruptError(f"stream {header.stream_id}: {num_codebooks} codebooks of {self.num_codebooks}")
         expected = AudioParameters(self.sample_rate, self.channels, self.pre_skip, self.frame_size)
@@ -155,7 +187,12 @@ class CodebookSettings:
             raise CorruptError(f"stream {header.stream_id}: packets of {header.packet_duration} samples are too long")
 
     def presented(self, samples: Samples, coded_pts: int) -> AudioChunk:
-        """Decoded samples [channels, n] that begin at coded_pts, without those that pre-skip drops."""
+        """Decoded samples without those that pre-skip drops.
+
+        Args:
+            samples: float32 [channels, n].
+            coded_pts: where they begin, on the coded timeline.
+        """
         dropped = min(samples.shape[1], max(0, self.pre_skip - coded_pts))
         return AudioChunk(samples[:, dropped:], self.sample_rate, max(0, coded_pts - self.pre_skip))
 

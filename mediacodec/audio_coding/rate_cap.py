@@ -6,9 +6,12 @@ SAVED_SECONDS = 2.0  # of the rate: what easy packets leave over for hard ones; 
 
 
 class RateCap:
-    """A leaky bucket: at every moment a stream has spent at most bit_rate (bits a second) times its duration so far.
+    """A leaky bucket: at every moment a stream has spent at most bit_rate times its duration so far.
 
     Only where a packet cannot be made small enough is more spent, and later packets pay it back.
+
+    Args:
+        bit_rate: bit/s.
     """
 
     def __init__(self, bit_rate: float) -> None:
@@ -20,5 +23,10 @@ class RateCap:
         return self._saved + self.bit_rate * seconds
 
     def spend(self, bits: float, seconds: float) -> None:
-        """Count a packet of so many bits and seconds."""
+        """Count a packet in.
+
+        Args:
+            bits: that it took.
+            seconds: that it stands for.
+        """
         self._saved = min(self.room(seconds) - bits, self.bit_rate * SAVED_SECONDS)

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -28,8 +28,6 @@ VERBS: Final = {
     "bench": "mediacodec.cli.verbs.bench:bench",
 }
 """Every verb and where it lives; a module is imported when its verb runs or its help is asked for."""
-
-SHAPE = "mediacodec.cli.parsing.ffmpeg_syntax:dispatch"  # mediacodec -i IN OUT
 
 EXAMPLE = """
 mediacodec encode -i speech.wav -b:a 3k speech.mcx
@@ -77,7 +75,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @quietness
 @click.pass_context
 def program(ctx: click.Context) -> None:
-    """The ffmpeg of neural codecs: sound and film to .mcx, and back."""
+    """The ffmpeg of neural codecs: audio and video to .mcx, and back."""
     if ctx.invoked_subcommand is None:
         raise click.UsageError("no verb and no input; begin with a verb, or with -i", ctx)
 
@@ -100,7 +98,9 @@ def _run(arguments: list[str], console: Console) -> int:
     command: click.Command = program
     name = "mediacodec"
     if _without_verb(arguments):
-        verb, arguments = _load(SHAPE)(arguments)
+        from mediacodec.cli.ffmpeg_syntax import dispatch  # mediacodec -i IN OUT
+
+        verb, arguments = dispatch(arguments)
         command, name = _load(VERBS[verb]), f"mediacodec {verb}"
     try:  # not click's own main, which takes a closed pipe for a failure
         with command.make_context(name, arguments, obj=console) as context:
@@ -117,7 +117,8 @@ def _without_verb(arguments: list[str]) -> bool:
     return looks_like_option(first)
 
 
-def _load(place: str) -> Any:
-    """What `module:name` names."""
+def _load(place: str) -> click.Command:
+    """The verb that `module:name` names."""
     module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
+    command: click.Command = getattr(import_module(module), name)
+    return command

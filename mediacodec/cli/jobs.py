@@ -3,106 +3,160 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO, TypeVar, cast
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, NamedTuple, cast
 
 import click
 from click.core import ParameterSource
 
+from mediacodec.cli.parsing.groups import AudioCoding, Kinds, Machine, Output, TimeRange, VideoCoding
 from mediacodec.cli.parsing.inputs import opened_mcx
-from mediacodec.cli.parsing.options import only_kinds, span
 from mediacodec.cli.ui.console import Console
 from mediacodec.cli.ui.monitor import Monitor
-from mediacodec.codecs.options import AudioOptions, VideoOptions, with_changes
 from mediacodec.codecs.registry import CODECS, VideoFamily
 from mediacodec.errors import UsageError
 from mediacodec.manifest import find_by_name
-from mediacodec.mcx.append import DEFAULT_CODEC, Archive
+from mediacodec.mcx.append import DEFAULT_CODEC, AppendTarget
 from mediacodec.mcx.resume import Checkpoint, partial_name
 from mediacodec.media import open_output
 from mediacodec.media.atomic import AtomicFile
-from mediacodec.transcode.encode import (
-    DecodeOptions,
-    DecodeReport,
-    EncodeOptions,
-    EncodeReport,
-    decode_file,
-    encode_file,
-)
-from mediacodec.transcode.mux import output_format
+from mediacodec.transcode.decode import decode_file
+from mediacodec.transcode.encode import encode_file
+from mediacodec.transcode.formats import output_format
+from mediacodec.transcode.options import DecodeOptions, EncodeOptions
+from mediacodec.transcode.reports import DecodeReport, EncodeReport
 from mediacodec_bitstream import FileHeader
 
-MACHINE = ("device", "threads", "models")
-Options = TypeVar("Options", AudioOptions, VideoOptions)
+
+class EncodeJob(NamedTuple):
+    """What a command line says of an encoding."""
+
+    audio: AudioCoding
+    video: VideoCoding
+    kinds: Kinds
+    stretch: TimeRange
+    machine: Machine
+    progress: str | None = None
+    resume: bool = False
+    append: bool = False
+
+    def check(self) -> None:
+        """Raise UsageError for options that contradict each other."""
+        self.kinds.check()
+        video, audio = self.video.given, self.audio.given
+        if "crf" in video and "bit_rate" in video:
+            raise UsageError("-crf and -b:v exclude each other: one keeps the quality, the other the rate")
+        for option, name in {"-crf": "crf", "-b:v": "bit_rate", "-g": "gop"}.items():
+            if self.kinds.no_video and name in video:
+                raise UsageError(f"{option} is for video, and -vn leaves it out")
+        for option, name in {"-b:a": "bit_rate", "-entropy": "entropy"}.items():
+            if name in audio and (self.kinds.no_audio or self.audio.codec == "copy"):
+                why = "-an leaves it out" if self.kinds.no_audio else "-c:a copy keeps it as it is"
+                raise UsageError(f"{option} is for audio that is encoded, and {why}")
+
+    def check_append(self, target: str, *, no: bool) -> None:
+        """Check what is given where a clip is appended to a file.
+
+        Args:
+            target: the file's name.
+            no: whether -n was given.
+
+        Raises:
+            UsageError: an option means nothing there.
+        """
+        for option, given in {"-resume": self.resume, "-vn": self.kinds.no_video, "-n": no}.items():
+            if given:
+                raise UsageError(f"-append adds video to a file that is there; {option} means nothing to it")
+        if target == "-":
+            raise UsageError("-append adds to a file; name one")
+        source = click.get_current_context().get_parameter_source("video_codec")
+        if self.video.codec == DEFAULT_CODEC and source is not ParameterSource.DEFAULT:
+            raise UsageError(f"nothing can be appended to files of codec {DEFAULT_CODEC!r}; leave -c:v out")
+
+    def options(self) -> EncodeOptions:
+        """The same, for `encode_file`."""
+        start, duration = self.stretch.span()
+        return EncodeOptions(
+            start=start,
+            duration=duration,
+            audio_codec=self.audio.codec,
+            video_codec=self.video.codec,
+            audio=None if self.kinds.no_audio else self.audio.options(),
+            video=None if self.kinds.no_video else self.video.options(),
+            device=self.machine.device,
+            threads=self.machine.threads,
+            models=self.machine.models,
+        )
 
 
-def options_of(kind: type[Options], given: Mapping[str, Any], prefix: str) -> Options:
-    """The options of an encoder that a command line gave, by the names of its parameters behind a prefix.
+class DecodeJob(NamedTuple):
+    """What a command line says of a decoding."""
+
+    output: Output
+    kinds: Kinds
+    stretch: TimeRange
+    machine: Machine
+    progress: str | None = None
+    output_codec: str | None = None
+    keyframes_only: bool = False
+
+    def options(self, kind: str, *, overwrite: bool) -> DecodeOptions:
+        """The same, for `decode_file`.
+
+        Args:
+            kind: format of the output.
+            overwrite: whether it may be replaced.
+        """
+        start, duration = self.stretch.span()
+        return DecodeOptions(
+            start=start,
+            duration=duration,
+            sample_rate=self.output.ar,
+            channels=self.output.ac,
+            format=kind,
+            audio=not self.kinds.no_audio,
+            video=not self.kinds.no_video,
+            video_codec=self.output_codec,
+            keyframes_only=self.keyframes_only,
+            overwrite=overwrite,
+            device=self.machine.device,
+            threads=self.machine.threads,
+            models=self.machine.models,
+        )
+
+
+def encoded(console: Console, source: str, target: str, job: EncodeJob, *, overwrite: bool) -> EncodeReport:
+    """Encode a file into a file.
 
     Args:
-        kind: AudioOptions or VideoOptions; the parameter of a field `crf` is "video_crf" where the prefix is "video_".
-        given: parameters by name; None for what was not given, so that the defaults are those of `kind`.
-        prefix: of the kind's parameters.
+        console: gets warnings, and the user's signals.
+        source, target: names, "-" for a pipe.
+        job: what to encode, and how.
+        overwrite: whether the target may be replaced.
 
     Raises:
-        ParameterError: a value is out of range.
+        Interrupted: a signal came; had a fit begun, what it has is in NAME.partial by then.
+        MediaCodecError: what `encode_file` raises.
     """
-    names = [field.name for field in dataclasses.fields(kind)]
-    return with_changes(kind, None, {n: given[prefix + n] for n in names if given.get(prefix + n) is not None})
-
-
-def check_coding(given: Mapping[str, Any]) -> None:
-    """Raise UsageError for options of encoding that contradict each other."""
-    only_kinds(given)
-    if given["video_crf"] is not None and given["video_bit_rate"] is not None:
-        raise UsageError("-crf and -b:v exclude each other: one keeps the quality, the other the rate")
-    pictures = {"-crf": "video_crf", "-b:v": "video_bit_rate", "-g": "video_gop"}
-    for option, name in pictures.items():
-        if given["no_video"] and given[name] is not None:
-            raise UsageError(f"{option} is for pictures, and -vn leaves them out")
-    for option, name in {"-b:a": "audio_bit_rate", "-entropy": "audio_entropy"}.items():
-        if given[name] is not None and (given["no_audio"] or given["audio_codec"] == "copy"):
-            why = "-an leaves it out" if given["no_audio"] else "-c:a copy keeps it as it is"
-            raise UsageError(f"{option} is for sound that is encoded, and {why}")
-
-
-def check_append(given: Mapping[str, Any], target: str) -> None:
-    """Raise UsageError for options that mean nothing to a file that grows."""
-    for option, name in {"-resume": "resume", "-vn": "no_video", "-n": "no"}.items():
-        if given[name]:
-            raise UsageError(f"-append adds pictures to a file that is there; {option} means nothing to it")
-    if target == "-":
-        raise UsageError("-append adds to a file; name one")
-    source = click.get_current_context().get_parameter_source("video_codec")
-    if given["video_codec"] == DEFAULT_CODEC and source is not ParameterSource.DEFAULT:
-        raise UsageError(f"files of codec {DEFAULT_CODEC!r} cannot grow; leave -c:v out")
-
-
-def encoded(console: Console, source: str, target: str, given: Mapping[str, Any], *, overwrite: bool) -> EncodeReport:
-    """Encode the file `source` into the file `target`, either of them "-" for a pipe.
-
-    Raises Interrupted where a signal came; had a fit begun, what it has is in NAME.partial by then.
-    """
-    start, duration = span(given)
-    settings = EncodeOptions(
-        start=start,
-        duration=duration,
-        audio=None if given["no_audio"] else options_of(AudioOptions, given, "audio_"),
-        video=None if given["no_video"] else options_of(VideoOptions, given, "video_"),
-        **{name: given[name] for name in ("audio_codec", "video_codec", *MACHINE)},
-    )
+    settings = job.options()
     with (
-        Archive(target) if given.get("append") else contextlib.nullcontext() as archive,
+        AppendTarget(target) if job.append else contextlib.nullcontext() as append,
         open_output(target, overwrite=overwrite) as file,
-        Monitor(console, given["progress"]) as monitor,
+        Monitor(console, job.progress) as monitor,
     ):
-        kept = None if archive else _checkpoint(console, given, target, named=isinstance(file, AtomicFile))
-        if archive:
-            file.guard(archive.check_unchanged)
-        jobs: dict[str, Any] = {"progress": monitor, "monitor": monitor, "checkpoint": kept, "archive": archive}
-        report = encode_file(source, cast("BinaryIO", file), settings, **jobs)
-        if archive and not report.frames:
+        kept = None if append else _checkpoint(console, job, target, named=isinstance(file, AtomicFile))
+        if append:
+            file.guard(append.check_unchanged)
+        report = encode_file(
+            source,
+            cast("BinaryIO", file),
+            settings,
+            progress=monitor,
+            monitor=monitor,
+            checkpoint=kept,
+            append=append,
+        )
+        if append and not report.frames:
             file.abort()  # it would be the same, written anew
             console.warning(f"nothing was added: {target!r} stays as it is")
             console.interrupts.raise_noted()
@@ -117,57 +171,58 @@ def encoded(console: Console, source: str, target: str, given: Mapping[str, Any]
     return report
 
 
-def _checkpoint(console: Console, given: Mapping[str, Any], target: str, *, named: bool) -> Checkpoint | None:
+def _checkpoint(console: Console, job: EncodeJob, target: str, *, named: bool) -> Checkpoint | None:
     """Where a codec whose encoding is fitting keeps what it has; None for others, and for pipes.
 
     Raises UsageError where there is nothing that could be resumed.
     """
-    resume, codec = given.get("resume", False), given["video_codec"]
-    family = CODECS.get(find_by_name(codec, given["models"]).family)
-    fits = isinstance(family, VideoFamily) and family.fits and not given["no_video"]
+    codec = job.video.codec
+    family = CODECS.get(find_by_name(codec, job.machine.models).family)
+    fits = isinstance(family, VideoFamily) and family.fits and not job.kinds.no_video
     if not fits or not named:
-        if resume:
+        if job.resume:
             why = f"encoding with {codec!r} is not fitting" if named else f"{target!r} is no file that stays"
             raise UsageError(f"-resume goes on with a fit that was interrupted, and {why}")
         return None
-    kept = Checkpoint(partial_name(target), resume)
-    if resume and not kept.path.exists():
+    kept = Checkpoint(partial_name(target), job.resume)
+    if job.resume and not kept.path.exists():
         console.info(f"'{kept.path}' is not there: beginning anew")
-    elif not resume and kept.path.exists():
+    elif not job.resume and kept.path.exists():
         console.warning(f"'{kept.path}' will be replaced; -resume goes on from it")
     return kept
 
 
 def decoded(
-    console: Console, source: str, target: str, given: Mapping[str, Any], *, overwrite: bool
+    console: Console, source: str, target: str, job: DecodeJob, *, overwrite: bool
 ) -> tuple[DecodeReport, FileHeader | None]:
-    """Decode the .mcx file `source` into `target`, either of them "-"; also the header, where it can be had twice."""
-    start, duration = span(given)
-    kind = output_format(target, given["format"])
-    settings = DecodeOptions(
-        start=start,
-        duration=duration,
-        sample_rate=given["ar"],
-        channels=given["ac"],
-        format=kind,
-        audio=not given["no_audio"],
-        video=not given["no_video"],
-        video_codec=given["output_codec"],
-        keyframes_only=given["skip_frame"] == "nokey",
-        overwrite=overwrite,
-        **{name: given[name] for name in MACHINE},
-    )
+    """Decode an .mcx file.
+
+    Args:
+        console: gets warnings, and the user's signals.
+        source, target: names, "-" for a pipe.
+        job: what to decode, and into what.
+        overwrite: whether the target may be replaced.
+
+    Returns:
+        The report; and the file's header, where it can be had twice.
+
+    Raises:
+        Interrupted: a signal came.
+        MediaCodecError: what `decode_file` raises.
+    """
+    kind = output_format(target, job.output.format)
+    settings = job.options(kind, overwrite=overwrite)
     with (
         opened_mcx(source) as (data, header),
         _opened(target, kind, overwrite=overwrite) as file,
-        Monitor(console, given["progress"], _position(file)) as monitor,
+        Monitor(console, job.progress, _position(file)) as monitor,
     ):
         return decode_file(data, file, settings, progress=monitor), header
 
 
 @contextlib.contextmanager
 def _opened(target: str, kind: str, *, overwrite: bool) -> Iterator[BinaryIO | str]:
-    """The output, open; pictures that are a file each are opened by whoever writes them."""
+    """The output, open; images that are a file each are opened by whoever writes them."""
     if kind == "png":
         yield target
         return
@@ -175,7 +230,7 @@ def _opened(target: str, kind: str, *, overwrite: bool) -> Iterator[BinaryIO | s
         yield cast("BinaryIO", file)
 
 
-def _position(file: BinaryIO | str) -> Any:
+def _position(file: BinaryIO | str) -> Callable[[], int]:
     """Bytes written so far, where the file can tell."""
 
     def tell() -> int:

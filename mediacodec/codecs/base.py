@@ -1,7 +1,7 @@
 """What every codec family implements. `mediacodec.codecs.streaming` has the classes that people use.
 
 Audio encoders take samples at the codec's own rate and channels (`mediacodec.media.Converter` gets them there) in
-pieces of any size, and return the same packets whatever the pieces were; video encoders take pictures one at a time.
+pieces of any size, and return the same packets whatever the pieces were; video encoders take frames one at a time.
 Decoders take packets, or None for one that was lost.
 """
 
@@ -10,24 +10,22 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mediacodec.errors import ParameterError, ParameterTypeError
-from mediacodec.frames import AudioChunk, VideoFrame
+from mediacodec.frames import AudioChunk, Codes, Samples, VideoFrame
 from mediacodec_bitstream import Packet, StreamHeader
 
 LIVE_BELOW = 0.2  # seconds: packets shorter than this are for live use
-LOUDEST = 65_536.0  # a sample: 16-bit sound that nobody scaled still fits, and its squares are numbers
-
-Samples = NDArray[np.float32]
-Codes = NDArray[np.uint16]
+LOUDEST = 65_536.0  # a sample: 16-bit audio that nobody scaled still fits, and its squares are numbers
 
 
 class AudioEncoderBackend(Protocol):
     """Samples to packets; opened with a model, `AudioOptions`, a `Runtime` and the id of its stream."""
 
     @property
-    def header(self) -> StreamHeader: ...
+    def header(self) -> StreamHeader:
+        """Of the stream."""
+        ...
 
     @property
     def num_samples(self) -> int:
@@ -47,7 +45,9 @@ class AudioDecoderBackend(Protocol):
     """Packets to samples."""
 
     @property
-    def header(self) -> StreamHeader: ...
+    def header(self) -> StreamHeader:
+        """Of the stream."""
+        ...
 
     @property
     def preroll(self) -> int:
@@ -56,14 +56,20 @@ class AudioDecoderBackend(Protocol):
 
     @property
     def delay(self) -> int:
-        """Samples at most by which sound comes later than its packets; 0 where they decode at once."""
+        """Samples at most by which audio comes later than its packets; 0 where they decode at once."""
         ...
 
     def push(self, packet: Packet | None) -> AudioChunk:
         """Decode a packet; None stands for a lost one of the stream's packet duration, which is concealed.
 
-        The chunk's pts counts presented samples: pre-skip is already dropped, so the first chunk of a stream is
-        shorter. A decoder that looks ahead gives what is ready, maybe nothing. Raises BitstreamError kinds only.
+        A decoder that looks ahead gives what is ready, maybe nothing.
+
+        Returns:
+            A chunk whose pts counts presented samples: pre-skip is already dropped, so the first chunk of a stream is
+            shorter.
+
+        Raises:
+            BitstreamError: the packet is damaged, in one of its kinds, and nothing else.
         """
         ...
 
@@ -73,25 +79,20 @@ class AudioDecoderBackend(Protocol):
 
 
 class VideoEncoderBackend(Protocol):
-    """Pictures to packets.
-
-    Options of every encoder: `width` and `height` in pixels, `frame_rate` (nominal, a Fraction), `time_base` (seconds
-    per tick; one picture where it is not given), `colour` (as in VideoFrame), `crf` (0, best, to 63) or `bit_rate` in
-    bits a second, `gop` (pictures from keyframe to keyframe at most), `scene_cut`, `preset` (effort; each family has
-    fast, medium and slow, some have more), `stream_id`, `device`, `threads`. Those that fit take `monitor` too
-    (`mediacodec.codecs.fitting.protocol`).
-    """
+    """Frames to packets; opened with a model, `VideoFormat`, `VideoOptions`, a `Runtime` and the id of its stream."""
 
     @property
-    def header(self) -> StreamHeader: ...
+    def header(self) -> StreamHeader:
+        """Of the stream."""
+        ...
 
     @property
     def num_frames(self) -> int:
-        """Pictures pushed so far."""
+        """Frames pushed so far."""
         ...
 
     def push(self, frame: VideoFrame) -> list[Packet]:
-        """Take the next picture; return the packets that are complete. Raises ParameterError where it does not fit."""
+        """Take the next frame; return the packets that are complete. Raises ParameterError where it does not fit."""
         ...
 
     def flush(self) -> list[Packet]:
@@ -100,15 +101,18 @@ class VideoEncoderBackend(Protocol):
 
 
 class VideoDecoderBackend(Protocol):
-    """Packets to pictures."""
+    """Packets to frames."""
 
     @property
-    def header(self) -> StreamHeader: ...
+    def header(self) -> StreamHeader:
+        """Of the stream."""
+        ...
 
     def push(self, packet: Packet | None) -> list[VideoFrame]:
-        """Decode a packet; None stands for a lost one, which is concealed.
+        """Decode a packet; None stands for a lost one, which is concealed. Nothing comes before the first keyframe.
 
-        Nothing comes before the first keyframe. Raises BitstreamError kinds only.
+        Raises:
+            BitstreamError: the packet is damaged, in one of its kinds, and nothing else.
         """
         ...
 
@@ -123,7 +127,7 @@ class RandomAccessDecoder(Protocol):
     making them, and after a loss it decodes what is whole and conceals the rest until a keyframe.
 
     Attributes:
-        concealed: pictures concealed so far.
+        concealed: frames concealed so far.
     """
 
     concealed: int
@@ -140,7 +144,8 @@ class ReferringDecoder(RandomAccessDecoder, Protocol):
     def needs(self, packet: Packet) -> int | None:
         """The pts of an earlier keyframe that the decoder lacks and must skip first; None where nothing is missing.
 
-        Raises BitstreamError kinds only.
+        Raises:
+            BitstreamError: the packet is damaged, in one of its kinds, and nothing else.
         """
         ...
 
@@ -158,14 +163,19 @@ class CodeReader(Protocol):
 
 
 class CodeWriter(Protocol):
-    """Integer codes [codebooks, frames] uint16 to packets, without any network: what a `CodeReader` reads back.
+    """Integer codes to packets, without any network: what a `CodeReader` reads back.
 
-    Opened with the model, the fourcc of its family and all codes; the codebook size stands for no code, from some
-    codebook of a frame on. Raises ParameterError where the model has no such codes.
+    Opened with the model and all codes, uint16 [codebooks, frames]; the codebook size stands for no code, from some
+    codebook of a frame on.
+
+    Raises:
+        ParameterError: the model has no such codes.
     """
 
     @property
-    def header(self) -> StreamHeader: ...
+    def header(self) -> StreamHeader:
+        """Of the stream."""
+        ...
 
     @property
     def num_samples(self) -> int:
@@ -178,8 +188,19 @@ class CodeWriter(Protocol):
 
 
 def channel_samples(samples: AudioChunk | Samples, sample_rate: int, channels: int) -> Samples:
-    """The argument of `push` as [channels, n] float32, finite. Raises ParameterError or ParameterTypeError where it is
-    no sound of that rate and channels; what is no number becomes 0.
+    """The argument of `push` as samples of the codec; what is no number becomes 0.
+
+    Args:
+        samples: a chunk, [channels, n] or, for mono, [n].
+        sample_rate: of the codec, Hz.
+        channels: of the codec.
+
+    Returns:
+        float32 [channels, n], finite.
+
+    Raises:
+        ParameterError: it has another rate, other channels or another shape.
+        ParameterTypeError: it is not floating point.
     """
     if isinstance(samples, AudioChunk):
         if samples.sample_rate != sample_rate:

@@ -10,17 +10,15 @@ import dataclasses
 import difflib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Final, TypeVar
 
+from mediacodec.arguments import as_float, as_fraction, as_instance, as_integer, normalise, quoted
 from mediacodec.errors import ParameterError, ParameterTypeError
-from mediacodec.frames import Colour
-from mediacodec.plain_numbers import as_fraction, normalise
-
-if TYPE_CHECKING:
-    from mediacodec.codecs.fitting.protocol import FitMonitor
+from mediacodec.frames import Colour, check_colour
+from mediacodec.progress import FitMonitor
 
 PRESETS: Final = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 MAX_CRF: Final = 63
@@ -30,7 +28,7 @@ UNKNOWN_COLOUR: Final[Colour] = (2, 2, 2, 0)
 Options = TypeVar("Options", bound="AudioOptions | VideoOptions")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AudioOptions:
     """Options of audio encoders.
 
@@ -50,16 +48,17 @@ class AudioOptions:
     entropy: str | None = None
 
     def __post_init__(self) -> None:
-        normalise(self, bit_rate="float", packet_duration="float")
+        normalise(self, bit_rate="float")
+        object.__setattr__(self, "packet_duration", as_float("packet_duration", self.packet_duration))
         if self.bit_rate is not None and not (math.isfinite(self.bit_rate) and self.bit_rate > 0):
             raise ParameterError(f"bit_rate must be above 0 bits a second, not {self.bit_rate}")
         if not (math.isfinite(self.packet_duration) and self.packet_duration > 0):
             raise ParameterError(f"packet_duration must be above 0 seconds, not {self.packet_duration}")
-        if self.entropy is not None and not isinstance(self.entropy, str):
-            raise ParameterTypeError(f"entropy must be text, not {self.entropy!r}")
+        if self.entropy is not None:
+            as_instance("entropy", self.entropy, str)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class VideoOptions:
     """Options of video encoders.
 
@@ -68,7 +67,7 @@ class VideoOptions:
         bit_rate: bits a second to be kept on average, instead of a crf.
         gop: frames from keyframe to keyframe at most; None for the codec's default.
         scene_cut: whether a new scene begins with a keyframe.
-        preset: effort of the encoder, one of PRESETS; `conditional` has fast, medium and slow.
+        preset: how much work the encoder does, one of PRESETS; `conditional` has fast, medium and slow.
 
     Raises:
         ParameterError: a value is out of range, or crf and bit_rate are both given.
@@ -83,7 +82,8 @@ class VideoOptions:
 
     def __post_init__(self) -> None:
         normalise(self, crf="float", bit_rate="float", gop="integer")
-        if self.preset not in PRESETS:
+        as_instance("scene_cut", self.scene_cut, bool)
+        if as_instance("preset", self.preset, str) not in PRESETS:
             raise ParameterError(f"preset must be one of {', '.join(PRESETS)}, not {self.preset!r}")
         if self.crf is not None and self.bit_rate is not None:
             raise ParameterError("crf and bit_rate exclude each other: give the one that is to be kept")
@@ -96,12 +96,12 @@ class VideoOptions:
             raise ParameterError(f"gop must be a number of frames from 1 up, not {self.gop}")
 
     def require_preset(self, *offered: str) -> None:
-        """Raise ParameterError unless the preset is one of those that a codec offers."""
+        """Raise ParameterError unless the preset is one of those that a codec has."""
         if self.preset not in offered:
             raise ParameterError(f"preset must be one of {', '.join(offered)}, not {self.preset!r}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class VideoFormat:
     """What the frames of a stream are like.
 
@@ -123,11 +123,15 @@ class VideoFormat:
     colour: Colour = UNKNOWN_COLOUR
 
     def __post_init__(self) -> None:
-        normalise(self, width="integer", height="integer")
+        for name in ("width", "height"):
+            object.__setattr__(self, name, as_integer(name, getattr(self, name)))
         for name in ("frame_rate", "time_base"):
             value = getattr(self, name)
-            if (name == "frame_rate" or value is not None) and as_fraction(name, value) <= 0:
-                raise ParameterError(f"{name} must be above 0, not {value}")
+            if name == "frame_rate" or value is not None:
+                object.__setattr__(self, name, as_fraction(name, value))
+                if value <= 0:
+                    raise ParameterError(f"{name} must be above 0, not {value}")
+        check_colour(self.colour)
         if self.width < 1 or self.height < 1:
             raise ParameterError(f"frames must have pixels, not {self.width} x {self.height}")
 
@@ -137,14 +141,14 @@ class VideoFormat:
         return 1 / self.frame_rate if self.time_base is None else self.time_base
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Runtime:
     """What a codec runs on.
 
     Attributes:
         device: "auto", "cpu" or "cuda".
         threads: CPU threads; None for as many as help the codec on this machine.
-        monitor: who watches, and may stop, an encoder that fits networks (`codecs.fitting`).
+        monitor: who watches, and may stop, an encoder that fits networks.
 
     Raises:
         ParameterError: threads is not at least 1.
@@ -157,6 +161,7 @@ class Runtime:
 
     def __post_init__(self) -> None:
         normalise(self, threads="integer")
+        as_instance("device", self.device, str)
         if self.threads is not None and self.threads < 1:
             raise ParameterError(f"threads must be a positive integer, not {self.threads}")
 
@@ -188,12 +193,12 @@ def with_changes(kind: type[Options], options: Options | None, changes: Mapping[
         ParameterTypeError: `options` is of another kind, or a value is.
     """
     if options is not None and not isinstance(options, kind):
-        raise ParameterTypeError(f"options must be {kind.__name__}, not {type(options).__name__}")
+        raise ParameterTypeError(f"options must be {kind.__name__}, not {quoted(options)}")
     known = [field.name for field in dataclasses.fields(kind)]
     for name in changes:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
             raise ParameterError(f"{kind.__name__} has no option {name!r}{hint}")
-    values: dict[str, Any] = dict(changes)  # checked when the options are made
-    return dataclasses.replace(options or kind(), **values)
+    replace: Callable[..., Options] = dataclasses.replace  # values are checked when the options are made
+    return replace(options or kind(), **changes)

@@ -15,7 +15,6 @@ from mediacodec.codecs.base import (
     AudioDecoderBackend,
     AudioEncoderBackend,
     CodeReader,
-    Codes,
     CodeWriter,
     VideoDecoderBackend,
     VideoEncoderBackend,
@@ -39,6 +38,7 @@ from mediacodec.codecs.segment.encoder import SegmentEncoder
 from mediacodec.codecs.segment.packet import SegmentCodeReader
 from mediacodec.codecs.segment.settings import FOURCC as SEGMENT
 from mediacodec.errors import ModelError, UnsupportedFeatureError
+from mediacodec.frames import Codes
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import StreamHeader
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from mediacodec import manifest
-from mediacodec.codecs.base import Samples
+from mediacodec import manifest, memory_errors
+from mediacodec.arguments import as_folder, as_fraction, as_instance
+from mediacodec.codecs.base import AudioEncoderBackend
 from mediacodec.codecs.options import (
     UNKNOWN_COLOUR,
     AudioOptions,
@@ -30,9 +31,8 @@ from mediacodec.codecs.registry import (
     video_family_of,
 )
 from mediacodec.errors import ParameterError
-from mediacodec.frames import AudioChunk, Colour, VideoFrame
+from mediacodec.frames import AudioChunk, Colour, Samples, VideoFrame
 from mediacodec.manifest import Manifest
-from mediacodec.plain_numbers import as_fraction
 from mediacodec_bitstream import Packet, StreamHeader
 
 
@@ -60,6 +60,7 @@ class AudioEncoder:
 
     __slots__ = ("_backend",)
 
+    @memory_errors.named
     def __init__(
         self,
         codec: str = "speech",
@@ -71,12 +72,9 @@ class AudioEncoder:
         threads: int | None = None,
         **changes: object,
     ) -> None:
-        model, family = _audio_model(codec, models)
         wanted = with_changes(AudioOptions, options, changes)
         runtime = Runtime(device=device, threads=threads)
-        if wanted.entropy is not None and not family.has_context:
-            raise ParameterError(f"entropy {wanted.entropy!r}: codec {codec!r} offers no choice; leave it out")
-        self._backend = family.encoder(model, wanted, runtime, stream_id=stream_id)
+        self._backend = open_audio_backend(codec, wanted, runtime, stream_id=stream_id, models=models)
 
     @property
     def header(self) -> StreamHeader:
@@ -88,11 +86,15 @@ class AudioEncoder:
         """Samples per channel pushed so far."""
         return self._backend.num_samples
 
+    @memory_errors.named
     def push(self, samples: AudioChunk | Samples) -> list[Packet]:
-        """Take samples in a piece of any size; return the packets that are complete.
+        """Encode samples, in pieces of any size.
 
         Args:
             samples: at the codec's own rate, float32 [channels, n] or, for mono, [n], in -1..1.
+
+        Returns:
+            The packets that are complete by now.
 
         Raises:
             ParameterError: the shape or rate is not the codec's, or the encoder was flushed.
@@ -100,6 +102,7 @@ class AudioEncoder:
         """
         return self._backend.push(samples)
 
+    @memory_errors.named
     def flush(self) -> list[Packet]:
         """The rest of the packets. The encoder takes nothing after that."""
         return self._backend.flush()
@@ -131,6 +134,7 @@ class VideoEncoder:
 
     __slots__ = ("_backend",)
 
+    @memory_errors.named
     def __init__(
         self,
         codec: str = "conditional",
@@ -147,14 +151,8 @@ class VideoEncoder:
         threads: int | None = None,
         **changes: object,
     ) -> None:
-        model, family = _video_model(codec, models)
-        video = VideoFormat(
-            width=width,
-            height=height,
-            frame_rate=as_fraction("frame_rate", frame_rate),
-            time_base=None if time_base is None else as_fraction("time_base", time_base),
-            colour=colour,
-        )
+        model, family = find_video_model(codec, models)
+        video = video_format(width, height, frame_rate, time_base, colour)
         wanted = with_changes(VideoOptions, options, changes)
         runtime = Runtime(device=device, threads=threads)
         self._backend = family.encoder(model, video, wanted, runtime, stream_id=stream_id)
@@ -169,15 +167,23 @@ class VideoEncoder:
         """Frames pushed so far."""
         return self._backend.num_frames
 
+    @memory_errors.named
     def push(self, frame: VideoFrame) -> list[Packet]:
-        """Take the next frame; return the packets that are complete.
+        """Encode the next frame.
+
+        Args:
+            frame: of the size and time base that were announced, later than the one before.
+
+        Returns:
+            The packets that are complete by now.
 
         Raises:
             ParameterError: the frame does not fit the stream, or the encoder was flushed.
             ParameterTypeError: it is no VideoFrame.
         """
-        return self._backend.push(frame)
+        return self._backend.push(as_instance("frame", frame, VideoFrame))
 
+    @memory_errors.named
     def flush(self) -> list[Packet]:
         """The rest of the packets. The encoder takes nothing after that."""
         return self._backend.flush()
@@ -195,10 +201,16 @@ class AudioDecoder:
         UnsupportedFeatureError: the codec is not known, or not one for audio.
         ModelNotFoundError, ModelMismatchError: the model of the stream is not here.
         DeviceError: the device cannot be used.
+        ParameterTypeError: the header is none.
+
+    Example:
+        >>> decoder = AudioDecoder(encoder.header)
+        >>> chunks = [decoder.push(packet) for packet in packets] + [decoder.flush()]
     """
 
     __slots__ = ("_backend",)
 
+    @memory_errors.named
     def __init__(
         self,
         header: StreamHeader,
@@ -207,8 +219,8 @@ class AudioDecoder:
         device: str = "auto",
         threads: int | None = None,
     ) -> None:
-        family = audio_family_of(header)
-        self._backend = family.decoder(model_of(header, models), header, Runtime(device=device, threads=threads))
+        family, model = audio_family_of(_header(header)), model_of(header, as_folder("models", models))
+        self._backend = family.decoder(model, header, Runtime(device=device, threads=threads))
 
     @property
     def header(self) -> StreamHeader:
@@ -225,26 +237,51 @@ class AudioDecoder:
         """Samples at most by which audio comes later than its packets; 0 where they decode at once."""
         return self._backend.delay
 
+    @memory_errors.named
     def push(self, packet: Packet | None) -> AudioChunk:
-        """Decode a packet; None stands for a lost one of the stream's packet duration, which is concealed.
+        """Decode a packet.
 
-        The chunk's pts counts presented samples: pre-skip is dropped already, so the first chunk is shorter.
+        Args:
+            packet: the next one; None stands for a lost one of the stream's packet duration, which is concealed.
+
+        Returns:
+            Samples float32 [channels, n]; pts counts presented samples: pre-skip is dropped already, so the first chunk
+            is shorter.
 
         Raises:
             BitstreamError: the packet is damaged, in one of its kinds.
+            ParameterTypeError: it is no packet.
         """
-        return self._backend.push(packet)
+        return self._backend.push(_packet(packet))
 
+    @memory_errors.named
     def flush(self) -> AudioChunk:
         """What the decoder still holds."""
         return self._backend.flush()
 
 
 class VideoDecoder:
-    """Packets to frames; arguments and errors as for `AudioDecoder`."""
+    """Packets to frames.
+
+    Args:
+        header: of the stream, from its encoder or its file.
+        models: a folder to look for models in first.
+        device, threads: as for `AudioEncoder`.
+
+    Raises:
+        UnsupportedFeatureError: the codec is not known, or not one for video.
+        ModelNotFoundError, ModelMismatchError: the model of the stream is not here.
+        DeviceError: the device cannot be used.
+        ParameterTypeError: the header is none.
+
+    Example:
+        >>> decoder = VideoDecoder(encoder.header)
+        >>> frames = [frame for packet in packets for frame in decoder.push(packet)] + decoder.flush()
+    """
 
     __slots__ = ("_backend",)
 
+    @memory_errors.named
     def __init__(
         self,
         header: StreamHeader,
@@ -253,22 +290,31 @@ class VideoDecoder:
         device: str = "auto",
         threads: int | None = None,
     ) -> None:
-        family = video_family_of(header)
-        self._backend = family.decoder(model_of(header, models), header, Runtime(device=device, threads=threads))
+        family, model = video_family_of(_header(header)), model_of(header, as_folder("models", models))
+        self._backend = family.decoder(model, header, Runtime(device=device, threads=threads))
 
     @property
     def header(self) -> StreamHeader:
         """Of the stream."""
         return self._backend.header
 
+    @memory_errors.named
     def push(self, packet: Packet | None) -> list[VideoFrame]:
-        """Decode a packet; None stands for a lost one, which is concealed. Nothing comes before the first keyframe.
+        """Decode a packet. Nothing comes before the first keyframe.
+
+        Args:
+            packet: the next one; None stands for a lost one, which is concealed.
+
+        Returns:
+            The frames that are complete by now.
 
         Raises:
             BitstreamError: the packet is damaged, in one of its kinds.
+            ParameterTypeError: it is no packet.
         """
-        return self._backend.push(packet)
+        return self._backend.push(_packet(packet))
 
+    @memory_errors.named
     def flush(self) -> list[VideoFrame]:
         """What the decoder still holds."""
         return self._backend.flush()
@@ -277,22 +323,87 @@ class VideoDecoder:
 def decoder_for(
     header: StreamHeader, *, models: Path | None = None, device: str = "auto", threads: int | None = None
 ) -> AudioDecoder | VideoDecoder:
-    """A decoder for the packets of a stream, by its kind; arguments and errors as for `AudioDecoder`."""
-    kind = AudioDecoder if isinstance(family_of(header), AudioFamily) else VideoDecoder
+    """A decoder for the packets of a stream, by its kind.
+
+    Args:
+        header: of the stream.
+        models, device, threads: as for `AudioDecoder`.
+
+    Returns:
+        An AudioDecoder or a VideoDecoder.
+
+    Raises:
+        UnsupportedFeatureError: the codec is not known.
+        ModelNotFoundError, ModelMismatchError, DeviceError, ParameterTypeError: as for `AudioDecoder`.
+    """
+    kind = AudioDecoder if isinstance(family_of(_header(header)), AudioFamily) else VideoDecoder
     return kind(header, models=models, device=device, threads=threads)
 
 
-def _audio_model(codec: str, models: Path | None) -> tuple[Manifest, AudioFamily]:
-    model = manifest.find_by_name(codec, models)
+def find_audio_model(codec: str, models: Path | None) -> tuple[Manifest, AudioFamily]:
+    """The model of a name, and its family.
+
+    Args:
+        codec: name of a model.
+        models: a folder to look for models in first.
+
+    Raises:
+        ModelNotFoundError: there is no such model.
+        ParameterError: it is one for video.
+        ParameterTypeError: codec is no text, or models no path.
+    """
+    model = manifest.find_by_name(as_instance("codec", codec, str), as_folder("models", models))
     family = family_of_model(model)
     if not isinstance(family, AudioFamily):
         raise ParameterError(f"{codec!r} is a codec for video, not for audio")
     return model, family
 
 
-def _video_model(codec: str, models: Path | None) -> tuple[Manifest, VideoFamily]:
-    model = manifest.find_by_name(codec, models)
+def find_video_model(codec: str, models: Path | None) -> tuple[Manifest, VideoFamily]:
+    """The model of a name, and its family.
+
+    Args:
+        codec: name of a model.
+        models: a folder to look for models in first.
+
+    Raises:
+        ModelNotFoundError: there is no such model.
+        ParameterError: it is one for audio.
+        ParameterTypeError: codec is no text, or models no path.
+    """
+    model = manifest.find_by_name(as_instance("codec", codec, str), as_folder("models", models))
     family = family_of_model(model)
     if not isinstance(family, VideoFamily):
         raise ParameterError(f"{codec!r} is a codec for audio, not for video")
     return model, family
+
+
+def open_audio_backend(
+    codec: str, options: AudioOptions, runtime: Runtime, *, stream_id: int, models: Path | None
+) -> AudioEncoderBackend:
+    """The encoder of the model of a name; see `AudioEncoder` for arguments and errors."""
+    model, family = find_audio_model(codec, models)
+    if options.entropy is not None and not family.has_context:
+        raise ParameterError(f"entropy {options.entropy!r}: codec {codec!r} offers no choice; leave it out")
+    return family.encoder(model, options, runtime, stream_id=stream_id)
+
+
+def video_format(
+    width: int, height: int, frame_rate: Fraction | int, time_base: Fraction | int | None, colour: Colour
+) -> VideoFormat:
+    """The format of frames, from the arguments of `VideoEncoder`."""
+    return VideoFormat(
+        width=width,
+        height=height,
+        frame_rate=as_fraction("frame_rate", frame_rate),
+        time_base=None if time_base is None else as_fraction("time_base", time_base),
+        colour=colour,
+    )
+
+
+def _header(header: StreamHeader) -> StreamHeader:
+    return as_instance("header", header, StreamHeader)
+
+
+def _packet(packet: Packet | None) -> Packet | None:
+    return None if packet is None else as_instance("packet", packet, Packet)

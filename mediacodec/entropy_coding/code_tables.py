@@ -15,8 +15,8 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.codecs.base import Codes
 from mediacodec.errors import ModelError
+from mediacodec.frames import Codes
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import TableFamily, open_decoder, open_encoder
 from mediacodec_bitstream.tables import PRECISION, TableRow

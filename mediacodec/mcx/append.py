@@ -1,7 +1,7 @@
-"""Files that grow: another clip behind those that a file holds, of which not a byte changes.
+"""A file to which a clip is appended, behind those that it holds, of which not a byte changes.
 
 The file is read once, so that the new clip can begin at the networks of earlier ones (`FittingEncoder.begin_clip`), and
-copied beside itself; the copy is continued and takes the name at the end. The new pictures follow on its timeline.
+copied beside itself; the copy is continued and takes the name at the end. The new frames follow on its timeline.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self, cast
+from typing import Protocol, Self
 
 from mediacodec import manifest
+from mediacodec.arguments import as_instance, quoted
 from mediacodec.codecs.fitting.encoder import FittingEncoder
 from mediacodec.codecs.options import Runtime, VideoFormat, VideoOptions
 from mediacodec.codecs.registry import model_of, video_family_of
@@ -37,30 +38,47 @@ from mediacodec.mcx.streams import VideoWriter
 from mediacodec_bitstream import FileHeader, Packet, Reader, StreamHeader, VideoParameters
 from mediacodec_bitstream.packet import MAX_DURATION, MAX_PTS
 
-if TYPE_CHECKING:
-    from mediacodec.media.atomic import AtomicFile, LiveFile
-
 DEFAULT_CODEC = "conditional"  # of whoever names none
 UNKNOWN = 2  # in a colour description
 PIECE = 1 << 20  # bytes copied at once
 
 
-class Archive:
-    """A file to which a clip is to be added, open; a context manager.
+class Sink(Protocol):
+    """What takes the bytes of a copy."""
 
-    Raises InputError, NotAnMcxError and other BitstreamError kinds where it cannot be read, UsageError where files of
-    its kind cannot grow, OutputError where it must not be replaced, OutputExistsError where NAME.partial is there,
-    ParameterTypeError for anything but a name.
+    def write(self, data: memoryview, /) -> int: ...
+
+
+class AppendTarget:
+    """A file to which a clip is to be appended, open; a context manager.
+
+    Args:
+        path: its name.
+
+    Attributes:
+        path: of the file.
+        header: of the file.
+        stream: its one stream.
+
+    Raises:
+        InputError: it cannot be read.
+        BitstreamError: it is no .mcx file, or damaged, in one of its kinds.
+        UsageError: nothing can be appended to files of its kind.
+        OutputError: it must not be replaced.
+        OutputExistsError: NAME.partial is there.
+        ParameterTypeError: it is given as something else than a name.
     """
+
+    __slots__ = ("_file", "_found", "header", "path", "stream")
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         if not isinstance(path, (str, os.PathLike)):
-            raise ParameterTypeError(f"a file that grows is given by its name, not as {type(path).__name__}")
+            raise ParameterTypeError(f"a file to append to is given by its name, not as {quoted(path)}")
         self.path = Path(path)
         with self._named():
             mode = self.path.stat().st_mode if self.path.exists() else stat.S_IFREG
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a named pipe would wait
-                raise InputError(f"'{self.path}' is no regular file: only those can grow")
+                raise InputError(f"'{self.path}' is no regular file: nothing can be appended to it")
         self._file = open_path(path)
         try:
             self._found = os.fstat(self._file.fileno())
@@ -98,28 +116,29 @@ class Archive:
     def _only_stream(self) -> StreamHeader:
         streams = self.header.streams
         if any(stream.kind == "audio" for stream in streams):
-            raise UsageError(f"'{self.path}' holds sound: only files of pictures without sound can grow")
+            raise UsageError(f"'{self.path}' holds audio: only to files of video without audio can be appended")
         if len(streams) != 1 or streams[0].stream_id or not isinstance(streams[0].parameters, VideoParameters):
-            raise UsageError(f"'{self.path}' is not one stream of pictures: only such files can grow")
+            raise UsageError(f"'{self.path}' is not one stream of video: only to such files can be appended")
         if not video_family_of(streams[0]).appends:
-            raise UsageError(f"'{self.path}' holds pictures of codec {streams[0].codec!r}, whose files cannot grow")
+            raise UsageError(f"'{self.path}' holds codec {streams[0].codec!r}: nothing can be appended to its files")
         return streams[0]
 
-    def copy_to(self, file: BinaryIO) -> None:
-        """Write the whole file, as it is."""
+    def copy_to(self, file: Sink) -> None:
+        """Write the whole file, as it is.
+
+        Args:
+            file: takes the bytes.
+
+        Raises:
+            InputError: the file cannot be read.
+            OutputError: the copy cannot be written.
+        """
         piece = self._read(first=True)
         while piece:
-            file.write(piece)
+            view = memoryview(piece)
+            while view:
+                view = view[file.write(view) :]
             piece = self._read()
-
-    def begin(self, file: AtomicFile | LiveFile) -> None:
-        """Make an output that copy, which takes the name only where nobody changed what it stands for meanwhile."""
-        try:
-            self.copy_to(cast("BinaryIO", file))
-        except BaseException:
-            file.abort()
-            raise
-        file.guard(self.check_unchanged)
 
     def _read(self, *, first: bool = False) -> bytes:
         with self._named():
@@ -127,9 +146,9 @@ class Archive:
                 self._file.seek(0)
             return self._file.read(PIECE)
 
-    def refuse_sound(self) -> None:
+    def refuse_audio(self) -> None:
         """Raise UsageError."""
-        raise UsageError(f"'{self.path}' has no sound and takes none: leave it out (-an)")
+        raise UsageError(f"'{self.path}' has no audio and takes none: leave it out (-an)")
 
     def add_clip(
         self,
@@ -142,16 +161,25 @@ class Archive:
     ) -> ClipWriter:
         """The file's stream, to be continued by a clip.
 
-        codec: the name of the file's model, or the default one, which stands for it. Raises ParameterError where the
-        clip does not fit the file, CorruptError where that is damaged, ModelNotFoundError, ModelMismatchError.
+        Args:
+            codec: name of the file's model, or the default one, which stands for it.
+            video: what the frames are like.
+            options: how to encode them.
+            runtime: on what.
+            models: a folder to look for models in first.
+
+        Raises:
+            ParameterError: the clip does not fit the file.
+            CorruptError: the file is damaged.
+            ModelNotFoundError, ModelMismatchError: its model is not here.
         """
         model, parameters = model_of(self.stream, models), self.stream.parameters
         assert isinstance(parameters, VideoParameters)
         if codec != DEFAULT_CODEC and manifest.find_by_name(codec, models).name != model.name:
-            raise ParameterError(f"'{self.path}' was made with {model.name!r}, and grows with nothing else")
+            raise ParameterError(f"'{self.path}' was made with {model.name!r}: append to it with nothing else")
         sizes = [f"{each.width} x {each.height}" for each in (parameters, video)]
         if sizes[0] != sizes[1]:
-            raise ParameterError(f"the pictures of '{self.path}' are {sizes[0]}, not {sizes[1]}; scale them first")
+            raise ParameterError(f"the frames of '{self.path}' are {sizes[0]}, not {sizes[1]}; scale them first")
         if not all(a == b or UNKNOWN in (a, b) for a, b in zip(video.colour, parameters.colour, strict=True)):
             found = f"{parameters.colour}, not {video.colour}"
             raise ParameterError(f"the colours of '{self.path}' are {found}; convert them")
@@ -168,7 +196,7 @@ class Archive:
             return ClipWriter(encoder, video.frame_rate, self._read_by(encoder), live=self.header.live)
 
     def _read_by(self, encoder: FittingEncoder) -> int:
-        """Have an encoder read everything; the tick at which the file ends."""
+        """Have an encoder read everything; returns the tick at which the file ends."""
         self._file.seek(0)
         reader, end = Reader(self._file), 0
 
@@ -182,7 +210,7 @@ class Archive:
         encoder.begin_clip(packets(), refers=not self.header.live)
         if reader.gaps or reader.end is None:
             why = reader.gaps[0].reason if reader.gaps else "there is no end chunk"
-            raise CorruptError(f"{why}; only whole files can grow")
+            raise CorruptError(f"{why}; only to whole files can be appended")
         stated = reader.end.streams.get(self.stream.stream_id)
         end = max(end, stated.length or 0) if stated else end
         if end > MAX_PTS - MAX_DURATION:
@@ -200,6 +228,7 @@ class Archive:
             raise OutputError(f"'{self.path}' was changed by somebody else meanwhile; append again")
 
     def close(self) -> None:
+        """Close the file, which stays as it is."""
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -212,27 +241,48 @@ class Archive:
 
 
 class ClipWriter(VideoWriter):
-    """A clip behind those that a stream holds.
+    """A clip behind those that a stream holds; see `VideoWriter`.
 
-    begin: tick of the file's timeline at which it begins.
+    Args:
+        encoder: makes the packets.
+        frame_rate: nominal, frames a second.
+        begin: tick of the file's timeline at which the clip begins.
+        live: whether somebody watches meanwhile.
     """
+
+    __slots__ = ("_begin",)
 
     def __init__(self, encoder: FittingEncoder, frame_rate: Fraction, begin: int, *, live: bool) -> None:
         super().__init__(encoder, frame_rate, live=live)
-        self.begin = begin
+        self._begin = begin
+
+    @property
+    def begin(self) -> int:
+        """Tick of the file's timeline at which the clip begins."""
+        return self._begin
 
     @property
     def length(self) -> int:
-        return max(self.begin, super().length)
+        """Ticks from 0 to the end of the last frame."""
+        return max(self._begin, super().length)
 
     def encode(self, frame: VideoFrame) -> list[Packet]:
-        """See `VideoWriter.encode`. Raises ParameterError where a picture comes before 0 or falls between two ticks."""
+        """Encode the next frame of the clip, whose time counts from its beginning; see `VideoWriter.encode`.
+
+        Args:
+            frame: of the file's size.
+
+        Raises:
+            ParameterError: it comes before 0, out of order, or falls between two ticks of the file.
+            ParameterTypeError: it is no VideoFrame.
+        """
+        as_instance("frame", frame, VideoFrame)
         ticks = frame.pts * frame.time_base / self.header.time_base
+        place = f"{float(frame.pts * frame.time_base):.6f} s"
         if ticks < 0:
-            place = f"{float(frame.pts * frame.time_base):.6f} s"
-            raise ParameterError(f"the pictures of a clip are shown from 0 on; this one comes at {place}")
+            raise ParameterError(f"the frames of a clip are presented from 0 on; this one comes at {place}")
         if ticks.denominator != 1:
-            place, tick = f"{float(frame.pts * frame.time_base):.6f} s", self.header.time_base
-            raise ParameterError(f"the picture at {place} falls between ticks of {tick} s; bring it to the file's rate")
-        moved = VideoFrame(frame.y, frame.u, frame.v, int(ticks) + self.begin, self.header.time_base, frame.colour)
+            tick = self.header.time_base
+            raise ParameterError(f"the frame at {place} falls between ticks of {tick} s; bring it to the file's rate")
+        moved = VideoFrame(frame.y, frame.u, frame.v, int(ticks) + self._begin, self.header.time_base, frame.colour)
         return super().encode(moved)

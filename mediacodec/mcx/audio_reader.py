@@ -1,33 +1,42 @@
-"""Sound of an .mcx file being read."""
+"""Audio of an .mcx file being read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mediacodec import memory_errors
 from mediacodec.codecs.registry import code_reader
-from mediacodec.errors import ParameterError
 from mediacodec.frames import AudioChunk
-from mediacodec.mcx.interleave import through
-from mediacodec_bitstream import AudioParameters, BitstreamError, Gap, Packet, StreamHeader, TruncatedError
+from mediacodec.mcx.interleave import Run, checked_times, through
+from mediacodec.mcx.packet_source import PacketSource
+from mediacodec_bitstream import AudioParameters, BitstreamError, Gap, Packet, StreamHeader
 
-if TYPE_CHECKING:
-    from mediacodec.mcx.reader import FileReader
-
-MAX_FILL = 3600  # seconds of silence that all gaps of a reading may stand for; what is longer is closed up
+MAX_FILL = 3600  # seconds of silence that all gaps of a pass may stand for; what is longer is closed up
 
 
 class AudioReader:
-    """One audio stream of a file."""
+    """One audio stream of a file, as `FileReader.audio` gives it.
 
-    def __init__(self, file: FileReader, header: StreamHeader) -> None:
+    Args:
+        source: the file.
+        header: of the stream.
+
+    Attributes:
+        header: of the stream.
+        sample_rate: Hz.
+        channels: number of channels.
+    """
+
+    __slots__ = ("_source", "channels", "header", "sample_rate")
+
+    def __init__(self, source: PacketSource, header: StreamHeader) -> None:
         assert isinstance(header.parameters, AudioParameters)
-        self._file = file
+        self._source = source
         self.header = header
         self.sample_rate = header.parameters.sample_rate
         self.channels = header.parameters.channels
@@ -35,7 +44,7 @@ class AudioReader:
     @property
     def num_samples(self) -> int | None:
         """Samples per channel that the file states; None before the end of a pipe or of a file that was cut."""
-        length, _ = self._file.stated_length(self.header.stream_id)
+        length, _ = self._source.stated_length(self.header.stream_id)
         return None if length is None else round(length * self.header.time_base * self.sample_rate)
 
     @property
@@ -44,41 +53,84 @@ class AudioReader:
         samples = self.num_samples
         return None if samples is None else samples / self.sample_rate
 
+    @memory_errors.named
     def blocks(self, *, start: float = 0.0, stop: float | None = None) -> Iterator[AudioChunk]:
-        """The sound from `start` to `stop` seconds, about a packet at a time, in bounded memory.
+        """Decode from `start` to `stop`, about a packet at a time, in bounded memory.
 
         Chunks follow each other without holes: what is missing is concealed, then silent. On a seekable file decoding
-        starts near `start`; on a pipe everything before is decoded too. Raises ParameterError on a negative time,
-        ModelNotFoundError or ModelMismatchError; damage to the file raises nothing unless the file was opened strict,
-        and is listed in `gaps`.
+        starts near `start`; on a pipe everything before is decoded too.
+
+        Args:
+            start, stop: seconds; None for the end.
+
+        Returns:
+            Chunks of samples float32 [channels, n] at `sample_rate`.
+
+        Raises:
+            ParameterError: a time is negative, stop comes before start, or the file is a pipe that was read before.
+            ParameterTypeError: a time is no number.
+            ModelNotFoundError, ModelMismatchError: the model of the stream is not here.
+            BitstreamError: the file is damaged and was opened strict; else damage is listed in `FileReader.gaps`.
+
+        Example:
+            >>> with mediacodec.open("talk.mcx") as file:
+            ...     loudest = max(abs(chunk.samples).max() for chunk in file.audio.blocks(start=60, stop=70))
         """
         run = self.run(start, stop)
-        yield from through(self._file.packets({self.header.stream_id: run.position}), run)
+        return through(self._source.packets({self.header.stream_id: run.position}), run)
 
-    def run(self, start: float, stop: float | None) -> AudioRun:
-        """A decoding of the sound between two times, for whoever brings the packets."""
-        return AudioRun(self._file, self, start, stop)
+    def run(self, start: float, stop: float | None) -> Run[AudioChunk]:
+        """A decoding of the audio between two times, for whoever brings the packets.
+
+        Args:
+            start, stop: seconds; None for the end.
+        """
+        return AudioRun(self._source, self, start, stop)
 
     def read(self) -> AudioChunk:
-        """The whole stream."""
+        """Decode the whole stream. Returns and raises what `get_samples_played_in_range` does."""
         return self.get_samples_played_in_range()
 
+    @memory_errors.named
     def get_samples_played_in_range(self, start: float = 0.0, stop: float | None = None) -> AudioChunk:
-        """The sound between two times in seconds, as one chunk [channels, n]."""
+        """Decode from `start` to `stop` at once.
+
+        Args:
+            start, stop: seconds; None for the end.
+
+        Returns:
+            One chunk, samples [channels, n].
+
+        Raises:
+            MediaCodecError: as for `blocks`.
+        """
         return joined(self.blocks(start=start, stop=stop), self.sample_rate, self.channels, start)
 
+    @memory_errors.named
     def codes(self, start: float = 0.0, stop: float | None = None) -> NDArray[np.uint16]:
-        """The integer codes of the packets that overlap a time range, [1, codebooks, frames], without decoding.
+        """The integer codes of the packets that overlap a time range, without decoding.
 
         Packets are whole: the first frame is that of the packet that contains `start`. Where a packet has fewer
-        codebooks than the stream, the others hold the codebook size, which is no code. Raises BitstreamError kinds.
+        codebooks than the stream, the others hold the codebook size, which is no code.
+
+        Args:
+            start, stop: seconds; None for the end.
+
+        Returns:
+            uint16 [1, codebooks, frames].
+
+        Raises:
+            UnsupportedFeatureError: codes of this codec cannot be had without its networks.
+            BitstreamError: a packet is damaged.
+            MediaCodecError: as for `blocks`.
         """
-        reader = code_reader(self.header, models=self._file.models)
+        begin, end = checked_times(start, stop)
+        reader = code_reader(self.header, models=self._source.models)
         skip = self.header.pre_skip
-        first = round(Fraction(start) / self.header.time_base) + skip
-        last = None if stop is None else round(Fraction(stop) / self.header.time_base) + skip
+        first = round(Fraction(begin) / self.header.time_base) + skip
+        last = None if end is None else round(Fraction(end) / self.header.time_base) + skip
         parts = [np.zeros((reader.num_codebooks, 0), dtype=np.uint16)]
-        for packet in self._file.packets({self.header.stream_id: first if start else 0}):
+        for packet in self._source.packets({self.header.stream_id: first if begin else 0}):
             if packet.pts + packet.duration > first and (last is None or packet.pts < last):
                 codes = reader.read(packet)
                 missing = ((0, reader.num_codebooks - len(codes)), (0, 0))
@@ -87,30 +139,30 @@ class AudioReader:
 
 
 class AudioRun:
-    """One decoding of a stream's sound between two times; see `Run`. Chunks follow each other exactly."""
+    """One decoding of an audio stream between two times; see `Run`. Chunks follow each other exactly."""
 
-    def __init__(self, file: FileReader, stream: AudioReader, start: float, stop: float | None) -> None:
-        check_times(start, stop)
-        self._file, self._stream, self.header = file, stream, stream.header
+    def __init__(self, source: PacketSource, stream: AudioReader, start: float, stop: float | None) -> None:
+        begin, end = checked_times(start, stop)
+        self._source, self._stream, self.header = source, stream, stream.header
         self._rate = stream.sample_rate
-        self._first = round(start * self._rate)
-        self._last = None if stop is None else round(stop * self._rate)
-        self._decoder = file.audio_decoder(self.header)
-        self._begun = False  # whether a packet was decoded
+        self._first = round(begin * self._rate)
+        self._last = None if end is None else round(end * self._rate)
+        self._decoder = source.audio_decoder(self.header)
+        self._has_decoded = False  # a packet, so far
         self._end = 0  # of what a decoder that looks ahead has given
         self._fill_left = MAX_FILL * self._rate
         self.position = self._first + self.header.pre_skip - self._decoder.preroll if self._first else 0
         self.done = False
         # who joins a stream on its way misses nothing before
-        self._place = None if file.reader.joined else max(0, self.position)
+        self._place = None if source.joined else max(0, self.position)
         # The length may come behind the last packet: then only the chunk before the end can exceed it, which is held.
         self._length = stream.num_samples
-        self._holds = self._length is None and not file.header.live
+        self._holds = self._length is None and not source.header.live
         self._held: AudioChunk | None = None
 
     def push(self, packet: Packet) -> Iterator[AudioChunk]:
-        """The sound of a packet, and before it what stands in for missing ones."""
-        return self._between(self._trimmed(self._sound(packet)))
+        """The audio of a packet, and before it what stands in for missing ones."""
+        return self._between(self._trimmed(self._packet(packet)))
 
     def finish(self) -> Iterator[AudioChunk]:
         """What is missing at the end, and the chunk that was held."""
@@ -141,7 +193,7 @@ class AudioRun:
             if held is not None:
                 yield held
 
-    def _sound(self, packet: Packet) -> Iterator[AudioChunk]:
+    def _packet(self, packet: Packet) -> Iterator[AudioChunk]:
         if self._place is not None:
             yield from self._fill(self._place, packet.pts)
         self._place = packet.pts + packet.duration
@@ -151,27 +203,27 @@ class AudioRun:
         length = self._stream.num_samples
         if length and self._place is not None:
             end = length + self.header.pre_skip
-            check_end(self._file, self.header.stream_id, self._place, end)
+            self._source.check_end(self.header.stream_id, self._place, end)
             yield from self._fill(self._place, end)
         if self._decoder.delay:
-            yield self._heard(self._decoder.flush())
+            yield self._presented(self._decoder.flush())
 
     def _decoded(self, packet: Packet) -> Iterator[AudioChunk]:
         """A packet decoded, or concealed and noted where its bytes are whole but its symbols wrong."""
         try:
             chunk = self._decoder.push(packet)
         except BitstreamError as error:
-            if self._file.strict:
+            if self._source.strict:
                 raise
             end = packet.pts + packet.duration
-            self._file.note(Gap(packet.stream_id, packet.pts, end, -1, f"undecodable packet: {error}"))
+            self._source.note(Gap(packet.stream_id, packet.pts, end, -1, f"undecodable packet: {error}"))
             yield from self._fill(packet.pts, end)
         else:
-            self._begun = True
-            yield self._heard(chunk) if self._decoder.delay else chunk
+            self._has_decoded = True
+            yield self._presented(chunk) if self._decoder.delay else chunk
 
-    def _heard(self, chunk: AudioChunk) -> AudioChunk:
-        """A chunk of a decoder that looks ahead, without what was heard before: time stamps may go back."""
+    def _presented(self, chunk: AudioChunk) -> AudioChunk:
+        """A chunk of a decoder that looks ahead, without what was presented before: time stamps may go back."""
         chunk = cut_chunk(chunk, self._end, None)
         self._end = chunk.pts + chunk.num_samples if chunk.num_samples else self._end
         return chunk
@@ -198,32 +250,22 @@ class AudioRun:
         assert isinstance(parameters, AudioParameters)
         size = max(1, self.header.packet_duration // parameters.frame_size) * parameters.frame_size
         while missing > 0:
-            if self._begun:
-                yield self._heard(self._decoder.push(None))
+            if self._has_decoded:
+                yield self._presented(self._decoder.push(None))
             else:  # it does not know yet where it is
                 silence = np.zeros((self._stream.channels, min(size, missing)), dtype=np.float32)
-                yield self._heard(AudioChunk(silence, self._rate, position - self.header.pre_skip))
+                yield self._presented(AudioChunk(silence, self._rate, position - self.header.pre_skip))
             position, missing = position + size, missing - size
 
 
-def check_times(start: float, stop: float | None) -> None:
-    """Raise ParameterError unless 0 <= start <= stop."""
-    if start < 0 or (stop is not None and stop < start):
-        raise ParameterError(f"times must satisfy 0 <= start <= stop, got {start}, {stop}")
-
-
-def check_end(file: FileReader, stream_id: int, position: int, end: int) -> None:
-    """Note where packets end before the stated length and no gap says so: who seeks never counts the packets."""
-    known = any(g.stream_id == stream_id and (g.pts_start or 0) >= position for g in file.reader.gaps)
-    if position < end and not known:
-        reason = "packets are missing before the stated end"
-        if file.strict:
-            raise TruncatedError(reason)
-        file.note(Gap(stream_id, position, end, -1, reason))
-
-
 def cut_chunk(chunk: AudioChunk, first: int, last: int | None) -> AudioChunk:
-    """The part of a chunk from sample `first` to before sample `last`; maybe empty."""
+    """The part of a chunk between two samples; maybe empty.
+
+    Args:
+        chunk: to cut.
+        first: sample of the stream that the part begins with.
+        last: sample that it ends before; None for the end of the chunk.
+    """
     begin = min(chunk.num_samples, max(0, first - chunk.pts))
     end = chunk.num_samples if last is None else min(chunk.num_samples, max(begin, last - chunk.pts))
     if (begin, end) == (0, chunk.num_samples):
@@ -232,7 +274,14 @@ def cut_chunk(chunk: AudioChunk, first: int, last: int | None) -> AudioChunk:
 
 
 def joined(chunks: Iterable[AudioChunk], sample_rate: int, channels: int, start: float) -> AudioChunk:
-    """Chunks that follow each other as one, [channels, n]; empty at `start` seconds where there are none."""
+    """Chunks that follow each other as one.
+
+    Args:
+        chunks: in their order.
+        sample_rate: Hz, of the chunk where there are none.
+        channels: likewise.
+        start: seconds at which it begins, likewise.
+    """
     kept = list(chunks)
     pts = kept[0].pts if kept else round(start * sample_rate)
     parts = [chunk.samples for chunk in kept] or [np.zeros((channels, 0), dtype=np.float32)]

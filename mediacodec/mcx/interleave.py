@@ -1,4 +1,4 @@
-"""Several streams of a file decoded in one reading, so that a pipe can be too, in the order of time."""
+"""Streams of a file decoded between two times: one alone, or several in one pass, so that a pipe can be read too."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
+from mediacodec import memory_errors
+from mediacodec.arguments import as_seconds
+from mediacodec.errors import ParameterError
 from mediacodec_bitstream import Packet
 
 Item = TypeVar("Item")
@@ -14,7 +17,7 @@ MAX_WAITING = 32 << 20  # bytes of packets that wait for those of another stream
 
 
 class Run(Protocol[Given]):
-    """One reading of a stream between two times: packets in, items out.
+    """One pass over a stream between two times: packets in, items out.
 
     Attributes:
         position: pts, on the coded timeline, near which packets are needed first.
@@ -33,8 +36,31 @@ class Run(Protocol[Given]):
         ...
 
 
+def checked_times(start: object, stop: object) -> tuple[float, float | None]:
+    """Two times in seconds, as callers give them.
+
+    Args:
+        start: the first moment that is wanted.
+        stop: the moment behind the last one; None for the end.
+
+    Raises:
+        ParameterTypeError: one is no number.
+        ParameterError: they do not satisfy 0 <= start <= stop.
+    """
+    begin, end = as_seconds("start", start), None if stop is None else as_seconds("stop", stop)
+    if end is not None and end < begin:
+        raise ParameterError(f"times must satisfy 0 <= start <= stop, got {start}, {stop}")
+    return begin, end
+
+
+@memory_errors.named
 def through(packets: Iterable[Packet], run: Run[Item]) -> Iterator[Item]:
-    """All that a run gives for the packets of its stream."""
+    """All that a run gives for the packets of its stream.
+
+    Args:
+        packets: of that stream, in the order of the file.
+        run: what they are pushed into.
+    """
     for packet in packets:
         yield from run.push(packet)
         if run.done:
@@ -42,7 +68,8 @@ def through(packets: Iterable[Packet], run: Run[Item]) -> Iterator[Item]:
     yield from run.finish()
 
 
-def in_time(
+@memory_errors.named
+def in_time_order(
     packets: Iterable[Packet], runs: Mapping[int, Run[Item]], seconds: Callable[[Packet], float]
 ) -> Iterator[Item]:
     """What the runs of several streams give, their packets taken in the order of time.

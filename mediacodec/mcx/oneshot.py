@@ -8,16 +8,19 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
+from mediacodec import memory_errors
 from mediacodec.codecs.options import AudioOptions
 from mediacodec.frames import AudioChunk
-from mediacodec.mcx import reader as files
 from mediacodec.mcx.probe import Source
-from mediacodec.mcx.writer import FileWriter, as_chunk
-from mediacodec.transcode.reports import Progress, ProgressCallback
+from mediacodec.mcx.reader import FileReader
+from mediacodec.mcx.streams import as_chunk
+from mediacodec.mcx.writer import FileWriter
+from mediacodec.progress import Progress, ProgressCallback
 
 BLOCK_SECONDS = 5
 
 
+@memory_errors.named
 def encode(
     samples: ArrayLike,
     *,
@@ -30,7 +33,7 @@ def encode(
     callback: ProgressCallback | None = None,
     **changes: object,
 ) -> bytes:
-    """Samples as the bytes of an .mcx file.
+    """Encode samples into the bytes of an .mcx file.
 
     Args:
         samples: [n] or [channels, n], float in -1..1 at any rate; resampled and mixed to what the codec takes.
@@ -45,28 +48,45 @@ def encode(
         ParameterError, ParameterTypeError: an argument makes no sense; the message says which.
         ModelNotFoundError: there is no such model.
         DeviceError: the device cannot be used.
+
+    Example:
+        >>> data = mediacodec.encode(samples, sample_rate=16000, codec="speech", bit_rate=3000)
     """
     chunk = as_chunk(samples, sample_rate)
     buffer = BytesIO()
     with FileWriter(buffer, models=models, device=device, threads=threads) as writer:
         stream = writer.add_audio_stream(
-            codec, options, sample_rate=sample_rate, channels=chunk.channels, **changes
+            codec, options, sample_rate=chunk.sample_rate, channels=chunk.channels, **changes
         )
         began = time.perf_counter()
-        for start in range(0, chunk.num_samples, BLOCK_SECONDS * sample_rate):  # any pieces give the same packets
-            block = chunk.samples[:, start : start + BLOCK_SECONDS * sample_rate]
-            writer.mux(stream.encode(AudioChunk(block, sample_rate, start)))
+        size = BLOCK_SECONDS * chunk.sample_rate  # any pieces give the same packets
+        for start in range(0, chunk.num_samples, size):
+            block = chunk.samples[:, start : start + size]
+            writer.mux(stream.encode(AudioChunk(block, chunk.sample_rate, start)))
             if callback:
-                done = (start + block.shape[1]) / sample_rate
+                done = (start + block.shape[1]) / chunk.sample_rate
                 callback(Progress(done, chunk.duration_seconds, len(buffer.getbuffer()), time.perf_counter() - began))
     return buffer.getvalue()
 
 
+@memory_errors.named
 def decode(data: Source, *, device: str = "auto", threads: int | None = None, models: Path | None = None) -> AudioChunk:
-    """The first audio stream of an .mcx file (bytes, a path, or an open file), whole, at the codec's rate.
+    """Decode the first audio stream of an .mcx file as a whole.
 
-    What is damaged is concealed; use `open` to learn where. Raises BitstreamError kinds, ModelNotFoundError,
-    ModelMismatchError, DeviceError.
+    What is damaged is concealed; use `open` to learn where.
+
+    Args:
+        data: bytes, a path, or an open file.
+        device, threads, models: as for `AudioDecoder`.
+
+    Returns:
+        Samples float32 [channels, n] at the codec's rate.
+
+    Raises:
+        InputError: it cannot be read, or holds no audio.
+        BitstreamError: it is no .mcx file, or its header is damaged, in one of its kinds.
+        ModelNotFoundError, ModelMismatchError: the model of the stream is not here.
+        DeviceError: the device cannot be used.
     """
-    with files.FileReader(data, models=models, device=device, threads=threads) as reader:
+    with FileReader(data, models=models, device=device, threads=threads) as reader:
         return reader.audio.read()

@@ -1,4 +1,4 @@
-"""Sound of an .mcx file that was copied from its source: packets of another codec."""
+"""Audio of an .mcx file that was copied from its source: packets of another codec."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mediacodec import memory_errors
 from mediacodec.errors import InputError, UnsupportedFeatureError, UsageError
 from mediacodec.frames import AudioChunk, Samples
-from mediacodec.mcx.audio_reader import MAX_FILL, AudioReader, check_end, check_times, cut_chunk
-from mediacodec.mcx.interleave import through
+from mediacodec.mcx.audio_reader import MAX_FILL, AudioReader, cut_chunk
+from mediacodec.mcx.interleave import Run, checked_times, through
+from mediacodec.mcx.packet_source import PacketSource
 from mediacodec_bitstream import AudioParameters, Gap, Packet, StreamHeader
 
 if TYPE_CHECKING:
-    from mediacodec.mcx.reader import FileReader
+    from mediacodec.media.packet_decoder import PacketDecoder
     from mediacodec.media.stream_copy import AudioCopy, AudioPacket
 
 GAP_SECONDS = 0.1  # below, time stamps are only imprecise
@@ -25,10 +27,20 @@ PREROLL_SECONDS = 0.25  # decoders need a running start
 
 
 class CopyReader(AudioReader):
-    """One audio stream of a file whose packets are another codec's, untouched; FFmpeg decodes them."""
+    """One audio stream of a file whose packets are another codec's, untouched; FFmpeg decodes them.
 
-    def __init__(self, file: FileReader, header: StreamHeader) -> None:
-        super().__init__(file, header)
+    Args:
+        source: the file.
+        header: of the stream.
+
+    Attributes:
+        foreign_codec: name of that codec.
+    """
+
+    __slots__ = ("foreign_codec",)
+
+    def __init__(self, source: PacketSource, header: StreamHeader) -> None:
+        super().__init__(source, header)
         self.foreign_codec = str(header.fields["foreign_codec"])
 
     @property
@@ -48,25 +60,43 @@ class CopyReader(AudioReader):
             self.header.parameters.pre_skip,
         )
 
+    @memory_errors.named
     def packets(self, *, start: float = 0.0, stop: float | None = None) -> Iterator[AudioPacket]:
-        """The packets that are heard between two times, as they were in the source. Their pts are the file's."""
-        run = self.run(start, stop, raw=True)
-        yield from through(self._file.packets({self.header.stream_id: run.position}), run)
+        """The packets that are presented between two times, as they were in the source.
 
-    def run(self, start: float, stop: float | None, *, raw: bool = False) -> Any:
-        """A reading of packets (raw) or a decoding, for whoever brings the packets."""
-        return CopyRun(self._file, self, start, stop) if raw else DecodedCopyRun(self._file, self, start, stop)
+        Args:
+            start, stop: seconds; None for the end.
+
+        Returns:
+            Packets whose pts are the file's.
+
+        Raises:
+            MediaCodecError: as for `AudioReader.blocks`.
+        """
+        run = self.packet_run(start, stop)
+        return through(self._source.packets({self.header.stream_id: run.position}), run)
+
+    def packet_run(self, start: float, stop: float | None) -> Run[AudioPacket]:
+        """A pass over the packets between two times, for whoever brings them.
+
+        Args:
+            start, stop: seconds; None for the end.
+        """
+        return CopyRun(self._source, self.header, start, stop)
+
+    def run(self, start: float, stop: float | None) -> Run[AudioChunk]:
+        """See `AudioReader.run`."""
+        return DecodedCopyRun(self._source, self, start, stop)
 
 
 class CopyRun:
-    """One reading of a copied stream's packets between two times; see `Run`."""
+    """One pass over a copied stream's packets between two times; see `Run`."""
 
-    def __init__(self, file: FileReader, stream: CopyReader, start: float, stop: float | None) -> None:
-        check_times(start, stop)
-        self._file, self.header = file, stream.header
-        self._start, self._stop = start, stop
-        tick = self.header.time_base
-        self.position = int((Fraction(start) - Fraction(PREROLL_SECONDS)) / tick) + self.header.pre_skip if start else 0
+    def __init__(self, source: PacketSource, header: StreamHeader, start: float, stop: float | None) -> None:
+        self._start, self._stop = checked_times(start, stop)
+        self._source, self.header = source, header
+        before = Fraction(self._start) - Fraction(PREROLL_SECONDS)
+        self.position = int(before / self.header.time_base) + self.header.pre_skip if self._start else 0
         self.done = False
         self._place = 0  # where the next packet is due
 
@@ -83,31 +113,32 @@ class CopyRun:
 
     def finish(self) -> Iterator[AudioPacket]:
         """Nothing; but it is noted where packets are missing before the end."""
-        length, _ = self._file.stated_length(self.header.stream_id)
+        length, _ = self._source.stated_length(self.header.stream_id)
         if length and self._place:
-            check_end(self._file, self.header.stream_id, self._place, length + self.header.pre_skip)
+            self._source.check_end(self.header.stream_id, self._place, length + self.header.pre_skip)
         yield from ()
 
 
 class DecodedCopyRun:
     """One decoding of a copied stream between two times; see `Run`. A hole in the time stamps becomes silence."""
 
-    def __init__(self, file: FileReader, stream: CopyReader, start: float, stop: float | None) -> None:
-        self._packets = CopyRun(file, stream, 0.0, stop)
-        self._file, self._stream, self.header = file, stream, stream.header
+    def __init__(self, source: PacketSource, stream: CopyReader, start: float, stop: float | None) -> None:
+        begin, end = checked_times(start, stop)
+        self._packets = CopyRun(source, stream.header, 0.0, stop)
+        self._source, self._stream, self.header = source, stream, stream.header
         self._rate = stream.sample_rate
-        self._first = round(start * self._rate)
-        self._last = None if stop is None else round(stop * self._rate)
+        self._first = round(begin * self._rate)
+        self._last = None if end is None else round(end * self._rate)
         self._fill_left = MAX_FILL * self._rate
         self._next: int | None = None  # sample that is due
         self._priming = stream.description.priming
-        self._context: Any = None
+        self._decoder: PacketDecoder | None = None
         self._cleanup = contextlib.ExitStack()
-        self.position = CopyRun(file, stream, start, stop).position
+        self.position = CopyRun(source, stream.header, start, stop).position
         self.done = False
 
     def push(self, packet: Packet) -> Iterator[AudioChunk]:
-        """The sound of a packet, and before it silence for missing ones."""
+        """The audio of a packet, and before it silence for missing ones."""
         for _ in self._packets.push(packet):
             yield from self._between(self._decoded(packet))
         self._stop_if(self._packets.done)
@@ -141,7 +172,7 @@ class DecodedCopyRun:
     def _placed(self, parts: Iterable[tuple[int, Samples]]) -> Iterator[AudioChunk]:
         for pts, samples in parts:
             least = GAP_SECONDS * self._rate
-            if self._next is None:  # sound that begins late has silence before it
+            if self._next is None:  # audio that begins late has silence before it
                 self._next, least = min(pts, self._first), 0
             gap = pts - self._next
             if least < gap <= self._fill_left:
@@ -155,53 +186,40 @@ class DecodedCopyRun:
 
     def _decoded(self, packet: Packet | None) -> Iterator[tuple[int, Samples]]:
         """(position in samples, samples [channels, n]) of what a packet, or the end, makes the decoder give."""
-        import av
-        import av.error
-
-        from mediacodec.media.avio import planar_float32
-
-        if self._context is None:
-            self._context = self._cleanup.enter_context(self._opened())
-        coded = None
-        if packet is not None:
-            coded = av.Packet(packet.data)
-            coded.pts = packet.pts
-            coded.time_base = self.header.time_base
+        if self._decoder is None:
+            self._decoder = self._opened()
+        data, pts = (None, 0) if packet is None else (packet.data, packet.pts)
         try:
-            frames = self._context.decode(coded)
-        except av.error.FFmpegError as error:
+            frames = self._decoder.decode(data, pts, self.header.time_base)
+        except InputError as error:
             if packet is not None:
                 self._note(packet, error)
             return
         for frame in frames:
-            samples = planar_float32(frame)
-            if samples.shape[0] == self._stream.channels and frame.sample_rate == self._rate:
-                place = (frame.pts or 0) * self.header.time_base * self._rate
-                yield round(place) - self._priming, samples
+            if frame.samples.shape[0] == self._stream.channels and frame.sample_rate == self._rate:
+                yield round(frame.pts * self.header.time_base * self._rate) - self._priming, frame.samples
 
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[Any]:
-        """A decoder of FFmpeg for the stream. Raises UnsupportedFeatureError where it has none."""
-        from mediacodec.media.stream_copy import template_stream
+    def _opened(self) -> PacketDecoder:
+        """FFmpeg's decoder for the stream. Raises UnsupportedFeatureError where it has none."""
+        from mediacodec.media.packet_decoder import open_packet_decoder
 
         try:
-            with template_stream(_without_priming(self._stream.description)) as template:
-                yield template.codec_context
+            return self._cleanup.enter_context(open_packet_decoder(_without_priming(self._stream.description)))
         except UsageError as error:
             name = self._stream.foreign_codec
             raise UnsupportedFeatureError(
                 f"stream {self.header.stream_id} holds {name!r}, which is not known"
             ) from error
 
-    def _note(self, packet: Packet, error: Exception) -> None:
-        if self._file.strict:
+    def _note(self, packet: Packet, error: InputError) -> None:
+        if self._source.strict:
             raise InputError(f"a copied packet cannot be decoded: {error}") from error
         reason = f"undecodable packet: {error}"
-        self._file.note(Gap(packet.stream_id, packet.pts, packet.pts + packet.duration, -1, reason))
+        self._source.note(Gap(packet.stream_id, packet.pts, packet.pts + packet.duration, -1, reason))
 
 
 def _without_priming(copy: AudioCopy) -> AudioCopy:
-    """So that FFmpeg drops nothing at the start, wherever that is: positions say what is heard."""
+    """So that FFmpeg drops nothing at the start, wherever that is: positions say what is presented."""
     extradata = copy.extradata
     if copy.codec == "opus" and len(extradata) >= 12:
         extradata = extradata[:10] + b"\0\0" + extradata[12:]

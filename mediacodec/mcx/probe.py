@@ -7,19 +7,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from io import BytesIO
+from io import BytesIO, TextIOBase
 from pathlib import Path
 from typing import BinaryIO
 
-from mediacodec.errors import InputError
+from mediacodec import memory_errors
+from mediacodec.arguments import quoted
+from mediacodec.errors import InputError, MediaCodecError, ParameterTypeError
 from mediacodec_bitstream import AudioParameters, Gap, ScanResult, StreamHeader, VideoParameters, scan
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """One stream. Durations in seconds, rates in bits a second, sizes in bytes."""
+    """One stream, as `info` finds it.
+
+    Attributes:
+        header: of the stream.
+        duration: seconds presented.
+        packets: their number.
+        payload_bytes: of all packets, with their symbol CRCs.
+    """
 
     header: StreamHeader
     duration: float
@@ -28,10 +37,12 @@ class StreamInfo:
 
     @property
     def codec(self) -> str:
+        """Four characters that name the syntax of its packets."""
         return self.header.codec
 
     @property
     def kind(self) -> str:
+        """Whether it is "audio", "video" or "data"."""
         return self.header.kind
 
     @property
@@ -47,10 +58,12 @@ class StreamInfo:
 
     @property
     def sample_rate(self) -> int | None:
+        """Hz; None but for audio."""
         return self.header.parameters.sample_rate if isinstance(self.header.parameters, AudioParameters) else None
 
     @property
     def channels(self) -> int | None:
+        """Number of channels; None but for audio."""
         return self.header.parameters.channels if isinstance(self.header.parameters, AudioParameters) else None
 
     @property
@@ -65,12 +78,12 @@ class StreamInfo:
 
     @property
     def frame_rate(self) -> Fraction | None:
-        """Nominal pictures per second."""
+        """Nominal frames a second."""
         return self.header.parameters.frame_rate if isinstance(self.header.parameters, VideoParameters) else None
 
     @property
     def num_frames(self) -> int | None:
-        """Pictures: a packet holds one."""
+        """Frames: a packet holds one."""
         return self.packets if isinstance(self.header.parameters, VideoParameters) else None
 
     @property
@@ -81,7 +94,7 @@ class StreamInfo:
 
     @property
     def algorithmic_delay(self) -> float:
-        """Seconds that the codec alone delays sound or pictures."""
+        """Seconds by which the codec alone delays audio or video."""
         return float(self.header.algorithmic_delay * self.header.time_base)
 
     @property
@@ -90,9 +103,18 @@ class StreamInfo:
         return float(self.header.packet_duration * self.header.time_base)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileInfo:
-    """A whole file."""
+    """A whole file, as `info` finds it.
+
+    Attributes:
+        version: of the format, "1.0".
+        streams: what is in it.
+        file_bytes: its size.
+        live: whether it was written while somebody listened.
+        truncated: whether it has no end.
+        gaps: what is missing or damaged, as far as was looked for.
+    """
 
     version: str
     streams: tuple[StreamInfo, ...]
@@ -108,6 +130,7 @@ class FileInfo:
 
     @property
     def payload_bytes(self) -> int:
+        """Of all packets, with their symbol CRCs."""
         return sum(stream.payload_bytes for stream in self.streams)
 
     @property
@@ -116,13 +139,29 @@ class FileInfo:
         return self.file_bytes * 8 / self.duration if self.duration else 0.0
 
 
+@memory_errors.named
 def info(file: Source) -> FileInfo:
-    """What an .mcx file, its bytes, or an open binary file holds.
+    """Look what a file holds; nothing is decoded and no model needed.
 
-    Raises InputError where it cannot be read, NotAnMcxError and other BitstreamError kinds where it is none.
+    Args:
+        file: a path, bytes, or an open binary file.
+
+    Raises:
+        InputError: it cannot be read.
+        BitstreamError: it is no .mcx file, or its header is damaged, in one of its kinds.
+        ParameterTypeError: it is nothing that can be read.
+
+    Example:
+        >>> mediacodec.info("talk.mcx").streams[0].bit_rate
+        2931.4
     """
     with opened(file) as handle:
-        return _info(scan(handle))
+        try:
+            return _info(scan(handle))
+        except MediaCodecError:
+            raise
+        except OSError as error:
+            raise InputError(f"cannot read the file: {error.strerror or error}") from error
 
 
 def _info(result: ScanResult) -> FileInfo:
@@ -139,21 +178,38 @@ def _info(result: ScanResult) -> FileInfo:
 
 @contextmanager
 def opened(file: Source) -> Iterator[BinaryIO]:
-    """A binary file object for a path, bytes or an open file; closed again if it was opened here."""
+    """A binary file object for a path, bytes or an open file; closed again if it was opened here.
+
+    Args:
+        file: what to open.
+
+    Raises:
+        InputError: there is no such file, or it cannot be opened.
+        ParameterTypeError: it is nothing that can be read as bytes.
+    """
     if isinstance(file, (bytes, bytearray, memoryview)):
         yield BytesIO(file)
-    elif hasattr(file, "read"):
-        yield file  # type: ignore[misc]  # a file object: the union leaves nothing else
-    else:
+    elif isinstance(file, (str, os.PathLike)):
         handle = open_path(file)
         try:
             yield handle
         finally:
             handle.close()
+    elif isinstance(file, TextIOBase) or not callable(getattr(file, "read", None)):
+        raise ParameterTypeError(f"file must be a path, bytes or a file opened in binary mode, not {quoted(file)}")
+    else:
+        yield file
 
 
 def open_path(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file for reading. Raises InputError with one clear line."""
+    """Open a file for reading.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        InputError: it is not there, a directory, or may not be read.
+    """
     try:
         if Path(path).is_dir():
             raise InputError(f"{os.fspath(path)} is a directory, not a file")
@@ -162,3 +218,5 @@ def open_path(path: str | os.PathLike[str]) -> BinaryIO:
         if isinstance(error, InputError):
             raise
         raise InputError(f"cannot open {os.fspath(path)}: {error.strerror}") from error
+    except ValueError as error:  # a null byte in the name
+        raise InputError(f"cannot open {quoted(os.fspath(path))}: {error}") from error

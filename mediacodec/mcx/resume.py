@@ -1,11 +1,13 @@
 """Fits that go on after an interrupt: whole groups are kept in NAME.partial as they come, and taken over from there.
 
-NAME.partial is an .mcx file. Its tag `comment` says what it was made with and how many of its pictures are whole: those
-of a group in which the fit was stopped early are fitted again.
+NAME.partial is an .mcx file. Its tag `resume` says what it was made with and how many of its frames are whole: those of
+a group in which the fit was stopped early are fitted again.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import zlib
 from collections.abc import Sequence
@@ -16,16 +18,22 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
+from mediacodec.codecs.base import VideoEncoderBackend
 from mediacodec.codecs.fitting.encoder import FittingEncoder
-from mediacodec.codecs.fitting.protocol import FitMonitor, NullMonitor
+from mediacodec.codecs.options import VideoOptions
 from mediacodec.errors import CorruptError, ParameterError
 from mediacodec.frames import VideoFrame
 from mediacodec.mcx.probe import open_path
 from mediacodec.media.atomic import AtomicFile
+from mediacodec.progress import FitMonitor, NullMonitor
 from mediacodec_bitstream import FileHeader, Packet, Reader, StreamHeader, Writer
 
+TAG = "resume"  # of the file
 CHUNK = 4096  # packets under one head
+MOST_FRAMES = 1 << 40  # that a tag may state
 ANEW = "leave -resume out to begin anew"
+
+OptionValue = float | int | str | bool | None
 
 
 def partial_name(path: str | os.PathLike[str]) -> Path:
@@ -36,10 +44,100 @@ def partial_name(path: str | os.PathLike[str]) -> Path:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where whole groups are kept, and whether to go on from what is there."""
+    """Where whole groups are kept, and whether to go on from what is there.
+
+    Attributes:
+        path: of the partial file.
+        resume: whether to go on.
+    """
 
     path: Path
     resume: bool = False
+
+
+@dataclass(frozen=True)
+class ResumeState:
+    """What a partial file says of itself.
+
+    Attributes:
+        options: of the encoder, by name; those with their default need not be there.
+        first: a checksum of the first frame, which tells a video from others.
+        whole: frames of whole groups.
+    """
+
+    options: dict[str, OptionValue]
+    first: str
+    whole: int
+
+    def as_tag(self) -> dict[str, str]:
+        """As a tag of the file."""
+        return {TAG: json.dumps(dataclasses.asdict(self), separators=(",", ":"))}
+
+    @classmethod
+    def of_tag(cls, text: object) -> ResumeState | None:
+        """The state that a tag states; None where it states none."""
+        try:
+            found = json.loads(text) if isinstance(text, str) else None
+            if not isinstance(found, dict):
+                return None
+            options, first, whole = found["options"], found["first"], found["whole"]
+        except (ValueError, KeyError, RecursionError):
+            return None
+        known = isinstance(options, dict) and isinstance(first, str) and isinstance(whole, int)
+        return cls(options, first, whole) if known and 0 <= whole < MOST_FRAMES else None
+
+
+def stated(options: VideoOptions) -> dict[str, OptionValue]:
+    """Options by name, without those that have their default: a later version may have more of them."""
+    defaults = dataclasses.asdict(VideoOptions())
+    return {name: value for name, value in dataclasses.asdict(options).items() if value != defaults[name]}
+
+
+class Resumption:
+    """The fit of a file being written, its whole groups kept.
+
+    Args:
+        checkpoint: where.
+        monitor: of the fit.
+    """
+
+    __slots__ = ("_checkpoint", "_encoder", "_monitor")
+
+    def __init__(self, checkpoint: Checkpoint, monitor: FitMonitor | None) -> None:
+        self._checkpoint, self._monitor = checkpoint, monitor
+        self._encoder: ResumableEncoder | None = None
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it is to go on from what is there."""
+        return self._checkpoint.resume
+
+    def kept(self, encoder: FittingEncoder, options: VideoOptions) -> VideoEncoderBackend:
+        """An encoder whose groups are kept; a file keeps those of its first one.
+
+        Args:
+            encoder: of a stream of the file.
+            options: that it was opened with.
+        """
+        if self._encoder is not None:
+            return encoder
+        self._encoder = ResumableEncoder(encoder, self._checkpoint, options, self._monitor)
+        return self._encoder
+
+    @property
+    def tags(self) -> dict[str, str] | None:
+        """What the unfinished file states for a later run to go on from; None where nothing is fitted."""
+        return self._encoder.state.as_tag() if self._encoder is not None else None
+
+    def discard(self) -> None:
+        """Remove what was kept: the file is in its place."""
+        if self._encoder is not None:
+            self._checkpoint.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the partial file, which stays."""
+        if self._encoder is not None:
+            self._encoder.close()
 
 
 class ResumableEncoder:
@@ -49,42 +147,48 @@ class ResumableEncoder:
     removes the file.
 
     Args:
-        settings: the options that packets depend on and the stream's header does not state.
+        encoder: fits the groups.
+        checkpoint: where they are kept.
+        options: of the encoder.
+        monitor: of the fit; groups that it stopped early are not kept.
 
-    Raises ParameterError where the file was made with other options or, by `push`, of other pictures; BitstreamError
-    kinds where it cannot be read.
+    Raises:
+        ParameterError: the file was made with other options or, by `push`, of other frames.
+        BitstreamError: it cannot be read, in one of its kinds.
     """
 
     def __init__(
-        self, encoder: FittingEncoder, checkpoint: Checkpoint, settings: str, monitor: FitMonitor | None
+        self, encoder: FittingEncoder, checkpoint: Checkpoint, options: VideoOptions, monitor: FitMonitor | None
     ) -> None:
-        self._encoder, self._path, self._settings = encoder, checkpoint.path, settings
+        self._encoder, self._path, self._options = encoder, checkpoint.path, stated(options)
         self._monitor: FitMonitor = monitor or NullMonitor()
         found = checkpoint.resume and checkpoint.path.is_file()
-        self._found = _Found(checkpoint.path, encoder.header, settings) if found else None
+        self._found = _Found(checkpoint.path, encoder.header, self._options) if found else None
         self._kept = _Kept(checkpoint.path, encoder.header)
-        self._pictures = ""  # what tells them from others: a sum of the first
-        self._whole = 0  # pictures of whole groups so far
+        self._first = ""  # a checksum of the first frame
+        self._whole = 0  # frames of whole groups so far
 
     @property
     def header(self) -> StreamHeader:
+        """Of the stream."""
         return self._encoder.header
 
     @property
     def num_frames(self) -> int:
+        """Frames pushed so far."""
         return self._encoder.num_frames
 
     @property
-    def tags(self) -> dict[str, str]:
+    def state(self) -> ResumeState:
         """What a file with these packets states for others to go on from."""
-        return {"comment": f"{self._settings} first={self._pictures} whole={self._whole}"}
+        return ResumeState(self._options, self._first, self._whole)
 
     def push(self, frame: VideoFrame) -> list[Packet]:
-        """See `mediacodec.codecs.base.VideoEncoderBackend`; a picture that was coded before costs little."""
-        if not self._pictures and isinstance(frame, VideoFrame):
-            self._pictures = _sum_of(frame)
-            if self._found is not None and self._found.pictures != self._pictures:
-                raise ParameterError(f"'{self._path}' was made of other pictures; {ANEW}")
+        """See `mediacodec.codecs.base.VideoEncoderBackend`; a frame that was coded before costs little."""
+        if not self._first and isinstance(frame, VideoFrame):
+            self._first = _checksum(frame)
+            if self._found is not None and self._found.state.first != self._first:
+                raise ParameterError(f"'{self._path}' was made of other frames; {ANEW}")
         packets = self._taken(frame) if self._found is not None else []
         if packets:
             self._kept.add(packets)
@@ -93,7 +197,7 @@ class ResumableEncoder:
         if packets and not self._monitor.stopped:
             self._whole += len(packets)
             self._kept.add(packets)
-            self._kept.end_group(self.tags)
+            self._kept.end_group(self.state)
         return packets
 
     def flush(self) -> list[Packet]:
@@ -109,7 +213,7 @@ class ResumableEncoder:
         self._kept.close()
 
     def _taken(self, frame: VideoFrame) -> list[Packet]:
-        """The packet of this picture, where it was coded before."""
+        """The packet of this frame, where it was coded before."""
         assert self._found is not None
         packet = self._found.next()
         if packet is None:
@@ -125,13 +229,12 @@ class ResumableEncoder:
 class _Found:
     """The whole groups of an earlier file."""
 
-    def __init__(self, path: Path, header: StreamHeader, settings: str) -> None:
+    def __init__(self, path: Path, header: StreamHeader, options: dict[str, OptionValue]) -> None:
         self._path, self._stream_id = path, header.stream_id
         self._stack = ExitStack()
         try:
-            made, self.pictures, self._left = self._check(header)
-            if made != settings:
-                raise ParameterError(f"'{path}' was made with {made}, not with {settings}; {ANEW}")
+            self.state = self._checked(header, options)
+            self._left = self.state.whole
             self._reader = self._opened()
         except BaseException:
             self.close()
@@ -140,19 +243,21 @@ class _Found:
     def _opened(self) -> Reader:
         return Reader(self._stack.enter_context(open_path(self._path)))
 
-    def _check(self, header: StreamHeader) -> tuple[str, str, int]:
-        """What the file says of itself: settings, the sum of its first picture, how many pictures are whole."""
+    def _checked(self, header: StreamHeader, options: dict[str, OptionValue]) -> ResumeState:
+        """What the file says of itself, where it can be gone on from with these options."""
         reader = self._opened()
         if header not in reader.header.streams:
             raise ParameterError(f"'{self._path}' is of another size, rate, codec or model; {ANEW}")
         count = sum(packet.stream_id == self._stream_id for packet in reader)
-        rest, _, whole = str(reader.tags.get("comment", "")).rpartition(" whole=")
-        made, _, pictures = rest.rpartition(" first=")
-        if not whole.isdecimal() or len(whole) > 12:
+        state = ResumeState.of_tag(reader.tags.get(TAG))
+        if state is None:
             raise ParameterError(f"'{self._path}' does not say what it was made with; {ANEW}")
-        if count < int(whole):
+        if count < state.whole:
             raise CorruptError(f"'{self._path}' is damaged; {ANEW}")
-        return made, pictures, int(whole)
+        if state.options != options:
+            made, wanted = (_listed(each, state.options, options) for each in (state.options, options))
+            raise ParameterError(f"'{self._path}' was made with {made}, not with {wanted}; {ANEW}")
+        return state
 
     def next(self) -> Packet | None:
         while self._left:
@@ -169,7 +274,7 @@ class _Found:
 
 
 class _Kept:
-    """The file in which whole groups are kept: it takes its name with the first of them, and grows from then on."""
+    """The file in which whole groups are kept: it takes its name with the first of them, and is appended to after."""
 
     def __init__(self, path: Path, header: StreamHeader) -> None:
         self._path, self._header = path, FileHeader((header,))
@@ -184,11 +289,11 @@ class _Kept:
         for packet in packets:
             self._writer.write(packet)
 
-    def end_group(self, tags: dict[str, str]) -> None:
+    def end_group(self, state: ResumeState) -> None:
         """What was added is safe from here on."""
         assert self._writer is not None
         self._writer.flush()
-        self._writer.write_tags(tags)
+        self._writer.write_tags(state.as_tag())
         self._writer.flush()
         if self._unnamed is not None:
             self._unnamed.commit()
@@ -203,7 +308,13 @@ class _Kept:
         self._unnamed = self._file = self._writer = None
 
 
-def _sum_of(frame: VideoFrame) -> str:
+def _listed(options: dict[str, OptionValue], *both: dict[str, OptionValue]) -> str:
+    """The options in which two sets differ, as one of them has them: crf=40, gop=4."""
+    names = sorted({name for each in both for name in each if both[0].get(name) != both[1].get(name)})
+    return ", ".join(f"{name}={options[name]}" if name in options else f"no {name}" for name in names)
+
+
+def _checksum(frame: VideoFrame) -> str:
     crc = 0
     for plane in (frame.y, frame.u, frame.v):
         crc = zlib.crc32(np.ascontiguousarray(plane).data, crc)

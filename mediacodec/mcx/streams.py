@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mediacodec import memory_errors
+from mediacodec.arguments import as_instance, as_integer, quoted
 from mediacodec.codecs.base import AudioEncoderBackend, VideoEncoderBackend
+from mediacodec.codecs.options import VideoFormat
 from mediacodec.errors import ParameterError, ParameterTypeError
 from mediacodec.frames import AudioChunk, VideoFrame
 from mediacodec_bitstream import OPAQUE, AudioParameters, Packet, StreamHeader
@@ -18,14 +21,21 @@ from mediacodec_bitstream.packet import MAX_DURATION
 if TYPE_CHECKING:
     from mediacodec.media.stream_copy import AudioCopy, AudioPacket
 
+FINEST = Fraction(1, 1_000_000)  # ticks: finer ones could not hold a frame's duration in 24 bits
+_FINE = Fraction(1, 90_000)
 COPIED = "copy"  # codec of a stream of foreign packets; which codec that is stands in the field foreign_codec
 
 
 class StreamWriter(Protocol):
-    """What a file asks of a stream being written."""
+    """What a file asks of a stream being written.
+
+    Attributes:
+        header: of the stream.
+        payload_bytes: of all packets returned so far, symbol CRCs included.
+    """
 
     header: StreamHeader
-    payload_bytes: int  # of all packets returned so far, symbol CRCs included
+    payload_bytes: int
 
     @property
     def length(self) -> int:
@@ -42,20 +52,53 @@ class StreamWriter(Protocol):
         ...
 
 
+def storable(video: VideoFormat) -> VideoFormat:
+    """A format whose ticks a file can hold: those below a microsecond become 1/90000 s."""
+    return replace(video, time_base=_FINE) if video.tick < FINEST else video
+
+
 def as_chunk(samples: ArrayLike, sample_rate: int) -> AudioChunk:
-    """Samples [n] or [channels, n] as a chunk. Raises ParameterTypeError on integers: their full scale is not known."""
-    array = np.asarray(samples)
+    """Samples as a chunk.
+
+    Args:
+        samples: floating point [n] or [channels, n], in -1..1.
+        sample_rate: Hz.
+
+    Raises:
+        ParameterTypeError: they are integers, whose full scale is not known, or no numbers.
+        ParameterError: the shape is another one, or the rate not positive.
+    """
+    try:
+        array = np.asarray(samples)
+    except ValueError as error:  # rows of several lengths
+        raise ParameterError(f"samples must be an array [n] or [channels, n], not {quoted(samples)}") from error
     if array.dtype.kind != "f":
         raise ParameterTypeError(f"samples must be floating point in -1..1, got {array.dtype}; scale and convert them")
     return AudioChunk(np.atleast_2d(array.astype(np.float32, copy=False)), sample_rate)
 
 
 class AudioWriter:
-    """One audio stream of a file being written."""
+    """One audio stream of a file being written.
+
+    Args:
+        encoder: makes the packets.
+        sample_rate: of what will be given, Hz.
+        channels: likewise.
+
+    Attributes:
+        header: of the stream.
+        payload_bytes: of all packets returned so far.
+
+    Raises:
+        ParameterError, ParameterTypeError: rate or channels make no sense.
+    """
+
+    __slots__ = ("_converter", "_encoder", "_source_rate", "header", "payload_bytes")
 
     def __init__(self, encoder: AudioEncoderBackend, sample_rate: int, channels: int) -> None:
         from mediacodec.media.convert import Converter
 
+        sample_rate, channels = as_integer("sample_rate", sample_rate), as_integer("channels", channels)
         self._encoder = encoder
         parameters = encoder.header.parameters
         assert isinstance(parameters, AudioParameters)
@@ -68,7 +111,7 @@ class AudioWriter:
 
     @property
     def length(self) -> int:
-        """Ticks of sound given so far, as the end of the file states it."""
+        """Ticks of audio given so far, as the end of the file states it."""
         return int(self._encoder.num_samples)
 
     @property
@@ -76,11 +119,24 @@ class AudioWriter:
         """One line for each thing the conversion did; loud ones begin with WARNING."""
         return self._converter.notes()
 
+    @memory_errors.named
     def encode(self, samples: AudioChunk | ArrayLike) -> list[Packet]:
-        """Packets for samples, an AudioChunk or [n] or [channels, n] at the stream's rate, in pieces of any size."""
+        """Encode samples, in pieces of any size.
+
+        Args:
+            samples: a chunk, or floating point [n] or [channels, n] at the stream's rate.
+
+        Returns:
+            The packets that are complete by now, for `mux`.
+
+        Raises:
+            ParameterError: rate, channels or shape are others.
+            ParameterTypeError: the samples are not floating point.
+        """
         chunk = samples if isinstance(samples, AudioChunk) else as_chunk(samples, self._source_rate)
         return self._push(self._converter.push(chunk))
 
+    @memory_errors.named
     def flush(self) -> list[Packet]:
         """The rest of the packets; `close` of the file calls it."""
         rest = self._push(self._converter.flush())
@@ -127,11 +183,20 @@ class _OneLate:
 class VideoWriter:
     """One video stream of a file being written.
 
-    Packets come one picture late, because the next picture tells how long one is shown; live they come as the encoder
+    Packets come one frame late, because the next frame tells how long one is presented; live they come as the encoder
     gives them.
+
+    Args:
+        encoder: makes the packets.
+        frame_rate: nominal, frames a second: how long the last frame is presented.
+        live: whether somebody watches meanwhile.
+
+    Attributes:
+        header: of the stream.
+        payload_bytes: of all packets returned so far.
     """
 
-    begin = 0  # tick at which the pictures given here begin
+    __slots__ = ("_encoder", "_last", "_nominal", "_order", "header", "payload_bytes")
 
     def __init__(self, encoder: VideoEncoderBackend, frame_rate: Fraction, *, live: bool = False) -> None:
         self._encoder = encoder
@@ -142,32 +207,48 @@ class VideoWriter:
         self.payload_bytes = 0
 
     @property
+    def begin(self) -> int:
+        """Tick of the file's timeline at which the frames given here begin."""
+        return 0
+
+    @property
     def length(self) -> int:
-        """Ticks from 0 to the end of the last picture."""
+        """Ticks from 0 to the end of the last frame."""
         return self._order.end
 
     @property
     def num_frames(self) -> int:
-        """Pictures given so far."""
+        """Frames given so far."""
         return self._encoder.num_frames
 
     @property
     def notes(self) -> list[str]:
-        """Nothing: pictures go in as they are."""
+        """Nothing: frames go in as they are."""
         return []
 
+    @memory_errors.named
     def encode(self, frame: VideoFrame) -> list[Packet]:
-        """Packets for the next picture, whose pts may count in any time base.
+        """Encode the next frame.
 
-        Raises ParameterError where it does not come after the one before, or has another size.
+        Args:
+            frame: of the stream's size; its pts may count in any time base.
+
+        Returns:
+            The packets that are complete by now, for `mux`.
+
+        Raises:
+            ParameterError: the frame does not come after the one before, or has another size.
+            ParameterTypeError: it is no VideoFrame.
         """
+        as_instance("frame", frame, VideoFrame)
         pts = round(frame.pts * frame.time_base / self.header.time_base)
         if pts <= self._last:
             place = f"{float(pts * self.header.time_base):.6f} s"
-            raise ParameterError(f"pictures must come in the order of time, from 0 on; this one is shown at {place}")
+            raise ParameterError(f"frames must come in the order of time, from 0 on; this one is presented at {place}")
         self._last = pts
         return self._timed(self._encoder.push(replace(frame, pts=pts, time_base=self.header.time_base)))
 
+    @memory_errors.named
     def flush(self) -> list[Packet]:
         """The rest of the packets; `close` of the file calls it."""
         return [*self._timed(self._encoder.flush()), *self._order.flush()]
@@ -182,7 +263,15 @@ class CopyWriter:
 
     Args:
         copy: what the packets are; kept in the stream's header, so that they can be played or copied on.
+        stream_id: of the packets.
+        live: whether somebody listens meanwhile.
+
+    Attributes:
+        header: of the stream.
+        payload_bytes: of all packets returned so far.
     """
+
+    __slots__ = ("_left_out", "_next", "_order", "header", "payload_bytes")
 
     def __init__(self, copy: AudioCopy, *, stream_id: int = 0, live: bool = False) -> None:
         fields: dict[str, int | str | bytes] = {"foreign_codec": copy.codec}
@@ -204,7 +293,7 @@ class CopyWriter:
 
     @property
     def length(self) -> int:
-        """Ticks of sound given so far, priming not counted."""
+        """Ticks of audio given so far, priming not counted."""
         return max(0, self._order.end - self.header.pre_skip)
 
     @property
@@ -215,7 +304,7 @@ class CopyWriter:
         return [f"WARNING: left out {self._left_out} copied audio packet(s) that come before the start"]
 
     def encode(self, packet: AudioPacket) -> list[Packet]:
-        """The packet of the file for a packet of the source."""
+        """The packet of the file for a packet of the source, or nothing where it comes before the start."""
         pts = packet.pts * packet.time_base / self.header.time_base + self.header.pre_skip
         if pts + max(1, packet.duration) <= 0:
             self._left_out += 1

@@ -1,32 +1,43 @@
-"""Pictures of an .mcx file being read."""
+"""Video of an .mcx file being read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
+from mediacodec import memory_errors
 from mediacodec.codecs.base import RandomAccessDecoder, ReferringDecoder
 from mediacodec.frames import VideoFrame
-from mediacodec.mcx.audio_reader import check_end, check_times
-from mediacodec.mcx.interleave import through
+from mediacodec.mcx.interleave import Run, checked_times, through
+from mediacodec.mcx.packet_source import PacketSource
 from mediacodec_bitstream import BitstreamError, Gap, Packet, StreamHeader, VideoParameters
 
-if TYPE_CHECKING:
-    from mediacodec.mcx.reader import FileReader
-
-MAX_FILL = 3600  # seconds that concealed pictures of a reading may stand for where packets are missing
-MAX_FETCHED = 64  # keyframes from before where reading began that a reading looks up, in vain or not
-MAX_RATE = 240  # pictures a second of such a stretch at most, whatever the header says
+MAX_FILL = 3600  # seconds that concealed frames of a pass may stand for where packets are missing
+MAX_FETCHED = 64  # keyframes from before where reading began that a pass looks up, in vain or not
+MAX_RATE = 240  # frames a second of such a stretch at most, whatever the header says
 
 
 class VideoReader:
-    """One video stream of a file."""
+    """One video stream of a file, as `FileReader.video` gives it.
 
-    def __init__(self, file: FileReader, header: StreamHeader) -> None:
+    Args:
+        source: the file.
+        header: of the stream.
+
+    Attributes:
+        header: of the stream.
+        width, height: of the frames, in pixels.
+        frame_rate: nominal, frames a second; the pts of the frames tell the true times.
+        colour: see `VideoFrame`.
+        time_base: seconds a tick of pts.
+    """
+
+    __slots__ = ("_source", "colour", "frame_rate", "header", "height", "time_base", "width")
+
+    def __init__(self, source: PacketSource, header: StreamHeader) -> None:
         assert isinstance(header.parameters, VideoParameters)
-        self._file = file
+        self._source = source
         self.header = header
         self.width, self.height = header.parameters.width, header.parameters.height
         self.frame_rate: Fraction = header.parameters.frame_rate
@@ -35,70 +46,90 @@ class VideoReader:
 
     @property
     def num_frames(self) -> int | None:
-        """Pictures that the file states; None before the end of a pipe or of a file that was cut."""
-        return self._file.stated_length(self.header.stream_id)[1]
+        """Frames that the file states; None before the end of a pipe or of a file that was cut."""
+        return self._source.stated_length(self.header.stream_id)[1]
 
     @property
     def duration(self) -> float | None:
-        """Seconds from time 0 to the end of the last picture; None where num_frames is."""
-        length, _ = self._file.stated_length(self.header.stream_id)
+        """Seconds from time 0 to the end of the last frame; None where num_frames is."""
+        length, _ = self._source.stated_length(self.header.stream_id)
         return None if length is None else float(length * self.header.time_base)
 
+    @memory_errors.named
     def frames(
         self, *, start: float = 0.0, stop: float | None = None, keyframes_only: bool = False
     ) -> Iterator[VideoFrame]:
-        """The pictures shown from `start` on and before `stop`, in seconds.
+        """Decode the frames presented from `start` on and before `stop`.
 
         On a seekable file decoding starts at the keyframe before `start`; on a pipe everything before is decoded too.
-        Where packets are damaged or missing, pictures are concealed up to the next keyframe, as many as were lost, and
-        `gaps` of the file says so; what is missing before the first good picture shows that one. Whoever joins
-        a stream on its way gets the next keyframe first. With `keyframes_only` nothing else is decoded.
+        Where packets are damaged or missing, frames are concealed up to the next keyframe, as many as were lost, and
+        `gaps` of the file says so; in place of what is missing before the first good frame stands that one. Whoever
+        joins a stream on its way gets the next keyframe first.
 
-        Raises ParameterError on a negative time, ModelNotFoundError, ModelMismatchError; on damage only where the file
-        was opened strict.
+        Args:
+            start, stop: seconds; None for the end.
+            keyframes_only: whether nothing else is decoded.
+
+        Returns:
+            Frames in the order of time.
+
+        Raises:
+            ParameterError: a time is negative, stop comes before start, or the file is a pipe that was read before.
+            ParameterTypeError: a time is no number.
+            ModelNotFoundError, ModelMismatchError: the model of the stream is not here.
+            BitstreamError: the file is damaged and was opened strict.
+
+        Example:
+            >>> with mediacodec.open("clip.mcx") as file:
+            ...     luma = [frame.y for frame in file.video.frames(start=12.0, stop=13.0)]
         """
         run = self.run(start, stop, keyframes_only=keyframes_only)
-        yield from through(self._file.packets({self.header.stream_id: run.position}), run)
+        return through(self._source.packets({self.header.stream_id: run.position}), run)
 
-    def run(self, start: float, stop: float | None, *, keyframes_only: bool = False) -> VideoRun:
-        """A decoding of the pictures between two times, for whoever brings the packets."""
-        return VideoRun(self._file, self, start, stop, keyframes_only=keyframes_only)
+    def run(self, start: float, stop: float | None, *, keyframes_only: bool = False) -> Run[VideoFrame]:
+        """A decoding of the frames between two times, for whoever brings the packets.
+
+        Args:
+            start, stop: seconds; None for the end.
+            keyframes_only: whether nothing else is decoded.
+        """
+        return VideoRun(self._source, self, start, stop, keyframes_only=keyframes_only)
 
 
 class VideoRun:
-    """One decoding of a stream's pictures between two times; see `Run`."""
+    """One decoding of a video stream between two times; see `Run`."""
 
     def __init__(
-        self, file: FileReader, stream: VideoReader, start: float, stop: float | None, *, keyframes_only: bool
+        self, source: PacketSource, stream: VideoReader, start: float, stop: float | None, *, keyframes_only: bool
     ) -> None:
-        check_times(start, stop)
-        self._file, self._stream, self.header = file, stream, stream.header
+        begin, end = checked_times(start, stop)
+        self._source, self._stream, self.header = source, stream, stream.header
         self._keyframes_only = keyframes_only
         tick = self.header.time_base
-        self._first = -int(-_exact(start) // tick)  # rounded up: what is shown before is left out
-        self._stop = None if stop is None else _exact(stop) / tick
-        self._decoder = file.video_decoder(self.header)
+        self._first = -int(-_exact(begin) // tick)  # rounded up: what is presented before is left out
+        self._stop = None if end is None else _exact(end) / tick
+        self._decoder = source.video_decoder(self.header)
         self._random = self._decoder if isinstance(self._decoder, RandomAccessDecoder) else None
         self._refers = self._decoder if isinstance(self._decoder, ReferringDecoder) else None
         self._fetches_left = MAX_FETCHED
         self._nominal = 1 / (stream.frame_rate * tick)
         self._fill_left = int(MAX_FILL * min(stream.frame_rate, Fraction(MAX_RATE)))
         self._broken: Packet | None = None  # the first packet of a stretch that cannot be decoded
-        self._waiting: list[int] = []  # pts of pictures that are missing before the first good one
+        self._waiting: list[int] = []  # pts of frames that are missing before the first good one
         self._last: VideoFrame | None = None
         self._started = False  # a keyframe was seen
-        self.position = self._first if start else 0
+        self.position = self._first if begin else 0
         self.done = False
-        self._length, _ = file.stated_length(self.header.stream_id)
-        self._place: Fraction | None = None  # where the next picture is due
+        self._length, _ = source.stated_length(self.header.stream_id)
+        self._place: Fraction | None = None  # where the next frame is due
 
     def push(self, packet: Packet) -> Iterator[VideoFrame]:
-        """The picture of a packet, and before it what stands in for missing ones."""
+        """The frame of a packet, and before it what stands in for missing ones."""
         if self._stop is not None and packet.pts >= self._stop:
             yield from self._between(self._held())
             self.done = True  # without decoding it
             return
-        yield from self._between(self._pictures(packet))
+        yield from self._between(self._timed(packet))
 
     def finish(self) -> Iterator[VideoFrame]:
         """What the decoder still holds, and what the end of the file says is missing."""
@@ -113,57 +144,57 @@ class VideoRun:
             if frame.pts >= self._first and (self._length is None or frame.pts < self._length):
                 yield frame
 
-    def _pictures(self, packet: Packet) -> Iterator[VideoFrame]:
+    def _timed(self, packet: Packet) -> Iterator[VideoFrame]:
         if self._place is None:
             self._place = self._known_loss(packet)
         if not self._keyframes_only:
             if packet.discontinuity and self._place is not None:
                 yield from self._missing(self._place, packet.pts)
                 self._break(packet)
-            yield from self._one(packet)
+            yield from self._decoded_or_concealed(packet)
         elif packet.is_keyframe:
-            yield from self._one(packet)
+            yield from self._decoded_or_concealed(packet)
         self._place = packet.pts + (Fraction(packet.duration) or self._nominal)
 
     def _known_loss(self, first: Packet) -> Fraction | None:
-        """Where the pictures begin that are known to be missing before the first packet; None if none are."""
-        if self._file.reader.joined:  # nothing was seen before, so nothing is missing
+        """Where the frames begin that are known to be missing before the first packet; None if none are."""
+        if self._source.joined:  # nothing was seen before, so nothing is missing
             return None
         stream_id = self.header.stream_id
-        starts = [gap.pts_start for gap in self._file.reader.gaps if gap.stream_id == stream_id]
+        starts = [gap.pts_start for gap in self._source.gaps if gap.stream_id == stream_id]
         before = [start for start in starts if start is not None and start < first.pts]
         return Fraction(min(before)) if before else None
 
     def _ending(self) -> Iterator[VideoFrame]:
         yield from self._held()
-        length, _ = self._file.stated_length(self.header.stream_id)
+        length, _ = self._source.stated_length(self.header.stream_id)
         if length and self._place is not None and not self._keyframes_only:
             if length - self._place > self._nominal / 2:
-                check_end(self._file, self.header.stream_id, int(self._place), length)
+                self._source.check_end(self.header.stream_id, int(self._place), length)
             yield from self._missing(self._place, length)
         self._mend(length)
 
     def _held(self) -> Iterator[VideoFrame]:
-        """What a decoder still holds that is a picture behind."""
+        """What a decoder still holds that is a frame behind."""
         for frame in self._decoder.flush():
             yield from self._good(frame)
 
-    def _one(self, packet: Packet) -> Iterator[VideoFrame]:
-        """The pictures of a packet, or what stands in for them."""
+    def _decoded_or_concealed(self, packet: Packet) -> Iterator[VideoFrame]:
+        """The frames of a packet, or what stands in for them."""
         if packet.is_keyframe:
             self._mend(packet.pts)
             self._started = True
-        if not self._started and self._file.reader.joined:
+        if not self._started and self._source.joined:
             return  # nothing was seen yet, so nothing is missing
         if self._broken is None and self._started:
             try:
                 frames = self._decoded(packet)
             except BitstreamError as error:
-                if self._file.strict:
+                if self._source.strict:
                     yield from self._held()
                     raise
                 end = packet.pts + packet.duration
-                self._file.note(Gap(packet.stream_id, packet.pts, end, -1, f"undecodable packet: {error}"))
+                self._source.note(Gap(packet.stream_id, packet.pts, end, -1, f"undecodable packet: {error}"))
                 if self._random is None:
                     self._broken = packet
             else:
@@ -174,7 +205,7 @@ class VideoRun:
         yield from self._concealed(packet.pts)
 
     def _decoded(self, packet: Packet) -> list[VideoFrame]:
-        """The pictures of a packet; of one before the stretch only what later ones need, where that is less work."""
+        """The frames of a packet; of one before the stretch only what later ones need, where that is less work."""
         if self._random is None:
             return self._decoder.push(packet)
         if packet.is_keyframe and self._refers is not None:
@@ -186,7 +217,7 @@ class VideoRun:
         frames = self._decoder.push(packet)
         if self._random.concealed > before or not frames:
             end = packet.pts + packet.duration
-            self._file.note(Gap(packet.stream_id, packet.pts, end, -1, "picture concealed: what it needs is missing"))
+            self._source.note(Gap(packet.stream_id, packet.pts, end, -1, "frame concealed: what it needs is missing"))
         return frames
 
     def _provide(self, packet: Packet, decoder: ReferringDecoder) -> None:
@@ -194,7 +225,7 @@ class VideoRun:
         missing = [packet]
         while (pts := decoder.needs(missing[-1])) is not None and self._fetches_left:
             self._fetches_left -= 1
-            found = self._file.reader.peek_keyframe(packet.stream_id, pts)
+            found = self._source.keyframe_at(packet.stream_id, pts)
             if found is None:
                 break
             missing.append(found)
@@ -209,14 +240,14 @@ class VideoRun:
     def _mend(self, until: int | None) -> None:
         """A keyframe: decoding begins anew, and what was concealed before is noted."""
         if self._broken is not None and until is not None and until > self._broken.pts:
-            reason = "pictures concealed up to the next keyframe"
-            self._file.note(Gap(self.header.stream_id, self._broken.pts, until, -1, reason))
+            reason = "frames concealed up to the next keyframe"
+            self._source.note(Gap(self.header.stream_id, self._broken.pts, until, -1, reason))
         self._broken = None
 
     def _missing(self, position: Fraction, until: int) -> Iterator[VideoFrame]:
-        """Concealment for the pictures of packets that are not there."""
+        """Concealment for the frames of packets that are not there."""
         count = round((until - position) / self._nominal)
-        if not 0 < count <= self._fill_left:  # a forged time stamp must not make hours of pictures
+        if not 0 < count <= self._fill_left:  # a forged time stamp must not make hours of frames
             return
         self._fill_left -= count
         for number in range(count):
@@ -224,7 +255,7 @@ class VideoRun:
 
     def _concealed(self, pts: int) -> Iterator[VideoFrame]:
         frames = self._decoder.push(None) if self._started else []
-        for frame in frames[:-1]:  # what a decoder that is a picture behind still held
+        for frame in frames[:-1]:  # what a decoder that is a frame behind still held
             yield from self._good(frame)
         stand_in = frames[-1] if frames else self._last
         if stand_in is not None:

@@ -1,17 +1,17 @@
-"""The classic side of the house: sound and pictures from any file or pipe, into any file or pipe.
+"""The classic side: audio and video from any file or pipe, into any file or pipe, through FFmpeg.
 
 `AudioSource` reads, `Converter` changes rate and channels, `AudioSink` writes; `MediaSource` and `MediaSink` do so for
-pictures with sound beside them; `open_output` gives any writer an output that appears whole or not at all.
+video with audio beside it; `open_output` gives any writer an output that appears whole or not at all.
 """
 
 from mediacodec.media.atomic import AtomicFile, LiveFile, open_output
+from mediacodec.media.audio_sink import FORMATS, AudioSink, format_of
+from mediacodec.media.audio_source import AudioSource
 from mediacodec.media.avio import open_input
 from mediacodec.media.convert import Converter
 from mediacodec.media.media_sink import MEDIA_FORMATS, MediaSink, media_format_of
 from mediacodec.media.media_source import MediaSource
 from mediacodec.media.resample import Resampler, resample_audio
-from mediacodec.media.sink import FORMATS, AudioSink, format_of
-from mediacodec.media.source import AudioSource
 from mediacodec.media.stream_copy import AudioCopy, AudioPacket
 
 __all__ = [

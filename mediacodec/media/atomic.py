@@ -212,7 +212,11 @@ class AtomicFile(_Output, io.BufferedRandom):
 class LiveFile(_Output, io.BufferedWriter):
     """An output that grows as it is written: a pipe, a device, standard output.
 
-    Every write goes out at once, so that whoever listens hears it in time.
+    Every write goes out at once, so that whoever listens gets it in time.
+
+    Args:
+        raw: what is written to.
+        label: names the output in errors.
     """
 
     def __init__(self, raw: io.FileIO, label: str) -> None:

@@ -1,7 +1,8 @@
-"""The sound of an opened file, in time: packets in, chunks or copied packets out."""
+"""The audio of an opened file, in time: packets in, chunks or copied packets out."""
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import av
@@ -16,18 +17,27 @@ from mediacodec.media.stream_copy import AudioCopy, AudioPacket
 
 _GAP_SECONDS = 0.1  # below, time stamps are only imprecise
 _LONGEST_GAP_SECONDS = 3600
+_STATES_LENGTH = frozenset({"aiff", "flac", "wav", MP4})  # exactly, not estimated from the size of the file
 
 
 class AudioTrack:
-    """The sound of a file, decoded as AudioSource does it, placed in time.
+    """The audio of a file, at its exact length, placed in time.
 
     First `probe` packets until it is True, then `open`, `place`, and `push` from then on. Where the time stamps jump
-    ahead by more than 0.1 s there is silence, so that sound and picture stay together.
+    ahead by more than 0.1 s there is silence, so that audio and video stay together.
 
     Args:
         container, stream: as opened.
         label: names the input in errors.
         block: seconds to gather into a chunk; 0 gives every frame at once.
+
+    Attributes:
+        stream: as given.
+        damage: packets that could not be decoded.
+        silence: seconds of it that were filled in so far.
+        sample_rate, channels, codec_name: known once it is open.
+        start: seconds on the file's clock at which the first sample is presented; None without any sample.
+        done: whether nothing more will come.
     """
 
     def __init__(
@@ -39,7 +49,9 @@ class AudioTrack:
         self._early: list[av.AudioFrame] = []
         self._parts: list[Samples] = []
         self._trimmer: Trimmer | None = None
-        self._done = False
+        self._given = 0  # samples of the stream that were gathered, and where the next frame is due
+        self._next = 0
+        self.done = False
         self._shift = Fraction(0)
 
     def probe(self, packet: Packet) -> bool:
@@ -48,38 +60,54 @@ class AudioTrack:
         return bool(self._early)
 
     def open(self, head: bytes | None) -> None:
-        """Read off what is known; `head` as for `stated_lengths`."""
+        """Read off what is known.
+
+        Args:
+            head: as for `stated_lengths`.
+
+        Raises:
+            InputError: none of it can be decoded.
+        """
         context, first = self.stream.codec_context, self._early[0] if self._early else None
+        self.codec_name = context.codec.canonical_name
         self.sample_rate, self.channels = (first or context).sample_rate, (first or context).layout.nb_channels
         if self.sample_rate < 1 or self.channels < 1 or (first is None and self.damage.count):
-            raise InputError(f"{self._label}: none of its audio ({context.codec.canonical_name}) can be decoded")
+            raise InputError(f"{self._label}: none of its audio ({self.codec_name}) can be decoded")
         self._time_base = self.stream.time_base or Fraction(1)
         self._origin = (first.pts if first is not None else None) or 0
         self.start: Fraction | None = self._origin * self._time_base if first is not None else None
         self._lengths = stated_lengths(self._container, self.stream, self.sample_rate, head)
 
     def place(self, shift: Fraction, end: float | Fraction) -> None:
-        """Let second `shift` of the file's clock become 0 and leave out what lies outside of 0 .. end (seconds)."""
+        """Place the audio in time, and leave out what lies outside of it.
+
+        Args:
+            shift: second of the file's clock that becomes 0.
+            end: seconds that are wanted, infinite for all.
+        """
         self._shift = shift
         self._offset = round(((self.start or 0) - shift) * self.sample_rate)
-        self._end = end * self.sample_rate
+        self._end_seconds = end
+        self._end = math.inf if math.isinf(end) else round(end * self.sample_rate)
 
     def seek(self) -> None:
         """After a jump: positions follow from the time stamps."""
         self._early, self._parts, self._trimmer = [], [], None
 
     def landed(self) -> Fraction | None:
-        """After a jump and `probe`: when the first sample is heard, on the file's clock."""
+        """After a jump and `probe`: when the first sample is presented, on the file's clock."""
         first = self._early[0] if self._early else None
         return first.pts * self._time_base if first is not None and first.pts is not None else None
 
+    def begin(self) -> list[AudioChunk]:
+        """The chunks of what `probe` decoded: live, it does not wait for the next packet."""
+        early, self._early = self._early, []
+        return [chunk for frame in early for chunk in self._push_frame(frame)]
+
     def push(self, packet: Packet) -> list[AudioChunk]:
         """Take a packet (an empty one at the end of the file), give the chunks that are complete."""
-        frames = self._early + ([] if self._done else self._decode(packet))
-        self._early = []
-        chunks: list[AudioChunk] = []
-        for frame in frames:
-            chunks += self._push_frame(frame)
+        frames = [] if self.done else self._decode(packet)
+        chunks = [chunk for frame in frames for chunk in self._push_frame(frame)]
         if not packet.size:
             if self._trimmer is not None:
                 self._parts += self._trimmer.flush()
@@ -87,9 +115,17 @@ class AudioTrack:
         return chunks
 
     @property
-    def done(self) -> bool:
-        """Whether nothing more will come."""
-        return self._done
+    def stated_seconds(self) -> float | None:
+        """How long the stream is, as the file states it."""
+        return None if self._lengths.stated is None else self._lengths.stated / self.sample_rate
+
+    @property
+    def missing_seconds(self) -> float:
+        """By how much what came is shorter than the file says, where that is exact."""
+        if self._lengths.stated is None or self._container.format.name not in _STATES_LENGTH:
+            return 0.0
+        due = min(self._lengths.stated, self._end - self._offset)
+        return float(max(0, due - self._given)) / self.sample_rate
 
     def _decode(self, packet: Packet) -> list[av.AudioFrame]:
         frames = self.damage.decode(packet, self._shift)
@@ -110,7 +146,7 @@ class AudioTrack:
         gap = 0 if stamp is None else stamp - self._next
         if _GAP_SECONDS * self.sample_rate < gap < _LONGEST_GAP_SECONDS * self.sample_rate:
             self.silence += gap / self.sample_rate
-            while gap > 0 and not self._done:
+            while gap > 0 and not self.done:
                 size = min(gap, self.sample_rate)
                 chunks += self._push_trimmed(_silent_frame(frame, size))
                 gap -= size
@@ -131,7 +167,7 @@ class AudioTrack:
         pts = self._given + self._offset
         self._given += size
         skip, stop = max(0, -pts), min(size, self._end - pts)
-        self._done = self._given + self._offset >= self._end
+        self.done = self._given + self._offset >= self._end
         if stop <= skip:
             return []
         cut = np.ascontiguousarray(samples[:, skip : int(stop)])
@@ -139,7 +175,15 @@ class AudioTrack:
 
 
 class CopyTrack(AudioTrack):
-    """The sound of a file, as packets; only the first ones are also decoded, to know what is in them."""
+    """The audio of a file, as packets; only the first ones are also decoded, to know what is in them.
+
+    Args:
+        container, stream: as opened.
+        label: names the input in errors.
+
+    Attributes:
+        description: what a container must know of the packets, once it is open.
+    """
 
     def __init__(self, container: av.container.InputContainer, stream: av.AudioStream, label: str) -> None:
         super().__init__(container, stream, label, 0)
@@ -168,6 +212,15 @@ class CopyTrack(AudioTrack):
         super().seek()
         self._packets = []
 
+    @property
+    def missing_seconds(self) -> float:
+        """Nothing: copied packets are not counted in samples."""
+        return 0.0
+
+    def begin(self) -> list[AudioChunk]:
+        """Nothing: packets are copied."""
+        return []
+
     def copy(self, packet: Packet) -> list[AudioPacket]:
         """Take a packet, give those that lie within the time asked for, shifted and otherwise untouched."""
         packets, self._packets = [*self._packets, packet], []
@@ -180,8 +233,8 @@ class CopyTrack(AudioTrack):
             length = each.duration or 0
             # From the very start nothing is left out: the priming lies before 0.
             before = self._shift > (self.start or 0) and pts + length <= shift
-            self._done = self._done or (pts - shift) * self._time_base >= self._end / self.sample_rate
-            if not before and not self._done:
+            self.done = self.done or (pts - shift) * self._time_base >= self._end_seconds
+            if not before and not self.done:
                 dts = pts if each.dts is None else each.dts
                 copies.append(AudioPacket(bytes(each), pts - shift, dts - shift, length, tick, each.is_keyframe))
         return copies

@@ -7,6 +7,7 @@ Everything is opened by Python and handed to FFmpeg as a file object: file names
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +18,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.errors import InputError, UsageError
+from mediacodec.arguments import quoted
+from mediacodec.errors import InputError, ParameterTypeError, UsageError
 from mediacodec.frames import Samples
 
 T = TypeVar("T")
@@ -54,7 +56,7 @@ class Bridge:
         self._left = sys.maxsize
         self._failure: BaseException | None = None
         self._can_seek = bool(file.seekable()) if hasattr(file, "seekable") else hasattr(file, "seek")
-        # From a pipe take what has arrived: read(n) would wait for n bytes, and live sound would lag.
+        # From a pipe take what has arrived: read(n) would wait for n bytes, and live audio would lag.
         live_read: Callable[[int], bytes] | None = None if self._can_seek else getattr(file, "read1", None)
         self._read = live_read or file.read
 
@@ -131,18 +133,27 @@ class Bridge:
 
 
 def open_input(source: str | os.PathLike[str] | BinaryIO) -> tuple[str, BinaryIO]:
-    """Open an input by name ("-" is standard input), or take a file object as it is; also returns a name for messages.
+    """Open an input by name, or take a file object as it is.
+
+    Args:
+        source: a path, "-" for standard input, or a binary file object.
+
+    Returns:
+        A name for messages, and the file.
 
     Raises:
         InputError: there is no such file, it is a directory, is empty, or may not be read.
         UsageError: standard input is a terminal.
+        ParameterTypeError: it is nothing that can be read as bytes.
     """
     if not isinstance(source, (str, os.PathLike)):
+        if isinstance(source, io.TextIOBase) or not callable(getattr(source, "read", None)):
+            raise ParameterTypeError(f"source must be a path or a file opened in binary mode, not {quoted(source)}")
         name = getattr(source, "name", None)
         return (f"'{name}'" if isinstance(name, str) else f"the {type(source).__name__} object"), source
     if os.fspath(source) == "-":
         if sys.stdin.isatty():
-            raise UsageError("standard input is a terminal; pipe the sound in or name a file")
+            raise UsageError("standard input is a terminal; pipe media in or name a file")
         return "standard input", sys.stdin.buffer
     label, path = f"'{os.fspath(source)}'", Path(source)
     try:
@@ -172,7 +183,15 @@ def planar_float32(frame: av.AudioFrame) -> Samples:
 
 
 def arranged(samples: Samples, sample_format: str) -> NDArray[np.float32] | NDArray[np.int16]:
-    """Samples [channels, n] as the array that PyAV wants: planar as they are, packed as [1, n * channels]."""
+    """Samples as the array that PyAV wants.
+
+    Args:
+        samples: float32 [channels, n].
+        sample_format: FFmpeg's name; planar formats end in p.
+
+    Returns:
+        Planar as they are, packed as [1, n * channels].
+    """
     if sample_format == "s16":
         integers: NDArray[np.int16] = np.rint(samples * np.float32(32768.0)).clip(-32768, 32767).astype(np.int16)
         return np.ascontiguousarray(integers.T.reshape(1, -1))

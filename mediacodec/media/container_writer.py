@@ -1,38 +1,43 @@
-"""Sound and pictures into mp4, mov or mkv, each with its time stamps."""
+"""Audio and video into mp4, mov or mkv, each with its time stamps."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import BinaryIO, Final
+from typing import Final
 
 import av
-import av.error
 import av.stream
 import numpy as np
 
-from mediacodec.errors import MediaCodecError, OutputError, ParameterError, UsageError
+from mediacodec.errors import ParameterError, UsageError
 from mediacodec.frames import AudioChunk, Colour, Samples, VideoFrame
-from mediacodec.media.atomic import AtomicFile, LiveFile, open_output
-from mediacodec.media.avio import Bridge, arranged
+from mediacodec.media.audio_sink import LAYOUTS, encoder_rate
+from mediacodec.media.avio import arranged
 from mediacodec.media.plane_writer import to_frame
 from mediacodec.media.resample import Resampler
-from mediacodec.media.sink import LAYOUTS, encoder_rate
 from mediacodec.media.stream_copy import AudioCopy, AudioPacket, template_stream
+from mediacodec.media.target import Target, open_target, writing
 
 _MUXERS: Final = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
 _MOST_TICKS = 10_000_000  # a second; MP4 counts in 32 bits
 _FALLBACK_TICKS = 90_000
-_JITTER_SECONDS = 0.002  # between chunks of sound: below, it is rounding
+_JITTER_SECONDS = 0.002  # between chunks of audio: below, it is rounding
 
 
 @dataclass(frozen=True)
-class PictureShape:
-    """The pictures to come: pixels, nominal frames per second, seconds per tick, colour, encoder (h264 or ffv1)."""
+class VideoShape:
+    """The frames to come.
+
+    Attributes:
+        width, height: pixels.
+        frame_rate: nominal, per second.
+        time_base: seconds per tick.
+        colour: see VideoFrame.
+        codec: "h264" or "ffv1".
+    """
 
     width: int
     height: int
@@ -43,38 +48,37 @@ class PictureShape:
 
 
 class ContainerWriter:
-    """Encodes pictures (H.264 at crf 12, or FFV1) and sound (AAC, or FLAC beside FFV1), or copies sound.
+    """Encodes video (H.264 at crf 12, or FFV1) and audio (AAC, or FLAC beside FFV1), or copies audio.
 
-    H.264 is made without B frames: what is shown first comes first, so no player needs an edit list for it.
+    H.264 is made without B frames: what is presented first comes first, so no player needs an edit list for it.
     H.264 in 4:2:0 has even sizes only; an odd one is stored in 4:4:4 with repeated chroma, which keeps the
-    size exactly and the picture as it is, but which fewer players know; `notes` says so.
+    size exactly and the frame as it is, but which fewer players know; `notes` says so.
 
     Args:
         target: a path, "-", or a binary file object (not closed). What cannot seek gets a fragmented mp4.
-        pictures: None for sound alone.
+        format: mp4, mov or mkv.
+        video: the frames to come; None for audio alone.
         audio: (Hz, channels) of chunks to encode, an AudioCopy of packets, or None.
+        overwrite: replace an existing file.
     """
 
     def __init__(
         self,
-        target: str | os.PathLike[str] | BinaryIO,
+        target: Target,
         *,
         format: str,  # noqa: A002 - the name that every such interface has
-        pictures: PictureShape | None,
+        video: VideoShape | None,
         audio: tuple[int, int] | AudioCopy | None,
         overwrite: bool,
     ) -> None:
-        self._format, self._pictures = format, pictures
-        self._file: AtomicFile | LiveFile | None = None
+        self._format, self._shape = format, video
         self._cleanup = contextlib.ExitStack()
-        if isinstance(target, (str, os.PathLike)):
-            self._file = open_output(target, overwrite=overwrite)
-        self._bridge = Bridge(target if self._file is None else self._file)  # type: ignore[arg-type]
+        self._file, self._bridge = open_target(target, overwrite=overwrite)
         self._video: av.VideoStream | None = None
         self._copied: av.AudioStream | None = None
-        self._sound: _SoundEncoder | None = None
+        self._audio: _AudioEncoder | None = None
         self._last: int | None = None
-        self._odd = pictures is not None and pictures.codec == "h264" and bool((pictures.width | pictures.height) & 1)
+        self._odd = video is not None and video.codec == "h264" and bool((video.width | video.height) & 1)
         try:
             with self._translated():
                 self._start(audio)
@@ -83,7 +87,7 @@ class ContainerWriter:
             raise
 
     def _start(self, audio: tuple[int, int] | AudioCopy | None) -> None:
-        options = {"fflags": "+bitexact"}  # no version strings: the same film gives the same file
+        options = {"fflags": "+bitexact"}  # no version strings: the same input gives the same file
         if self._format != "mkv":
             options["movie_timescale"] = str(self._movie_ticks(audio))  # by default edit lists round to 1 ms
             if not self._bridge.seekable():
@@ -91,8 +95,8 @@ class ContainerWriter:
                 options["frag_duration"] = "1000000"  # microseconds
         self._container = av.open(self._bridge, "w", format=_MUXERS[self._format], container_options=options)
         self._cleanup.callback(self._container.close)
-        if self._pictures is not None:
-            self._add_video(self._pictures)
+        if self._shape is not None:
+            self._add_video(self._shape)
         if isinstance(audio, AudioCopy):
             with template_stream(audio) as template:
                 try:
@@ -101,59 +105,59 @@ class ContainerWriter:
                     raise UsageError(f"{self._format} holds no {audio.codec} audio; use mkv or encode it") from error
                 self._copied.time_base = audio.time_base
         elif audio is not None:
-            codec = "flac" if self._pictures is not None and self._pictures.codec == "ffv1" else "aac"
-            self._sound = _SoundEncoder(self._container, codec, *audio)
+            codec = "flac" if self._shape is not None and self._shape.codec == "ffv1" else "aac"
+            self._audio = _AudioEncoder(self._container, codec, *audio)
         self._container.start_encoding()
 
     def _movie_ticks(self, audio: tuple[int, int] | AudioCopy | None) -> int:
         rate = audio.sample_rate if isinstance(audio, AudioCopy) else encoder_rate("aac", audio[0]) if audio else 1
-        ticks = self._ticks(self._pictures).denominator if self._pictures else 1
+        ticks = self._ticks(self._shape).denominator if self._shape else 1
         both = math.lcm(rate, ticks)
         return both if both < 1 << 31 else max(rate, ticks)
 
     @staticmethod
-    def _ticks(pictures: PictureShape) -> Fraction:
-        fits = pictures.time_base.denominator <= _MOST_TICKS and pictures.time_base.numerator < 1 << 31
-        return pictures.time_base if fits else Fraction(1, _FALLBACK_TICKS)
+    def _ticks(video: VideoShape) -> Fraction:
+        fits = video.time_base.denominator <= _MOST_TICKS and video.time_base.numerator < 1 << 31
+        return video.time_base if fits else Fraction(1, _FALLBACK_TICKS)
 
-    def _add_video(self, pictures: PictureShape) -> None:
+    def _add_video(self, video: VideoShape) -> None:
         encoder, options = "ffv1", {"level": "3", "slicecrc": "1", "g": "1"}
-        if pictures.codec == "h264":
+        if video.codec == "h264":
             encoder, options = "libx264", {"crf": "12", "preset": "veryfast", "bf": "0"}
-        stream = self._container.add_stream(encoder, rate=pictures.frame_rate, options=options)
+        stream = self._container.add_stream(encoder, rate=video.frame_rate, options=options)
         if not isinstance(stream, av.VideoStream):
             raise AssertionError(f"{encoder} is no video encoder")
-        stream.width, stream.height = pictures.width, pictures.height
+        stream.width, stream.height = video.width, video.height
         stream.pix_fmt = "yuv444p" if self._odd else "yuv420p"
         context = stream.codec_context
-        context.color_primaries, context.color_trc, context.colorspace = pictures.colour[:3]
-        context.color_range = 2 if pictures.colour[3] else 1
-        self._tick = self._ticks(pictures)
+        context.color_primaries, context.color_trc, context.colorspace = video.colour[:3]
+        context.color_range = 2 if video.colour[3] else 1
+        self._tick = self._ticks(video)
         context.time_base = stream.time_base = self._tick
-        self._nominal = max(1, round(1 / (pictures.frame_rate * self._tick)))
+        self._nominal = max(1, round(1 / (video.frame_rate * self._tick)))
         self._video = stream
 
     def write(self, item: VideoFrame | AudioChunk | AudioPacket) -> None:
         """Append an item.
 
         Raises:
-            ParameterError: a picture does not come after the one before.
+            ParameterError: a frame does not come after the one before.
             OutputError: it cannot be written.
         """
         with self._translated():
             if isinstance(item, VideoFrame):
-                self._write_picture(item)
+                self._write_frame(item)
             elif isinstance(item, AudioChunk):
-                assert self._sound is not None
-                self._sound.write(item)
+                assert self._audio is not None
+                self._audio.write(item)
             else:
                 self._write_packet(item)
 
-    def _write_picture(self, item: VideoFrame) -> None:
+    def _write_frame(self, item: VideoFrame) -> None:
         assert self._video is not None
         pts = round(item.pts * item.time_base / self._tick)
         if self._last is not None and pts <= self._last:
-            raise ParameterError(f"pictures must come in the order of their pts: {pts} after {self._last}")
+            raise ParameterError(f"frames must come in the order of their pts: {pts} after {self._last}")
         self._last = pts
         frame = to_frame(item, full_chroma=self._odd)
         frame.pts, frame.time_base, frame.duration = pts, self._tick, self._nominal
@@ -173,8 +177,8 @@ class ContainerWriter:
         with self._translated():
             if self._video is not None:
                 self._container.mux(self._video.encode(None))
-            if self._sound is not None:
-                self._sound.flush()
+            if self._audio is not None:
+                self._audio.flush()
             self._cleanup.close()
         if self._file is not None:
             self._file.commit()
@@ -188,23 +192,16 @@ class ContainerWriter:
 
     def notes(self) -> list[str]:
         """What a user should know, one line each."""
-        if not self._odd or self._pictures is None:
+        if not self._odd or self._shape is None:
             return []
-        size = f"{self._pictures.width}x{self._pictures.height}"
+        size = f"{self._shape.width}x{self._shape.height}"
         return [f"{size} is odd: stored as H.264 4:4:4, which keeps the size; some players want an even one"]
 
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            with self._bridge.guard():
-                yield
-        except (MediaCodecError, BrokenPipeError):
-            raise
-        except (av.error.FFmpegError, OSError) as error:
-            raise OutputError(f"cannot write {self._format}: {error.strerror or error}") from error
+    def _translated(self) -> contextlib.AbstractContextManager[None]:
+        return writing(self._bridge, self._format)
 
 
-class _SoundEncoder:
+class _AudioEncoder:
     """Encodes chunks at the place that their pts names: gaps become silence, what overlaps is left out."""
 
     def __init__(self, container: av.container.OutputContainer, codec: str, rate: int, channels: int) -> None:

@@ -7,11 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from mediacodec.arguments import as_integer
 from mediacodec.errors import ParameterError
 from mediacodec.frames import AudioChunk, Samples
 from mediacodec.media.resample import Resampler
 
 _LOUD_DB = -50.0  # what is lost is said loudly from this share of the energy on
+MAX_CHANNELS = 64  # as FFmpeg can name
 _CENTRE = math.sqrt(0.5)
 
 
@@ -28,11 +30,15 @@ class Converter:
 
     Raises:
         ParameterError: a number is not positive, or a chunk has other parameters than announced.
+        ParameterTypeError: a number is no integer.
     """
 
     def __init__(self, rate_in: int, channels_in: int, rate_out: int, channels_out: int) -> None:
+        channels_in, channels_out = as_integer("channels", channels_in), as_integer("channels", channels_out)
         if channels_in < 1 or channels_out < 1:
             raise ParameterError(f"channels must be at least 1, not {channels_in} and {channels_out}")
+        if max(channels_in, channels_out) > MAX_CHANNELS:
+            raise ParameterError(f"channels must be at most {MAX_CHANNELS}, not {channels_in} and {channels_out}")
         self.rate_in, self.channels_in = rate_in, channels_in
         self.rate_out, self.channels_out = rate_out, channels_out
         self._resampler = Resampler(rate_in, rate_out)
@@ -45,7 +51,17 @@ class Converter:
         self._pts = 0
 
     def push(self, chunk: AudioChunk) -> AudioChunk:
-        """Convert a chunk; what comes back may be shorter or longer, or empty, and carries its own pts."""
+        """Convert a chunk.
+
+        Args:
+            chunk: of rate_in and channels_in.
+
+        Returns:
+            What is ready, which may be shorter or longer, or empty, and carries its own pts.
+
+        Raises:
+            ParameterError: the chunk has another rate or other channels.
+        """
         if (chunk.sample_rate, chunk.channels) != (self.rate_in, self.channels_in):
             raise ParameterError(
                 f"expected {self.rate_in} Hz and {self.channels_in} channel(s), "
@@ -95,7 +111,14 @@ class Converter:
 
 
 def mix_matrix(channels_in: int, channels_out: int) -> NDArray[np.float64]:
-    """The gains that turn channels_in into channels_out, [channels_out, channels_in]; see Converter."""
+    """The gains that turn some channels into others; see Converter.
+
+    Args:
+        channels_in, channels_out: how many.
+
+    Returns:
+        [channels_out, channels_in].
+    """
     if channels_in == channels_out:
         return np.eye(channels_in)
     if channels_in == 1:
@@ -170,4 +193,4 @@ def _decibels(part: float, whole: float) -> float:
 def _note(done: str, loss: str, share_db: float) -> str:
     if share_db < _LOUD_DB:
         return done
-    return f"WARNING: {done}: {loss} ({share_db:.0f} dB of the sound's energy)"
+    return f"WARNING: {done}: {loss} ({share_db:.0f} dB of the audio's energy)"

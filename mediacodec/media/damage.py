@@ -14,13 +14,23 @@ _DAMAGED = (av.error.InvalidDataError, av.error.PatchWelcomeError)
 
 
 class Damage:
-    """Packets that could not be decoded: counted and left out, as every player does."""
+    """Packets that could not be decoded: counted and left out, as every player does.
+
+    Attributes:
+        count: how many.
+        first: seconds at which the first one came.
+    """
 
     def __init__(self) -> None:
         self.count, self.first = 0, 0.0
 
     def decode(self, packet: Packet, zero: Fraction) -> list[object]:
-        """The frames of a packet; none if it is damaged."""
+        """The frames of a packet; none if it is damaged.
+
+        Args:
+            packet: to decode.
+            zero: second of the file's clock that counts as 0.
+        """
         try:
             return list(packet.decode())
         except av.error.EOFError:  # told twice that the file ends

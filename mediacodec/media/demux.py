@@ -15,7 +15,7 @@ from mediacodec.media.wavpipe import open_wav
 
 
 def open_container(bridge: Bridge) -> av.container.InputContainer:
-    """Open whatever the file holds; call it inside `reading`."""
+    """Open whatever the file behind a bridge holds; call it inside `reading`."""
     raw, options = None, {}
     if not bridge.seekable():
         raw, options = open_wav(bridge) or (None, {})
@@ -25,7 +25,12 @@ def open_container(bridge: Bridge) -> av.container.InputContainer:
 
 @contextlib.contextmanager
 def reading(bridge: Bridge, label: str) -> Iterator[None]:
-    """Around calls into PyAV: errors of FFmpeg and of the file become an InputError that names `label`."""
+    """Around calls into PyAV: errors of FFmpeg and of the file become an InputError.
+
+    Args:
+        bridge: what PyAV reads from.
+        label: names the input.
+    """
     try:
         with bridge.guard():
             yield

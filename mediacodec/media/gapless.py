@@ -1,4 +1,4 @@
-"""Where the sound of a lossy file really ends, in the cases that FFmpeg leaves to its caller.
+"""Where the audio of a lossy file really ends, in the cases that FFmpeg leaves to its caller.
 
 Encoders add samples in front (priming) and fill up their last frame (padding). FFmpeg drops the priming of every format
 that tells it, and the padding of Ogg, Matroska and MP3 files; it keeps the padding of MP4, and of MP3 from a pipe.
@@ -28,13 +28,13 @@ _MAX_PADDING = 8192  # samples; a length tag further off than this belongs to an
 
 
 def itunes_length(metadata: Mapping[str, str]) -> int | None:
-    """Samples of sound according to Apple's iTunSMPB tag: four hexadecimal numbers, the last is the length."""
+    """Samples of audio according to Apple's iTunSMPB tag: four hexadecimal numbers, the last is the length."""
     match = re.match(r"\s*0+\s+[0-9A-Fa-f]{8}\s+[0-9A-Fa-f]{8}\s+([0-9A-Fa-f]{16})", metadata.get("iTunSMPB", ""))
     return int(match.group(1), 16) if match else None
 
 
 def mp3_length(head: bytes) -> int | None:
-    """Samples of sound according to the LAME tag in the first frame of an MP3 file, or None without one.
+    """Samples of audio according to the LAME tag in the first frame of an MP3 file, or None without one.
 
     Args:
         head: the first bytes of the file, an ID3v2 tag included.
@@ -74,7 +74,13 @@ class Lengths:
 def stated_lengths(
     container: av.container.InputContainer, stream: av.AudioStream, sample_rate: int, head: bytes | None
 ) -> Lengths:
-    """What container and tags say about the length; `head` is the beginning of a file that cannot seek."""
+    """What container and tags say about the length.
+
+    Args:
+        container, stream: as opened.
+        sample_rate: Hz.
+        head: the beginning of a file that cannot seek.
+    """
     stated = None
     if stream.duration:
         stated = round(stream.duration * (stream.time_base or Fraction(1)) * sample_rate)
@@ -98,7 +104,7 @@ class Trimmer:
         lengths: of the whole stream.
         position: of the first frame, in samples since the start of the stream.
         look_ahead: hold each frame back until the next one comes, to know which is the last: for MP4, whose last
-            frame tells its padding by its duration or the edit list. Elsewhere it would only delay live sound.
+            frame tells its padding by its duration or the edit list. Elsewhere it would only delay live audio.
         label: names the input in errors.
 
     Attributes:
@@ -118,7 +124,7 @@ class Trimmer:
         return self.position >= self._lengths.exact
 
     def push(self, frame: av.AudioFrame) -> list[Samples]:
-        """Take a frame, give what is known to be sound, float32 [channels, n] each."""
+        """Take a frame, give what is known to be no padding, float32 [channels, n] each."""
         if self._look_ahead:
             frame_or_none, self._held = self._held, frame
             if frame_or_none is None:
@@ -144,7 +150,7 @@ class Trimmer:
         return [samples]
 
     def _without_padding(self, last: av.AudioFrame) -> int:
-        """How many samples of an MP4's last frame are sound.
+        """How many samples of an MP4's last frame are no padding.
 
         Either the length of its last packet says so (FFmpeg's muxer writes it to the sample), or the edit list. The
         edit list often counts milliseconds, so a difference below one is rounding.

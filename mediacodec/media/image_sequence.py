@@ -1,4 +1,4 @@
-"""Numbered pictures, one file each: frame%04d.png stands for frame0000.png, frame0001.png and so on."""
+"""Numbered images, one file each: frame%04d.png stands for frame0000.png, frame0001.png and so on."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mediacodec.errors import InputError, ParameterError
 from mediacodec.frames import VideoFrame
 from mediacodec.media.avio import Bridge
 from mediacodec.media.demux import open_container, reading
-from mediacodec.media.pictures import Pictures
+from mediacodec.media.frame_converter import FrameConverter
 
 RATE: Final = Fraction(25)
-"""Pictures per second of a sequence of images, which carries no rate; FFmpeg assumes the same."""
+"""Frames per second of a sequence of images, which carries no rate; FFmpeg assumes the same."""
 
 _NUMBER = re.compile(r"%(0[1-9])?d")
-_FIRST = range(5)  # the first picture has a number from 0 to 4, as in FFmpeg
+_FIRST = range(5)  # the first image has a number from 0 to 4, as in FFmpeg
 
 
 def is_pattern(name: object) -> bool:
@@ -30,7 +30,12 @@ def is_pattern(name: object) -> bool:
 
 
 def numbered(pattern: str | os.PathLike[str], index: int) -> Path:
-    """The name of picture `index`."""
+    """The name of an image.
+
+    Args:
+        pattern: a name with a place for the number.
+        index: the number.
+    """
     path = Path(pattern)
 
     def filled(match: re.Match[str]) -> str:
@@ -40,36 +45,41 @@ def numbered(pattern: str | os.PathLike[str], index: int) -> Path:
 
 
 class ImageSequence:
-    """Reads numbered pictures at 25 a second; width, height and colour are the first one's.
+    """Reads numbered images at 25 a second; width, height and colour are the first one's.
 
     Args:
         pattern: a name with %d or %04d in it; numbering starts anywhere from 0 to 4 and has no holes.
 
     Raises:
-        InputError: there is no first picture, or one cannot be read.
+        InputError: there is no first image, or one cannot be read.
     """
 
     def __init__(self, pattern: str | os.PathLike[str]) -> None:
         self._pattern = pattern
-        self._pictures = Pictures()
+        self._converter = FrameConverter()
         first = next((index for index in _FIRST if numbered(pattern, index).is_file()), None)
         if first is None:
             names = f"'{numbered(pattern, 0)}' ... '{numbered(pattern, _FIRST[-1])}'"
-            raise InputError(f"no picture matches '{os.fspath(pattern)}': there is none of {names}")
+            raise InputError(f"no image matches '{os.fspath(pattern)}': there is none of {names}")
         self._first = first
-        picture = self._read(first, 0)
-        self.width, self.height, self.colour = picture.width, picture.height, picture.colour
+        frame = self._read(first, 0)
+        self.width, self.height, self.colour = frame.width, frame.height, frame.colour
         self.time_base = 1 / RATE
 
     def count(self) -> int:
-        """How many pictures there are."""
+        """How many images there are."""
         index = self._first
         while numbered(self._pattern, index).is_file():
             index += 1
         return index - self._first
 
     def frames(self, start: Fraction, end: float | Fraction) -> Iterator[VideoFrame]:
-        """The pictures shown from `start` on, for `end` seconds; pts count from start."""
+        """The frames presented from a start on; pts count from there.
+
+        Args:
+            start: seconds to skip.
+            end: seconds that are wanted.
+        """
         skip = -(-start // self.time_base)  # rounded up
         index = int(skip)
         while numbered(self._pattern, self._first + index).is_file() and (index - skip) * self.time_base < end:
@@ -77,8 +87,8 @@ class ImageSequence:
             index += 1
 
     def notes(self) -> list[str]:
-        """See Pictures."""
-        return [f"pictures without a rate: {RATE} frames/s assumed", *self._pictures.notes()]
+        """See `FrameConverter`."""
+        return [f"images carry no rate: {RATE} frames/s assumed", *self._converter.notes()]
 
     def _read(self, index: int, pts: int) -> VideoFrame:
         path = numbered(self._pattern, index)
@@ -90,12 +100,11 @@ class ImageSequence:
         with file:
             bridge = Bridge(file)
             with reading(bridge, label), open_container(bridge) as container:
-                picture = (
-                    next((frame for frame in container.decode(video=0)), None) if container.streams.video else None
-                )
-            if not isinstance(picture, av.VideoFrame):
-                raise InputError(f"{label} is no picture")
+                image = next(iter(container.decode(video=0)), None) if container.streams.video else None
+            if not isinstance(image, av.VideoFrame):
+                raise InputError(f"{label} is no image")
             try:
-                return self._pictures.convert(picture, pts, 1 / RATE)
+                with reading(bridge, label):
+                    return self._converter.convert(image, pts, 1 / RATE)
             except ParameterError as error:  # a size that cannot be
                 raise InputError(f"{label}: {error}") from error

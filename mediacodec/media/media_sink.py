@@ -1,4 +1,4 @@
-"""Writing films: mp4, mov, mkv, y4m, raw planes and PNG files."""
+"""Writing media files: mp4, mov, mkv, y4m, raw planes and PNG files."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import os
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import Final, Self
 
-from mediacodec.errors import ParameterError, UsageError
-from mediacodec.frames import AudioChunk, Colour, VideoFrame
-from mediacodec.media.container_writer import ContainerWriter, PictureShape
+from mediacodec.arguments import as_fraction, as_integer, quoted
+from mediacodec.errors import ParameterError, ParameterTypeError, UsageError
+from mediacodec.frames import AudioChunk, Colour, VideoFrame, check_colour
+from mediacodec.media.container_writer import ContainerWriter, VideoShape
 from mediacodec.media.plane_writer import ImageWriter, PlaneWriter, Writer, y4m_header
 from mediacodec.media.stream_copy import AudioCopy, AudioPacket
+from mediacodec.media.target import Target
 
 MEDIA_FORMATS: Final[dict[str, tuple[str, ...]]] = {
     "mp4": (".mp4", ".m4v"),
@@ -22,7 +24,7 @@ MEDIA_FORMATS: Final[dict[str, tuple[str, ...]]] = {
     "rawvideo": (".yuv",),
     "png": (".png",),
 }
-"""Formats by name, with their suffixes. The last three hold pictures only."""
+"""Formats by name, with their suffixes. The last three hold video only."""
 
 _ALIASES = {"matroska": "mkv", "yuv4mpegpipe": "y4m", "yuv420p": "rawvideo", "image2": "png"}
 _CONTAINERS = ("mp4", "mov", "mkv")
@@ -31,28 +33,28 @@ _MOST_CHANNELS = 8
 
 
 class MediaSink:
-    """Writes pictures and sound as a film; a context manager.
+    """Writes audio and video as a media file; a context manager.
 
     A named file appears when the sink is closed, whole, and not at all after an exception; pipes grow live; of
-    numbered pictures each one appears whole. Time stamps are kept (in mkv to the millisecond), so that a variable frame
+    numbered images each one appears whole. Time stamps are kept (in mkv to the millisecond), so that a variable frame
     rate stays; y4m and rawvideo hold none and play at frame_rate. H.264 is visually lossless (crf 12), FFV1 lossless.
-    Sound becomes AAC (FLAC beside FFV1), aligned to the sample, with silence where its pts leave a gap;
+    Audio becomes AAC (FLAC beside FFV1), aligned to the sample, with silence where its pts leave a gap;
     copied packets are written as they are. An odd size in H.264 is stored in 4:4:4, see ContainerWriter.
 
     Args:
         target: a path, "-" for standard output, a binary file object (not closed), or for PNG a name with a place for
             the number, counted from 1 (frame%04d.png).
-        width, height: of the pictures; None for a film without (mp4, mov, mkv).
+        width, height: of the frames; None for audio alone (mp4, mov, mkv).
         frame_rate: nominal, per second.
         time_base: seconds per tick to store times in; None for that of frame_rate.
-        colour: of the pictures, see VideoFrame.
-        audio: (Hz, channels) of the chunks; the description of packets to copy; None for a film without sound.
+        colour: of the frames, see VideoFrame.
+        audio: (Hz, channels) of the chunks; the description of packets to copy; None for video alone.
         format: a name in MEDIA_FORMATS; None takes it from the suffix.
         video_codec: "h264" (the default) or "ffv1" (mkv only).
         overwrite: replace existing files.
 
     Raises:
-        UsageError: unknown format or codec, sound where the format has none, nothing to write, or standard output is
+        UsageError: unknown format or codec, audio where the format has none, nothing to write, or standard output is
             a terminal.
         ParameterError: a number is out of range.
         OutputExistsError, OutputError: the file exists, or cannot be written. BrokenPipeError passes as it is.
@@ -60,7 +62,7 @@ class MediaSink:
 
     def __init__(
         self,
-        target: str | os.PathLike[str] | BinaryIO,
+        target: Target,
         *,
         width: int | None = None,
         height: int | None = None,
@@ -76,26 +78,32 @@ class MediaSink:
         self._size = None if width is None or height is None else (width, height)
         self._audio = audio
         self._open = False
+        for name, value in (("width", width), ("height", height)):
+            if value is not None:
+                as_integer(name, value)
+        frame_rate = as_fraction("frame_rate", frame_rate)
+        time_base = None if time_base is None else as_fraction("time_base", time_base)
+        check_colour(colour)
         if self._size is not None and (min(self._size) < 1 or max(self._size) > 0xFFFF):
             raise ParameterError(f"width and height must be 1..65535, not {width}x{height}")
         if frame_rate <= 0 or (time_base is not None and time_base <= 0):
             raise ParameterError(f"frame_rate and time_base must be above 0, not {frame_rate} and {time_base}")
         self._check_audio()
-        pictures = None
+        video = None
         if self._size is not None:
             codec = self._codec(video_codec)
-            pictures = PictureShape(*self._size, frame_rate, time_base or 1 / frame_rate, colour, codec)
-        self._writer = self._make(target, pictures, overwrite)
+            video = VideoShape(*self._size, frame_rate, time_base or 1 / frame_rate, colour, codec)
+        self._writer = self._make(target, video, overwrite)
         self._open = True
 
     def _check_audio(self) -> None:
         if self.format not in _CONTAINERS:
             if self._audio is not None:
-                raise UsageError(f"{self.format} holds no sound; leave it out with -an, or write mp4 or mkv")
+                raise UsageError(f"{self.format} holds no audio; leave it out with -an, or write mp4 or mkv")
             if self._size is None:
-                raise UsageError(f"{self.format} holds pictures, and there are none")
+                raise UsageError(f"{self.format} holds video, and there is none")
         elif self._audio is None and self._size is None:
-            raise UsageError("there is neither sound nor a picture to write")
+            raise UsageError("there is neither audio nor video to write")
         if isinstance(self._audio, tuple):
             rate, channels = self._audio
             if rate < 1:
@@ -112,20 +120,16 @@ class MediaSink:
             raise UsageError(f"FFV1 goes into mkv, not into {self.format}")
         return _CODECS[name]
 
-    def _make(
-        self, target: str | os.PathLike[str] | BinaryIO, pictures: PictureShape | None, overwrite: bool
-    ) -> Writer:
+    def _make(self, target: Target, video: VideoShape | None, overwrite: bool) -> Writer:
         if self.format in _CONTAINERS:
-            return ContainerWriter(
-                target, format=self.format, pictures=pictures, audio=self._audio, overwrite=overwrite
-            )
-        assert pictures is not None
+            return ContainerWriter(target, format=self.format, video=video, audio=self._audio, overwrite=overwrite)
+        assert video is not None
         if self.format == "png":
             return ImageWriter(target, overwrite=overwrite)
         header = b""
         if self.format == "y4m":
-            header = y4m_header(pictures.width, pictures.height, pictures.frame_rate, pictures.colour)
-        return PlaneWriter(target, header=header, frame_rate=pictures.frame_rate, overwrite=overwrite)
+            header = y4m_header(video.width, video.height, video.frame_rate, video.colour)
+        return PlaneWriter(target, header=header, frame_rate=video.frame_rate, overwrite=overwrite)
 
     def __enter__(self) -> Self:
         return self
@@ -139,10 +143,14 @@ class MediaSink:
             self.abort()
 
     def write(self, item: VideoFrame | AudioChunk | AudioPacket) -> None:
-        """Append a picture, a chunk of sound or a copied packet; each kind in the order of time.
+        """Append a frame, a chunk of audio or a copied packet; each kind in the order of time.
+
+        Args:
+            item: of the size, rate and channels that were announced.
 
         Raises:
             ParameterError: it is not of the announced kind or shape, out of order, or the sink is closed.
+            ParameterTypeError: it is none of the three.
             OutputError: it cannot be written; nothing is left under the final name then.
         """
         if not self._open:
@@ -157,12 +165,14 @@ class MediaSink:
     def _check(self, item: VideoFrame | AudioChunk | AudioPacket) -> None:
         if isinstance(item, VideoFrame):
             if (item.width, item.height) != self._size:
-                raise ParameterError(f"expected pictures of {self._size}, got {item.width}x{item.height}")
+                raise ParameterError(f"expected frames of {self._size}, got {item.width}x{item.height}")
         elif isinstance(item, AudioChunk):
             if (item.sample_rate, item.channels) != self._audio:
                 raise ParameterError(f"expected {self._audio} as Hz and channels, got {item!r}")
+        elif not isinstance(item, AudioPacket):
+            raise ParameterTypeError(f"an item must be a frame, a chunk or a packet, not {quoted(item)}")
         elif not isinstance(self._audio, AudioCopy):
-            raise ParameterError(f"expected {self._audio} as sound, got {item!r}")
+            raise ParameterError(f"expected {self._audio} as audio, got {item!r}")
 
     def close(self) -> None:
         """Finish the file and give it its name; once closed or aborted this does nothing.
@@ -190,8 +200,15 @@ class MediaSink:
         return self._writer.notes()
 
 
-def media_format_of(target: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> str:
-    """The format of an output, a key of MEDIA_FORMATS: as named, or else by the suffix of its file name.
+def media_format_of(target: Target, name: str | None = None) -> str:
+    """The format of an output: as named, or else by the suffix of its file name.
+
+    Args:
+        target: a path, or an open file, whose name counts.
+        name: as somebody gave it; None where nobody did.
+
+    Returns:
+        A key of MEDIA_FORMATS.
 
     Raises:
         UsageError: neither tells; the message lists what there is.

@@ -12,6 +12,7 @@ import av.filter
 import numpy as np
 from numpy.typing import NDArray
 
+from mediacodec.arguments import as_integer
 from mediacodec.errors import ParameterError
 from mediacodec.frames import Samples
 
@@ -34,10 +35,12 @@ class Resampler:
         rate_in, rate_out: Hz, at least 1.
 
     Raises:
-        ParameterError: a rate is not positive, or the number of channels changes.
+        ParameterError: a rate is not positive, the number of channels changes, or FFmpeg cannot resample such.
+        ParameterTypeError: a rate is no integer.
     """
 
     def __init__(self, rate_in: int, rate_out: int) -> None:
+        rate_in, rate_out = as_integer("rate_in", rate_in), as_integer("rate_out", rate_out)
         if rate_in < 1 or rate_out < 1:
             raise ParameterError(f"sample rates must be at least 1 Hz, not {rate_in} and {rate_out}")
         self.rate_in = rate_in
@@ -101,18 +104,22 @@ class Resampler:
         return np.concatenate(out, axis=1)
 
     def _resample(self, block: Samples) -> Samples:
-        if self._graph is None:
-            self._graph = self._make_graph()
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=f"{self._channels}c")
-        frame.sample_rate = self.rate_in
-        frame.pts = self._num_fed
-        frame.time_base = Fraction(1, self.rate_in)
-        self._num_fed += block.shape[1]
-        self._graph.push(frame)
         done = [np.zeros((self._channels, 0), np.float32)]
-        with contextlib.suppress(av.error.BlockingIOError):  # it wants more input
-            while True:
-                done.append(np.asarray(self._graph.pull().to_ndarray(), np.float32))
+        try:
+            if self._graph is None:
+                self._graph = self._make_graph()
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=f"{self._channels}c")
+            frame.sample_rate = self.rate_in
+            frame.pts = self._num_fed
+            frame.time_base = Fraction(1, self.rate_in)
+            self._num_fed += block.shape[1]
+            self._graph.push(frame)
+            with contextlib.suppress(av.error.BlockingIOError):  # it wants more input
+                while True:
+                    done.append(np.asarray(self._graph.pull().to_ndarray(), np.float32))
+        except (av.error.FFmpegError, ValueError, OverflowError) as error:
+            what = f"{self._channels} channel(s) from {self.rate_in} Hz to {self.rate_out} Hz"
+            raise ParameterError(f"FFmpeg cannot resample {what}: {error}") from error
         return np.concatenate(done, axis=1)
 
     def _make_graph(self) -> av.filter.Graph:
@@ -132,7 +139,11 @@ class Resampler:
 
 
 def resample_audio(samples: NDArray[np.floating], rate_in: int, rate_out: int) -> Samples:
-    """Resample a whole signal, [n] or [channels, n]; see Resampler.
+    """Resample a whole signal; see Resampler.
+
+    Args:
+        samples: [n] or [channels, n].
+        rate_in, rate_out: Hz, at least 1.
 
     Returns:
         float32 of the same number of dimensions, round_half_up(n * rate_out / rate_in) samples long.

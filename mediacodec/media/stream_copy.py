@@ -100,19 +100,24 @@ _BITS: Final = {"8": 8, "16": 16, "24": 24, "32": 32}
 
 @contextlib.contextmanager
 def template_stream(copy: AudioCopy) -> Iterator[av.AudioStream]:
-    """A stream that `add_stream_from_template` takes, made from the description alone.
+    """Make a stream that `add_stream_from_template` takes, from the description alone.
 
     PyAV has no way to set the parameters of a stream that is not encoded here (extradata, channels, priming). But it
     copies them from an opened file; so a Matroska file is made that holds such a stream and no packets.
 
+    Args:
+        copy: what the packets are.
+
     Raises:
         UsageError: audio of this codec cannot be copied.
     """
-    try:
-        with av.open(io.BytesIO(_matroska(copy)), "r", format="matroska") as container:
-            yield container.streams.audio[0]
-    except (KeyError, IndexError, av.error.InvalidDataError) as error:
-        raise UsageError(f"{copy.codec} audio cannot be copied; encode it (leave out -c:a copy)") from error
+    with contextlib.ExitStack() as stack:
+        try:
+            container = stack.enter_context(av.open(io.BytesIO(_matroska(copy)), "r", format="matroska"))
+            stream = container.streams.audio[0]
+        except (KeyError, IndexError, ValueError, av.error.FFmpegError) as error:
+            raise UsageError(f"{copy.codec} audio cannot be copied; encode it (leave out -c:a copy)") from error
+        yield stream
 
 
 def _matroska(copy: AudioCopy) -> bytes:

@@ -1,4 +1,4 @@
-"""The pictures of an opened file, in time: packets in, frames out."""
+"""The video of an opened file, in time: packets in, frames out."""
 
 from __future__ import annotations
 
@@ -11,27 +11,38 @@ import av
 from mediacodec.errors import InputError
 from mediacodec.frames import VideoFrame
 from mediacodec.media.damage import Damage, Packet
-from mediacodec.media.pictures import Pictures
+from mediacodec.media.frame_converter import FrameConverter
 
 _COARSE = Fraction(1, 1000)
 
 
 class VideoTrack:
-    """The pictures of a file. Packets wait here and are decoded one at a time, when a picture is asked for.
+    """The video of a file. Packets wait here and are decoded one at a time, when a frame is asked for.
+
+    Args:
+        stream: as opened.
+        label: names the input in errors.
+        threads: how the decoder may use several, FFmpeg's thread type.
 
     Attributes:
-        width, height: of the upright picture.
+        stream: as given.
+        damage: packets that could not be decoded.
+        converter: what makes frames of FFmpeg's.
+        queued_bytes: of packets that wait to be decoded.
+        width, height: of the upright frames.
         frame_rate: nominal, per second.
-        colour: of the first picture.
-        time_base: of the pictures.
-        start: seconds on the file's clock at which the first picture is shown; None without any picture.
+        colour: of the first frame.
+        time_base: of the frames.
+        aspect: of a pixel, width over height.
+        start: seconds on the file's clock at which the first frame is presented.
+        done: whether nothing more will come.
     """
 
     def __init__(self, stream: av.VideoStream, label: str, *, threads: str) -> None:
         self.stream, self._label = stream, label
         stream.thread_type = threads
         self.damage = Damage()
-        self.pictures = Pictures()
+        self.converter = FrameConverter()
         self.queued_bytes = 0
         self._waiting: deque[Packet] = deque()
         self._decoded: deque[av.VideoFrame] = deque()
@@ -42,7 +53,7 @@ class VideoTrack:
         self.done = False
 
     def probe(self, packet: Packet) -> bool:
-        """Take a packet; whether the first picture is known now."""
+        """Take a packet; whether the first frame is known now."""
         self._decoded += self._decode(packet)
         return bool(self._decoded)
 
@@ -51,14 +62,19 @@ class VideoTrack:
         if not self._decoded:
             raise InputError(f"{self._label}: none of its video ({self.stream.codec_context.name}) can be decoded")
         first = self._decoded[0]
-        shown = Pictures().convert(first, 0, self._ticks)
-        self.width, self.height, self.colour = shown.width, shown.height, shown.colour
+        upright = FrameConverter().convert(first, 0, self._ticks)
+        self.width, self.height, self.colour = upright.width, upright.height, upright.colour
         self.start = (first.pts or 0) * self._ticks
         ratio = self.stream.codec_context.sample_aspect_ratio or self.stream.sample_aspect_ratio
         self.aspect = ratio if ratio and ratio > 0 else Fraction(1)
 
     def place(self, shift: Fraction, end: float | Fraction) -> None:
-        """As AudioTrack.place. Where ticks are coarser than 1 ms and 0 falls between two, they are made finer."""
+        """As `AudioTrack.place`. Where ticks are coarser than 1 ms and 0 falls between two, they are made finer.
+
+        Args:
+            shift: second of the file's clock that becomes 0.
+            end: seconds that are wanted, infinite for all.
+        """
         self._shift, self._end = shift, end
         self._finer = 1
         if self._ticks > _COARSE and (shift / self._ticks).denominator != 1:
@@ -90,7 +106,7 @@ class VideoTrack:
         return float((stamps[-1] - stamps[0]) * self._ticks) if stamps else 0.0
 
     def peek(self) -> VideoFrame | None:
-        """The next picture, as far as the packets reach."""
+        """The next frame, as far as the packets reach."""
         while self._head is None and not self.done:
             while not self._decoded and self._waiting:
                 packet = self._waiting.popleft()
@@ -102,13 +118,13 @@ class VideoTrack:
         return self._head
 
     def next(self) -> VideoFrame:
-        """The next picture, which `peek` has seen."""
+        """The next frame, which `peek` has found."""
         frame, self._head = self._head, None
         assert frame is not None
         return frame
 
     def landed(self) -> Fraction | None:
-        """After a jump and `probe`: when the first picture is shown, on the file's clock."""
+        """After a jump and `probe`: when the first frame is presented, on the file's clock."""
         first = self._decoded[0] if self._decoded else None
         return first.pts * self._ticks if first is not None and first.pts is not None else None
 
@@ -117,7 +133,7 @@ class VideoTrack:
         if stamp is None:
             stamp = 0 if self._last is None else self._last + max(1, round(1 / self.frame_rate / self._ticks))
         if self._last is not None and stamp <= self._last:
-            stamp = self._last + 1  # as players do: pictures come in the order in which they were decoded
+            stamp = self._last + 1  # as players do: frames come in the order in which they were decoded
         self._last = stamp
         pts = stamp * self._finer - self._zero
         if pts * self.time_base >= self._end:
@@ -125,7 +141,7 @@ class VideoTrack:
             self._waiting.clear()
             self.queued_bytes = 0
         elif pts >= 0 or stamp * self._ticks >= self._shift:
-            self._head = self.pictures.convert(frame, max(0, pts), self.time_base)
+            self._head = self.converter.convert(frame, max(0, pts), self.time_base)
 
     def _decode(self, packet: Packet) -> list[av.VideoFrame]:
         frames = self.damage.decode(packet, self._shift)
@@ -133,7 +149,7 @@ class VideoTrack:
 
 
 def _nominal_rate(stream: av.VideoStream) -> Fraction:
-    """Pictures per second: as guessed by FFmpeg, the average where that is only the clock's rate, else 25."""
+    """Frames per second: as guessed by FFmpeg, the average where that is only the clock's rate, else 25."""
     guessed, average = stream.guessed_rate, stream.average_rate
     rate = guessed or average or Fraction(25)
     if average and rate > 2 * average:

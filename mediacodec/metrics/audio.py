@@ -31,13 +31,20 @@ def align(
 ) -> tuple[Samples, Samples, int]:
     """Cut both signals to the stretch they share, at the integer shift where they correlate best.
 
-    `reference` and `distorted`: samples, [n] and [m], lengths may differ. Returns both, equally long and
-    lined up, and the shift in samples: positive when `distorted` lags, so that `distorted[i + shift]` belongs
-    to `reference[i]`. Lags up to `max_shift_seconds` either way are tried; the nearest to zero wins a tie.
-    The cross-correlation is taken by FFT, means removed, over the minute with most energy where the files are
-    longer. Where no lag reaches a correlation coefficient of 0.1 (silence, unrelated sounds) the shift is 0.
+    The cross-correlation is taken by FFT, means removed, over the minute with most energy where the files are longer.
+    Where no lag reaches a correlation coefficient of 0.1 (silence, unrelated signals) the shift is 0.
 
-    Raises ParameterError for an empty or non-finite signal, a rate that is not positive.
+    Args:
+        reference, distorted: samples, [n] and [m]; lengths may differ.
+        sample_rate: Hz.
+        max_shift_seconds: lags up to this either way are tried; the nearest to zero wins a tie.
+
+    Returns:
+        Both, equally long and lined up, and the shift in samples: positive when `distorted` lags, so that
+        `distorted[i + shift]` belongs to `reference[i]`.
+
+    Raises:
+        ParameterError: a signal is empty or not finite, or the rate is not positive.
     """
     ref, dist = _checked(reference, "reference"), _checked(distorted, "distorted")
     if sample_rate <= 0 or max_shift_seconds < 0:
@@ -55,9 +62,14 @@ def align(
 def si_sdr(reference: ArrayLike, distorted: ArrayLike) -> float:
     """Scale-invariant signal-to-distortion ratio in dB, means removed; higher is better, within [-100, 100].
 
-    Le Roux, Wisdom, Erdogan and Hershey, "SDR: half-baked or well done?", ICASSP 2019: the distortion is what
-    is left after projecting `distorted` on `reference`, so gain does not count, while delay and phase do.
-    Raises ParameterError for lengths that differ, empty signals or a silent reference (undefined).
+    Le Roux, Wisdom, Erdogan and Hershey, "SDR: half-baked or well done?", ICASSP 2019: the distortion is what is left
+    after projecting `distorted` on `reference`, so gain does not count, while delay and phase do.
+
+    Args:
+        reference, distorted: samples [n], lined up.
+
+    Raises:
+        ParameterError: lengths differ, signals are empty, or the reference is silent (undefined).
     """
     ref, dist = _pair(reference, distorted)
     ref, dist = ref - ref.mean(), dist - dist.mean()
@@ -68,7 +80,11 @@ def si_sdr(reference: ArrayLike, distorted: ArrayLike) -> float:
 def snr(reference: ArrayLike, distorted: ArrayLike) -> float:
     """Signal-to-noise ratio in dB, the noise being `distorted - reference`; higher is better, in [-100, 100].
 
-    Raises ParameterError for lengths that differ, empty signals or a silent reference (undefined).
+    Args:
+        reference, distorted: samples [n], lined up.
+
+    Raises:
+        ParameterError: lengths differ, signals are empty, or the reference is silent (undefined).
     """
     ref, dist = _pair(reference, distorted)
     return _ratio_db(_energy(ref), _square(dist - ref))
@@ -77,14 +93,18 @@ def snr(reference: ArrayLike, distorted: ArrayLike) -> float:
 def mel_distance(reference: ArrayLike, distorted: ArrayLike, sample_rate: int) -> float:
     """Multi-scale log-mel distance; 0 for equal signals, lower is better, no upper bound.
 
-    Kumar et al., "High-Fidelity Audio Compression with Improved RVQGAN", NeurIPS 2023, with the settings of
-    its training loss: the sum over windows of 32, 64, 128, 256, 512, 1024 and 2048 samples (Hann, hop a
-    quarter, frames centred with reflected ends) of the mean |log10 a - log10 b| over 5, 10, 20, 40, 80, 160
-    and 320 bands, where a and b are magnitude spectra through Slaney's mel filters from 0 to half the rate,
-    of unit area, floored at 1e-5. Compare figures at one sample rate only: windows are counted in samples.
-    `sample_rate` in Hz.
+    Kumar et al., "High-Fidelity Audio Compression with Improved RVQGAN", NeurIPS 2023, with the settings of its
+    training loss: the sum over windows of 32, 64, 128, 256, 512, 1024 and 2048 samples (Hann, hop a quarter, frames
+    centred with reflected ends) of the mean |log10 a - log10 b| over 5, 10, 20, 40, 80, 160 and 320 bands, where a and
+    b are magnitude spectra through Slaney's mel filters from 0 to half the rate, of unit area, floored at 1e-5. Compare
+    figures at one sample rate only: windows are counted in samples.
 
-    Raises ParameterError for lengths that differ, empty signals or a rate that is not positive.
+    Args:
+        reference, distorted: samples [n], lined up.
+        sample_rate: Hz.
+
+    Raises:
+        ParameterError: lengths differ, signals are empty, or the rate is not positive.
     """
     ref, dist = _pair(reference, distorted)
     if sample_rate <= 0:
@@ -104,10 +124,16 @@ def mel_distance(reference: ArrayLike, distorted: ArrayLike, sample_rate: int) -
 def log_spectral_distance(reference: ArrayLike, distorted: ArrayLike, sample_rate: int) -> float:
     """Log-spectral distance in dB; 0 for equal signals, lower is better.
 
-    Gray and Markel, "Distance measures for speech processing", IEEE Trans. ASSP 24(5), 1976: per frame of 32
-    ms (Hann, hop 8 ms) the root mean square over bins of the difference of both power spectra in dB, then the
-    mean over frames. Powers, a full-scale sine counting as 1, are floored at 1e-10. Raises ParameterError for
-    lengths that differ, empty signals or a rate under 500 Hz.
+    Gray and Markel, "Distance measures for speech processing", IEEE Trans. ASSP 24(5), 1976: per frame of 32 ms (Hann,
+    hop 8 ms) the root mean square over bins of the difference of both power spectra in dB, then the mean over frames.
+    Powers, a full-scale sine counting as 1, are floored at 1e-10.
+
+    Args:
+        reference, distorted: samples [n], lined up.
+        sample_rate: Hz, at least 500.
+
+    Raises:
+        ParameterError: lengths differ, signals are empty, or the rate is too low.
     """
     ref, dist = _pair(reference, distorted)
     if sample_rate < 500:

@@ -1,6 +1,6 @@
-"""How far a decoded picture is from its original: PSNR with numpy alone, MS-SSIM through a package (extra `bench`).
+"""How far a decoded frame is from its original: PSNR with numpy alone, MS-SSIM through a package (extra `bench`).
 
-Pictures are 8-bit 4:2:0: uint8 planes [h, w] and twice [ceil(h/2), ceil(w/2)], reference first.
+Frames are 8-bit 4:2:0: uint8 planes [h, w] and twice [ceil(h/2), ceil(w/2)], reference first.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ MS_SSIM_MIN_SIDE = 161  # five scales of an 11-sample window: the smallest is (1
 def psnr(reference: Plane, distorted: Plane) -> float:
     """PSNR of a plane in dB, 0 to 100 (the cap, which equal planes have); higher is better.
 
-    Planes uint8 [h, w], peak 255. Raises ParameterTypeError for another type, ParameterError for shapes that
-    differ or hold nothing.
+    Args:
+        reference, distorted: uint8 [h, w], peak 255.
+
+    Raises:
+        ParameterTypeError: a plane is no uint8 array.
+        ParameterError: shapes differ or hold nothing.
     """
     _check(reference, distorted)
     difference = reference.astype(np.int32) - distorted
@@ -39,10 +43,16 @@ def psnr(reference: Plane, distorted: Plane) -> float:
 
 
 def psnr_611(reference: Sequence[Plane], distorted: Sequence[Plane]) -> float:
-    """PSNR of a picture in dB, (6 Y + U + V) / 8 of its planes' PSNRs, each capped at 100 dB.
+    """PSNR of a frame in dB, (6 Y + U + V) / 8 of its planes' PSNRs, each capped at 100 dB.
 
-    Both are (y, u, v). The figure of a clip is the mean over its pictures. Raises as `psnr` does, and
-    ParameterError for other than three planes.
+    The figure of a clip is the mean over its frames.
+
+    Args:
+        reference, distorted: (y, u, v), uint8 [h, w] each.
+
+    Raises:
+        ParameterError: there are other than three planes, or their shapes differ.
+        ParameterTypeError: a plane is no uint8 array.
     """
     if len(reference) != 3 or len(distorted) != 3:
         raise ParameterError(f"psnr_611 needs three planes each, not {len(reference)} and {len(distorted)}")
@@ -53,9 +63,16 @@ def psnr_611(reference: Sequence[Plane], distorted: Sequence[Plane]) -> float:
 def ms_ssim(reference: Plane, distorted: Plane) -> float:
     """Multi-scale SSIM of a plane, 0 to 1, higher is better: five scales, Gaussian window of 11, sigma 1.5.
 
-    Wang, Simoncelli and Bovik (2003) through the package `pytorch-msssim`, at a data range of 255. Planes
-    uint8 [h, w], each side at least 161 samples, since the coarsest of the five scales must hold the window.
-    Raises as `psnr` does, ParameterError for a smaller plane, MissingExtraError without the package.
+    Wang, Simoncelli and Bovik (2003) through the package `pytorch-msssim`, at a data range of 255.
+
+    Args:
+        reference, distorted: uint8 [h, w], each side at least 161 samples, since the coarsest of the five scales must
+            hold the window.
+
+    Raises:
+        ParameterError: a plane is smaller, or shapes differ.
+        ParameterTypeError: a plane is no uint8 array.
+        MissingExtraError: the package is not installed.
     """
     _check(reference, distorted)
     if min(reference.shape) < MS_SSIM_MIN_SIDE:

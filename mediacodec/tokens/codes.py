@@ -1,4 +1,4 @@
-"""The integer codes of a stretch of sound and what is needed to decode them: for language models, and back from them.
+"""The integer codes of a stretch of audio and what is needed to decode them: for language models, and back from them.
 
 No network runs here: codes come out of the packets of an .mcx file and go back into packets.
 """
@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec import manifest
+from mediacodec.arguments import as_instance
 from mediacodec.codecs.registry import code_reader, code_writer
 from mediacodec.errors import InputError, ParameterError
 from mediacodec.manifest import Manifest
-from mediacodec.mcx.audio_reader import AudioReader
+from mediacodec.mcx.passthrough import CopyReader
 from mediacodec.mcx.probe import Source
 from mediacodec.mcx.reader import FileReader
 from mediacodec_bitstream import FileHeader, TruncatedError, Writer
@@ -28,9 +29,18 @@ MAX_CODES = 1 << 27  # of one file: ten hours with all of 70 codebooks
 class Tokens:
     """Codes of one stream.
 
-    codes: uint16 [1, codebooks, frames]; codebook_size in a codebook means no code; model: its name; weights_sha256,
-    tables_sha256: its canonical hashes in hexadecimal, empty where only the name is known; frame_rate: frames a second;
-    num_samples: per channel at sample_rate, None for all that the codes stand for. Raises ParameterError.
+    Attributes:
+        codes: uint16 [1, codebooks, frames]; codebook_size in a codebook means no code.
+        model: its name.
+        sample_rate: of the audio, Hz.
+        frame_rate: frames a second.
+        codebook_size: entries of a codebook.
+        num_samples: per channel at sample_rate; None for all that the codes stand for.
+        weights_sha256, tables_sha256: canonical hashes of the model in hexadecimal, "" where only the name is known.
+
+    Raises:
+        ParameterError: a field is out of range.
+        ParameterTypeError: the codes are no array.
     """
 
     codes: NDArray[np.uint16] = field(repr=False)
@@ -43,6 +53,7 @@ class Tokens:
     tables_sha256: str = ""
 
     def __post_init__(self) -> None:
+        as_instance("codes", self.codes, np.ndarray)
         if self.codes.ndim != 3 or self.codes.shape[0] != 1 or self.codes.dtype != np.uint16:
             raise ParameterError(
                 f"codes must be uint16 [1, codebooks, frames], not {self.codes.dtype} {list(self.codes.shape)}"
@@ -57,7 +68,12 @@ class Tokens:
     def find_model(self, models: Path | None = None) -> Manifest:
         """The model that the codes are of; by its hashes where they are known.
 
-        Raises ModelNotFoundError, ModelMismatchError; ParameterError where rate or codebooks are not the model's.
+        Args:
+            models: a folder to look for models in first.
+
+        Raises:
+            ModelNotFoundError: it is not here.
+            ModelMismatchError: the name stands for other weights or tables.
         """
         if self.weights_sha256 and self.tables_sha256:
             hashes = bytes.fromhex(self.weights_sha256), bytes.fromhex(self.tables_sha256)
@@ -65,9 +81,16 @@ class Tokens:
         return manifest.find_by_name(self.model, models)
 
     def write_mcx(self, file: BinaryIO, *, models: Path | None = None) -> None:
-        """The codes as an .mcx file into an open binary file.
+        """Write the codes as an .mcx file into an open binary file.
 
-        Raises ModelNotFoundError, ModelMismatchError; ParameterError where they are not codes of the model.
+        Args:
+            file: gets it, and is not closed.
+            models: a folder to look for models in first.
+
+        Raises:
+            ModelNotFoundError, ModelMismatchError: the model is not here.
+            ParameterError: they are not codes of the model.
+            UnsupportedFeatureError: packets of the model hold more than codes.
         """
         model = self.find_model(models)
         packets = code_writer(model, self.codes[0])
@@ -90,15 +113,22 @@ class Tokens:
 
 
 def read_mcx(source: Source, *, models: Path | None = None) -> Tokens:
-    """The codes of the first audio stream of an .mcx file.
+    """Read the codes of the first audio stream of an .mcx file.
 
-    Damage raises its BitstreamError: codes with holes would decode to something shorter. Raises InputError where there
-    is no sound, UnsupportedFeatureError where its codes need a network, ModelNotFoundError, ModelMismatchError.
+    Args:
+        source: a path, bytes, or an open file.
+        models: a folder to look for models in first.
+
+    Raises:
+        BitstreamError: the file is damaged, in one of its kinds: codes with holes would decode to something shorter.
+        InputError: there is no audio, or it was copied from another codec.
+        UnsupportedFeatureError: the codes of this codec need its networks.
+        ModelNotFoundError, ModelMismatchError: the model of the stream is not here.
     """
     with FileReader(source, models=models, strict=True) as file:
         stream = file.audio
-        if not isinstance(stream, AudioReader):
-            raise InputError("the sound of this file was copied from another codec: it has no codes")
+        if isinstance(stream, CopyReader):
+            raise InputError("the audio of this file was copied from another codec: it has no codes")
         header = stream.header
         reader = code_reader(header, models=models)
         codes = stream.codes()

@@ -13,12 +13,14 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import ModuleType
+from typing import BinaryIO
 
 import numpy as np
 
+from mediacodec.arguments import as_float
 from mediacodec.errors import InputError, MissingExtraError, ParameterError
-from mediacodec.npz import names, open_npz, read_array
+from mediacodec.npz import names, open_npz, read_array, save_arrays
 from mediacodec.tokens.codes import MAX_CODES, Tokens
 
 MAX_TEXT = 1 << 27  # bytes of a line of JSON, or of a Parquet file's columns
@@ -27,12 +29,20 @@ NAMES = tuple(field.name for field in fields(Tokens))
 TEXTS = ("model", "weights_sha256", "tables_sha256")
 
 
+Fields = dict[str, object]
+
+
 @dataclass(frozen=True)
 class Format:
-    """How a kind of file is written and read; `read` gives the fields by name."""
+    """How a kind of file is written and read.
+
+    Attributes:
+        write: puts tokens into an open file.
+        read: gives the fields of one by name, unchecked.
+    """
 
     write: Callable[[Tokens, BinaryIO], None]
-    read: Callable[[BinaryIO], dict[str, Any]]
+    read: Callable[[BinaryIO], Fields]
 
 
 def format_of(name: str) -> Format | None:
@@ -41,7 +51,16 @@ def format_of(name: str) -> Format | None:
 
 
 def read_tokens(file: BinaryIO, name: str) -> Tokens:
-    """What a file of codes holds; `name` says which format. Raises InputError, MissingExtraError."""
+    """Read a file of codes.
+
+    Args:
+        file: open for reading, seekable.
+        name: of the file; its suffix says which format.
+
+    Raises:
+        InputError: it is no such file, or damaged.
+        MissingExtraError: the format needs a package that is not installed.
+    """
     found = format_of(name)
     if found is None:
         raise InputError(f"'{name}' is no file of codes: those are {', '.join(FORMATS)}")
@@ -53,7 +72,7 @@ def read_tokens(file: BinaryIO, name: str) -> Tokens:
         raise InputError(f"'{name}' is not a file of codes: {error}") from error
 
 
-def _tokens(given: dict[str, Any]) -> Tokens:
+def _tokens(given: Fields) -> Tokens:
     """Fields as read, checked."""
     for name in ("codes", "model", "sample_rate", "frame_rate", "codebook_size"):
         if given.get(name) is None:
@@ -68,33 +87,43 @@ def _tokens(given: dict[str, Any]) -> Tokens:
     length = given.get("num_samples")
     return Tokens(
         codes=array.astype(np.uint16),
-        sample_rate=int(given["sample_rate"]),
-        frame_rate=float(given["frame_rate"]),
-        codebook_size=int(given["codebook_size"]),
-        num_samples=None if length is None else int(length),
+        sample_rate=_whole("sample_rate", given["sample_rate"]),
+        frame_rate=as_float("frame_rate", given["frame_rate"]),
+        codebook_size=_whole("codebook_size", given["codebook_size"]),
+        num_samples=None if length is None else _whole("num_samples", length),
         **{name: str(given.get(name) or "") for name in TEXTS},
     )
 
 
+def _whole(name: str, value: object) -> int:
+    """An integer, which a file may hold as a float."""
+    number = as_float(name, value)
+    if number != int(number):
+        raise ParameterError(f"{name} must be a whole number, not {number}")
+    return int(number)
+
+
 def _write_npz(tokens: Tokens, file: BinaryIO) -> None:
-    np.savez_compressed(file, allow_pickle=False, codes=tokens.codes, **_about(tokens))
+    about = {name: np.asarray(value) for name, value in _about(tokens).items()}
+    save_arrays(file, {"codes": tokens.codes, **about})
 
 
-def _about(tokens: Tokens) -> dict[str, Any]:
+def _about(tokens: Tokens) -> Fields:
     """All fields that are known but the codes."""
     given = {name: getattr(tokens, name) for name in NAMES if name != "codes"}
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _read_npz(file: BinaryIO) -> dict[str, Any]:
+def _read_npz(file: BinaryIO) -> Fields:
     with open_npz(file) as archive:
         return {name: _member(archive, name) for name in names(archive) if name in NAMES}
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> Any:
+def _member(archive: zipfile.ZipFile, name: str) -> object:
     """One field."""
     if name != "codes":
-        return read_array(archive, name, max_bytes=MAX_FIELD).item()
+        value: object = read_array(archive, name, max_bytes=MAX_FIELD).item()
+        return value
     array = read_array(archive, name, max_bytes=8 * MAX_CODES)
     if array.size > MAX_CODES:
         raise ParameterError(f"codes are too many: {list(array.shape)}")
@@ -107,7 +136,7 @@ def _write_json(tokens: Tokens, file: BinaryIO) -> None:
     file.write(line.encode() + b"\n")
 
 
-def _read_json(file: BinaryIO) -> dict[str, Any]:
+def _read_json(file: BinaryIO) -> Fields:
     text = file.read(MAX_TEXT + 1)
     if len(text) > MAX_TEXT:
         raise ParameterError(f"it is larger than {MAX_TEXT >> 20} MiB")
@@ -128,7 +157,7 @@ def _write_parquet(tokens: Tokens, file: BinaryIO) -> None:
     parquet.write_table(arrow.table({"codes": codes, **given}), file, compression="zstd")
 
 
-def _read_parquet(file: BinaryIO) -> dict[str, Any]:
+def _read_parquet(file: BinaryIO) -> Fields:
     arrow, parquet = _arrow()
     try:
         source = parquet.ParquetFile(io.BytesIO(file.read(MAX_TEXT)))
@@ -137,13 +166,13 @@ def _read_parquet(file: BinaryIO) -> dict[str, Any]:
         if about.num_rows != 1 or size > MAX_TEXT:
             raise ParameterError(f"it has {about.num_rows} rows of {size} bytes, and one at a time can be decoded")
         known = [name for name in source.schema_arrow.names if name in NAMES]
-        rows: list[dict[str, Any]] = source.read(columns=known).to_pylist()
+        rows: list[Fields] = source.read(columns=known).to_pylist()
         return rows[0]
     except arrow.ArrowException as error:
         raise ParameterError(str(error).splitlines()[0]) from error
 
 
-def _arrow() -> tuple[Any, Any]:
+def _arrow() -> tuple[ModuleType, ModuleType]:
     try:
         return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError as error:

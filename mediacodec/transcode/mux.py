@@ -1,208 +1,134 @@
-"""What of an .mcx file goes into which kind of output, and on which timeline."""
+"""The streams of an .mcx file being encoded, and which of them takes what of the source."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
-from types import TracebackType
-from typing import BinaryIO, Self
 
-from mediacodec.errors import InputError, UsageError
+import numpy as np
+
+from mediacodec.errors import UsageError
 from mediacodec.frames import AudioChunk, VideoFrame
-from mediacodec.mcx.passthrough import CopyReader
-from mediacodec.mcx.reader import FileReader
-from mediacodec.media.convert import Converter
-from mediacodec.media.media_sink import MEDIA_FORMATS, MediaSink, media_format_of
-from mediacodec.media.sink import FORMATS, AudioSink, format_of
-from mediacodec.media.stream_copy import AudioCopy, AudioPacket
-from mediacodec.transcode.reports import DecodeOptions
+from mediacodec.mcx.appender import FileAppender
+from mediacodec.mcx.streams import AudioWriter, CopyWriter, VideoWriter
+from mediacodec.mcx.writer import FileWriter
+from mediacodec.media.media_source import MediaSource
+from mediacodec.media.stream_copy import AudioPacket
+from mediacodec.transcode.options import EncodeOptions
 
-Item = AudioChunk | AudioPacket | VideoFrame
-PICTURES_ONLY = frozenset({"y4m", "rawvideo", "png"})
-_FINE = Fraction(1, 90_000)  # ticks for pictures whose new time 0 falls between two of their own
+COPY = "copy"  # as a codec: the packets of the source, untouched
 
 
-def output_format(target: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> str:
-    """The format of an output, a key of FORMATS or MEDIA_FORMATS: as named, or else by its suffix.
+class MuxSession:
+    """Streams for all that a source gives, in a file being written.
 
-    Raises UsageError where neither tells; the message lists what there is.
-    """
-    for kind in (format_of, media_format_of):
-        try:
-            return kind(target, name)
-        except UsageError:
-            continue
-    known = ", ".join((*FORMATS, *MEDIA_FORMATS))
-    if name is not None:
-        raise UsageError(f"unknown format '{name}'; there are {known}")
-    path = target if isinstance(target, (str, os.PathLike)) else getattr(target, "name", "")
-    raise UsageError(f"cannot tell the format of '{path}' from its suffix; name one with -f: {known}")
-
-
-class Outlet:
-    """The output of a decoding: opened for what the file holds and the format takes; a context manager.
-
-    Attributes:
-        seconds: at which the last item written ends.
-        total: seconds to come in all, None if unknown.
-        num_frames: pictures written; None where the output gets none.
+    Args:
+        file: gets a stream for each kind of media.
+        media: the source.
+        options: how to encode it.
     """
 
-    def __init__(self, reader: FileReader, target: str | os.PathLike[str] | BinaryIO, options: DecodeOptions) -> None:
-        self._reader, self._options = reader, options
-        self._format = output_format(target, options.format)
-        self._left_out: list[str] = []
-        self._wants_video = self._takes_video()
-        self._wants_audio = self._takes_audio()
-        self._check()
-        self._stop = None if options.duration is None else options.start + options.duration
-        self._converter: Converter | None = None
-        self._copies = False
-        self._tick = Fraction(1)
-        self.num_frames: int | None = 0 if self._wants_video else None
-        self.seconds = 0.0
-        self.total = self._total()
-        self._sink = self._opened(target)
+    __slots__ = ("_audio", "_file", "_has_begun", "_late", "_video")
 
-    def _takes_video(self) -> bool:
-        has, wanted = self._reader.has_video, self._options.video
-        if self._format in FORMATS:
-            if has and wanted:
-                self._left_out.append(f"{self._format} holds no pictures: they are left out")
-            return False
-        if self._format in PICTURES_ONLY:
-            if not wanted:
-                raise UsageError(f"{self._format} holds nothing but pictures, and they are not wanted (-vn)")
-            if not has:
-                raise InputError(f"there are no pictures in this file, and {self._format} holds nothing else")
-        return has and wanted
-
-    def _takes_audio(self) -> bool:
-        has, wanted = self._reader.has_audio, self._options.audio
-        if self._format in PICTURES_ONLY:
-            if has and wanted:
-                self._left_out.append(f"{self._format} holds no sound: it is left out")
-            return False
-        if self._format in FORMATS:
-            if not wanted:
-                raise UsageError(f"{self._format} holds nothing but sound, and it is not wanted (-an)")
-            if not has:
-                raise InputError(f"there is no sound in this file, and {self._format} holds nothing else")
-        return has and wanted
-
-    def _check(self) -> None:
-        """Refuse options that mean nothing to this output."""
-        options = self._options
-        if not self._wants_audio and not self._wants_video:
-            raise InputError("nothing is left to decode: the file holds no more than what is left out")
-        if not self._wants_video and (options.keyframes_only or options.video_codec is not None):
-            what = "keyframes only" if options.keyframes_only else f"the video codec {options.video_codec!r}"
-            raise UsageError(f"{what} asked for, but no pictures go into this output")
-        if not self._wants_audio and (options.sample_rate is not None or options.channels is not None):
-            raise UsageError("a sample rate or channels asked for, but no sound goes into this output")
-
-    def _opened(self, target: str | os.PathLike[str] | BinaryIO) -> AudioSink | MediaSink:
-        options, shape = self._options, (0, 0)
-        if self._wants_audio:
-            sound = self._reader.audio
-            rate = sound.sample_rate if options.sample_rate is None else options.sample_rate
-            channels = sound.channels if options.channels is None else options.channels
-            shape = rate, channels
-            resamples = shape != (sound.sample_rate, sound.channels)
-            self._copies = isinstance(sound, CopyReader) and self._format not in FORMATS and not resamples
-            if not self._copies:
-                self._converter = Converter(sound.sample_rate, sound.channels, rate, channels)
-        if self._format in FORMATS:
-            return AudioSink(
-                target, sample_rate=shape[0], channels=shape[1], format=self._format, overwrite=options.overwrite
+    def __init__(self, file: FileWriter | FileAppender, media: MediaSource, options: EncodeOptions) -> None:
+        self._file = file
+        self._video: VideoWriter | None = None
+        self._audio: AudioWriter | CopyWriter | None = None
+        self._late = 0.0  # seconds of silence put before audio that begins late
+        self._has_begun = False  # the audio
+        if media.has_video:
+            self._video = file.add_video_stream(
+                options.video_codec,
+                options.video,
+                width=media.width,
+                height=media.height,
+                frame_rate=media.frame_rate,
+                time_base=media.time_base,
+                colour=media.colour,
             )
-        return self._media_sink(target, shape if self._wants_audio else None)
+        if isinstance(file, FileAppender):
+            return  # whose source has no audio
+        if media.audio_copy is not None:
+            self._audio = file.add_copied_stream(media.audio_copy)
+        elif media.has_audio:
+            self._audio = file.add_audio_stream(
+                options.audio_codec, options.audio, sample_rate=media.sample_rate, channels=media.channels
+            )
 
-    def _media_sink(self, target: str | os.PathLike[str] | BinaryIO, shape: tuple[int, int] | None) -> MediaSink:
-        options, reader = self._options, self._reader
-        audio: tuple[int, int] | AudioCopy | None = shape
-        if self._copies and isinstance(reader.audio, CopyReader):
-            copy = reader.audio.description
-            # what precedes the start is not heard and does not come along, nor does the priming
-            audio = replace(copy, priming=0) if options.start else copy
-        if not self._wants_video:
-            return MediaSink(target, audio=audio, format=self._format, overwrite=options.overwrite)
-        video = reader.video
-        exact = (Fraction(options.start).limit_denominator(1_000_000) / video.time_base).denominator == 1
-        self._tick = video.time_base if exact else _FINE
-        return MediaSink(
-            target,
-            width=video.width,
-            height=video.height,
-            frame_rate=video.frame_rate,
-            time_base=self._tick,
-            colour=video.colour,
-            audio=audio,
-            format=self._format,
-            video_codec=options.video_codec,
-            overwrite=options.overwrite,
-        )
-
-    def _total(self) -> float | None:
-        audio = self._reader.audio.duration if self._wants_audio else 0.0
-        video = self._reader.video.duration if self._wants_video else 0.0
-        if audio is None or video is None:
-            return None if self._stop is None else self._stop - self._options.start
-        whole = max(audio, video)
-        return max(0.0, min(whole, whole if self._stop is None else self._stop) - self._options.start)
-
-    def items(self) -> Iterator[Item]:
-        """What the output takes of the file, in the order of time."""
-        return self._reader.items(
-            audio=("copy" if self._copies else True) if self._wants_audio else False,
-            video=self._wants_video,
-            start=self._options.start,
-            stop=self._stop,
-            keyframes_only=self._options.keyframes_only,
-        )
-
-    def write(self, item: Item) -> None:
-        """Write an item of `items`, on a timeline that begins at the start asked for."""
-        start = Fraction(self._options.start).limit_denominator(1_000_000)
+    def take(self, item: AudioChunk | AudioPacket | VideoFrame) -> float:
+        """Encode and write an item; returns the second at which it ends."""
         if isinstance(item, VideoFrame):
-            self.num_frames = (self.num_frames or 0) + 1
-            pts = round((item.pts * item.time_base - start) / self._tick)
-            self.seconds = float(pts * self._tick + 1 / self._reader.video.frame_rate)
-            self._put(replace(item, pts=pts, time_base=self._tick))
-        elif isinstance(item, AudioPacket):
-            shift = round(start / item.time_base)
-            self.seconds = float((item.pts + item.duration - shift) * item.time_base)
-            self._put(replace(item, pts=item.pts - shift, dts=item.dts - shift))
-        else:
-            assert self._converter is not None
-            self.seconds = item.pts_seconds + item.duration_seconds - self._options.start
-            pts = item.pts - round(self._options.start * item.sample_rate)
-            self._put(self._converter.push(AudioChunk(item.samples, item.sample_rate, pts)))
+            assert self._video is not None
+            self._file.mux(self._video.encode(item))
+            return self.video_seconds
+        if isinstance(item, AudioPacket):
+            assert isinstance(self._audio, CopyWriter)
+            self._file.mux(self._audio.encode(item))
+            return float((item.pts + item.duration) * item.time_base)
+        assert isinstance(self._audio, AudioWriter)
+        if not self._has_begun:
+            self._has_begun, self._late = True, max(0.0, item.pts_seconds)
+            for silence in _silence(item):
+                self._file.mux(self._audio.encode(silence))
+        self._file.mux(self._audio.encode(item))
+        return item.pts_seconds + item.duration_seconds
 
-    def _put(self, item: Item) -> None:
-        self._sink.write(item)  # type: ignore[arg-type]  # an AudioSink gets chunks only
+    @property
+    def num_frames(self) -> int | None:
+        """Video frames so far; None without video."""
+        return self._video.num_frames if self._video else None
+
+    @property
+    def video_bytes(self) -> int:
+        """Payload of the video so far."""
+        return self._video.payload_bytes if self._video else 0
+
+    @property
+    def video_seconds(self) -> float:
+        """Where the frames written so far end; an encoder may hold one back until the file closes."""
+        video = self._video
+        return float((video.length - video.begin) * video.header.time_base) if video else 0.0
+
+    @property
+    def begin(self) -> Fraction:
+        """Seconds of the file at which the frames begin."""
+        return self._video.begin * self._video.header.time_base if self._video else Fraction(0)
+
+    @property
+    def payload_bytes(self) -> int:
+        """Of all packets so far."""
+        return self.video_bytes + (self._audio.payload_bytes if self._audio else 0)
 
     @property
     def notes(self) -> list[str]:
         """What a user should know, one line each."""
-        sink = self._sink.notes() if isinstance(self._sink, MediaSink) else []
-        return [*self._left_out, *sink, *(self._converter.notes() if self._converter else [])]
+        late = [f"the audio begins {self._late:.2f} s after the video: silence put in front"] if self._late else []
+        return [*late, *(note for stream in (self._video, self._audio) if stream for note in stream.notes)]
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self._sink.abort()
-            return
-        if self._converter is not None:
-            try:
-                self._put(self._converter.flush())
-            except BaseException:
-                self._sink.abort()
-                raise
-        self._sink.close()
+def check_options(options: EncodeOptions, media: MediaSource) -> None:
+    """Refuse options that mean nothing to a source.
+
+    Args:
+        options: as they were given.
+        media: the source.
+
+    Raises:
+        UsageError: an option is for what the source does not hold.
+    """
+    video = options.video
+    found = {"crf": video.crf, "video bit rate": video.bit_rate, "gop": video.gop} if video is not None else {}
+    given = [name for name, value in found.items() if value is not None]
+    if given and not media.has_video:
+        raise UsageError(f"{' and '.join(given)} given, but there is no video to encode")
+    copies = options.audio_codec == COPY
+    if options.audio and options.audio.bit_rate is not None and (not media.has_audio or copies):
+        why = "the audio is copied" if media.has_audio else "there is no audio to encode"
+        raise UsageError(f"a bit rate for audio is given, but {why}")
+
+
+def _silence(until: AudioChunk) -> Iterator[AudioChunk]:
+    """What lies between time 0 and a chunk, a second at a time."""
+    for pts in range(0, max(0, until.pts), until.sample_rate):
+        size = min(until.sample_rate, until.pts - pts)
+        yield AudioChunk(np.zeros((until.channels, size), np.float32), until.sample_rate, pts)

@@ -202,3 +202,22 @@ def test_a_long_run_of_carries(coder: tuple[type, type]) -> None:
         payload = encode(encoder(), runs)
         assert payload == encode(RangeEncoder(), runs)
         assert decode(decoder(payload), runs) == [runs[0][1].tolist()]
+
+
+def test_symbols_with_a_table_each(coder: tuple[type, type]) -> None:
+    encoder, decoder = coder
+    for runs in streams(60):
+        rows = [row for row, symbols in runs for _ in symbols]
+        values = [int(symbol) for _, symbols in runs for symbol in symbols]
+        instance = encoder()
+        instance.encode_each(values, rows)
+        data = instance.finish()
+        assert data == encode(encoder(), runs)
+        back = decoder(data)
+        assert back.decode_each(rows) == values
+        back.finish()
+    row = TableFamily.uniform(4)[0]
+    with pytest.raises(ParameterError, match="4"):
+        encoder().encode_each([1, 4], [row, row])
+    with pytest.raises(ValueError, match="zip"):
+        encoder().encode_each([1], [row, row])

@@ -1,4 +1,4 @@
-"""A stretch of speech-like sound as files, and two ways to run the program: as a process and in this one."""
+"""A stretch of speech-like audio as files, and two ways to run the program: as a process and in this one."""
 
 import os
 import signal
@@ -26,8 +26,8 @@ def signals_arrive():
 
 @pytest.fixture(scope="session")
 def wav(tmp_path_factory):
-    """The sound: SAMPLES mono samples at 16 kHz."""
-    path = tmp_path_factory.mktemp("sound") / "talk.wav"
+    """The audio: SAMPLES mono samples at 16 kHz."""
+    path = tmp_path_factory.mktemp("audio") / "talk.wav"
     soundfile.write(path, babble(SAMPLES), RATE)
     return path
 
@@ -35,14 +35,14 @@ def wav(tmp_path_factory):
 @pytest.fixture(scope="session")
 def long_wav(tmp_path_factory):
     """Twenty minutes of it: whoever encodes this can be interrupted."""
-    path = tmp_path_factory.mktemp("sound") / "long.wav"
+    path = tmp_path_factory.mktemp("audio") / "long.wav"
     soundfile.write(path, np.tile(babble(10 * RATE), 120), RATE)
     return path
 
 
 @pytest.fixture(scope="session")
 def mcx(wav, tmp_path_factory):
-    """The sound, encoded at 3 kbit/s in packets of half a second."""
+    """The audio, encoded at 3 kbit/s in packets of half a second."""
     path = tmp_path_factory.mktemp("coded") / "talk.mcx"
     assert main(["encode", "-i", str(wav), "-b:a", "3k", "-packet_duration", "0.5", "-v", "error", str(path)]) == 0
     return path

@@ -38,7 +38,7 @@ def test_the_context_model_is_asked_for_and_then_found_by_itself(run, wav, tmp_p
     assert (tmp_path / "static.wav").read_bytes() == (tmp_path / "context.wav").read_bytes(), "the same codes"
     assert run("encode", "-i", wav, "-entropy", "magic", tmp_path / "a.mcx").code == 2
     refused = run("encode", "-i", wav, "-c:a", "copy", "-entropy", "context", tmp_path / "a.mcx")
-    assert (refused.code, "-entropy is for sound that is encoded" in refused.err) == (2, True)
+    assert (refused.code, "-entropy is for audio that is encoded" in refused.err) == (2, True)
 
 
 def test_options_come_in_any_order(run, wav, tmp_path):
@@ -58,9 +58,9 @@ def test_what_is_lost_is_said(run, tmp_path):
     assert quiet.err == ""
 
 
-def test_a_stretch_without_sound_is_empty_and_said(run, wav, tmp_path):
-    assert "no sound" in run("encode", "-i", wav, "-ss", "100", tmp_path / "a.mcx").works().err
-    assert "no sound" in run("decode", "-i", tmp_path / "a.mcx", tmp_path / "a.wav").works().err
+def test_a_stretch_without_audio_is_empty_and_said(run, wav, tmp_path):
+    assert "no audio" in run("encode", "-i", wav, "-ss", "100", tmp_path / "a.mcx").works().err
+    assert "no audio" in run("decode", "-i", tmp_path / "a.mcx", tmp_path / "a.wav").works().err
     assert frames(tmp_path / "a.wav") == 0
 
 
@@ -119,9 +119,9 @@ def test_a_pipe_at_both_ends(process, wav, mcx):
 
 
 def test_roundtrip_through_pipes(process, wav):
-    outcome, sound = process("roundtrip", "-i", "-", "-f", "s16le", "-", stdin=wav.read_bytes())
+    outcome, audio = process("roundtrip", "-i", "-", "-f", "s16le", "-", stdin=wav.read_bytes())
     outcome.works()
-    assert len(sound) == 2 * frames(wav)
+    assert len(audio) == 2 * frames(wav)
     assert "kbps payload" in outcome.err
 
 

@@ -63,7 +63,7 @@ def test_what_is_no_mcx_ends_with_3(run, bad, tmp_path, verb, name):
 
 
 @pytest.mark.parametrize("name", ["missing", "directory", "empty", "text"])
-def test_what_is_no_sound_ends_with_3(run, bad, tmp_path, name):
+def test_what_is_no_audio_ends_with_3(run, bad, tmp_path, name):
     source = bad(name).rename(bad(name).with_suffix(".wav")) if name != "missing" else "missing.wav"
     run("encode", "-i", source, tmp_path / "out.mcx").fails(3, f"{name}.wav")
     assert [path.name for path in tmp_path.iterdir()] == ["bad"]
@@ -81,7 +81,7 @@ def test_damage_ends_with_4_and_leaves_what_is_whole(run, bad, tmp_path, name):
     assert "warning: gap" in run("verify", bad(name)).fails(4).err
 
 
-def test_verify_of_a_sound_file(run, mcx):
+def test_verify_of_a_audio_file(run, mcx):
     assert "whole, 2.51 s decoded" in run("verify", mcx).works().out
 
 
@@ -91,9 +91,9 @@ def test_verify_checks_bytes_that_it_cannot_decode(run):
 
 
 def test_damage_in_a_pipe(process, bad):
-    outcome, sound = process("decode", "-i", "-", "-f", "s16le", "-", stdin=bad("cut").read_bytes())
+    outcome, audio = process("decode", "-i", "-", "-f", "s16le", "-", stdin=bad("cut").read_bytes())
     outcome.fails(4, "standard input")
-    assert len(sound) > 10_000
+    assert len(audio) > 10_000
 
 
 def test_another_model_ends_with_5(run, bad, tmp_path):

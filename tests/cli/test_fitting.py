@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from mediacodec.mcx.append import Archive
+from mediacodec.mcx.append import AppendTarget
 
 pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 
@@ -17,89 +17,91 @@ from support import media as drawn
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
-    path = tmp_path_factory.mktemp("films") / "clip.mp4"
-    drawn.encode_film(path, drawn.make_pictures(6, 64, 48))
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("videos") / "clip.mp4"
+    drawn.encode_video(path, drawn.make_frames(6, 64, 48))
     return path
 
 
-def test_there_and_back(run, film, tmp_path):
+def test_there_and_back(run, clip, tmp_path):
     words = ["-c:v", "inr", "-preset", "ultrafast", "-g", "4", "-crf", "20"]
-    outcome = run("encode", "-i", film, *words, "-progress", tmp_path / "progress", tmp_path / "a.mcx").works()
-    assert "encoded 6 pictures, 0.24 s" in outcome.err
+    outcome = run("encode", "-i", clip, *words, "-progress", tmp_path / "progress", tmp_path / "a.mcx").works()
+    assert "encoded 6 frames, 0.24 s" in outcome.err
     lines = (tmp_path / "progress").read_text().splitlines()
     for key in ("fit_group=1", "fit_steps=16", "fit_loss=", "fit_psnr=", "fit_seconds_left="):
         assert any(line.startswith(key) for line in lines), key
     outcome = run("decode", "-i", tmp_path / "a.mcx", "-ss", "0.08", "-t", "0.08", tmp_path / "a.y4m").works()
-    assert "decoded 2 pictures" in outcome.err
+    assert "decoded 2 frames" in outcome.err
 
 
 class TestAppend:
     WORDS = ("-c:v", "inr", "-preset", "ultrafast", "-crf", "30")
 
     @pytest.fixture
-    def archive(self, film, run, tmp_path):
-        run("encode", "-i", film, *self.WORDS, tmp_path / "a.mcx").works()
+    def archive(self, clip, run, tmp_path):
+        run("encode", "-i", clip, *self.WORDS, tmp_path / "a.mcx").works()
         return tmp_path / "a.mcx"
 
-    def test_the_file_grows_and_keeps_what_it_has(self, archive, film, run, tmp_path):
+    def test_the_file_grows_and_keeps_what_it_has(self, archive, clip, run, tmp_path):
         before = archive.read_bytes()
-        outcome = run("encode", "-i", film, "-append", "-preset", "ultrafast", "-t", "0.12", archive).works()
-        assert "encoded 3 pictures, 0.12 s" in outcome.err
+        outcome = run("encode", "-i", clip, "-append", "-preset", "ultrafast", "-t", "0.12", archive).works()
+        assert "encoded 3 frames, 0.12 s" in outcome.err
         assert "they begin at 0.24 s of" in outcome.err
         assert "-ss 0.24 reaches them" in outcome.err
         assert archive.read_bytes().startswith(before)
-        assert "pictures 9 in 0.36 s" in run("probe", archive).works().out
+        assert "frames   9 in 0.36 s" in run("probe", archive).works().out
         outcome = run("decode", "-i", archive, "-ss", "0.24", tmp_path / "a.y4m").works()
-        assert "decoded 3 pictures" in outcome.err
+        assert "decoded 3 frames" in outcome.err
         run("verify", archive).works()
 
-    def test_nothing_to_add_leaves_the_file_alone(self, archive, film, run, tmp_path):
+    def test_nothing_to_add_leaves_the_file_alone(self, archive, clip, run, tmp_path):
         before = archive.stat().st_ino, archive.stat().st_mtime_ns
-        outcome = run("encode", "-i", film, "-append", "-ss", "100", "-preset", "ultrafast", archive).works()
+        outcome = run("encode", "-i", clip, "-append", "-ss", "100", "-preset", "ultrafast", archive).works()
         assert "nothing was added: " in outcome.err
         assert "they begin" not in outcome.err
         assert (archive.stat().st_ino, archive.stat().st_mtime_ns) == before
         assert list(tmp_path.iterdir()) == [archive]
 
-    def test_a_file_changed_meanwhile_costs_no_fit(self, archive, film, run, tmp_path, monkeypatch):
+    def test_a_file_changed_meanwhile_costs_no_fit(self, archive, clip, run, tmp_path, monkeypatch):
         def changed(path, *_):
             (tmp_path / "b.mcx").write_bytes(b"other")
             (tmp_path / "b.mcx").replace(archive)
             return copy(path, *_)
 
-        copy = Archive.copy_to
-        monkeypatch.setattr(Archive, "copy_to", changed)
-        outcome = run("encode", "-i", film, "-append", "-preset", "ultrafast", archive)
+        copy = AppendTarget.copy_to
+        monkeypatch.setattr(AppendTarget, "copy_to", changed)
+        outcome = run("encode", "-i", clip, "-append", "-preset", "ultrafast", archive)
         outcome.fails(1, "changed by somebody else", "a.mcx.partial")
         assert archive.read_bytes() == b"other"
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mcx", "a.mcx.partial"]
 
-    def test_what_is_refused(self, archive, film, run, tmp_path, monkeypatch):
+    def test_what_is_refused(self, archive, clip, run, tmp_path, monkeypatch):
         before = archive.read_bytes()
-        run("encode", "-i", film, "-append", tmp_path / "b.mcx").fails(3, "cannot open", "b.mcx")
-        run("encode", "-i", film, "-append", "-resume", archive).fails(2, "-resume means nothing")
-        run("encode", "-i", film, "-append", "-vn", archive).fails(2, "-vn means nothing")
-        run("encode", "-i", film, "-append", "-").fails(2, "name one")
-        run("encode", "-i", film, "-append", "-n", archive).fails(2, "-n means nothing")
-        run("encode", "-i", film, "-append", "-c:v", "conditional", archive).fails(2, "'conditional' cannot grow")
-        run("encode", "-i", film, "-append", "-y", "-n", archive).fails(2, "exclude each other")
+        run("encode", "-i", clip, "-append", tmp_path / "b.mcx").fails(3, "cannot open", "b.mcx")
+        run("encode", "-i", clip, "-append", "-resume", archive).fails(2, "-resume means nothing")
+        run("encode", "-i", clip, "-append", "-vn", archive).fails(2, "-vn means nothing")
+        run("encode", "-i", clip, "-append", "-").fails(2, "name one")
+        run("encode", "-i", clip, "-append", "-n", archive).fails(2, "-n means nothing")
+        run("encode", "-i", clip, "-append", "-c:v", "conditional", archive).fails(
+            2, "nothing can be appended", "'conditional'"
+        )
+        run("encode", "-i", clip, "-append", "-y", "-n", archive).fails(2, "exclude each other")
         with monkeypatch.context() as closed:
             closed.setattr(sys, "stdin", None)
             run("encode", "-i", "-", "-append", archive).fails(3, "standard input is closed")
         (tmp_path / "a.mcx.partial").write_bytes(b"hours of another fit")
-        run("encode", "-i", film, "-append", archive).fails(7, "a.mcx.partial", "in the way")
+        run("encode", "-i", clip, "-append", archive).fails(7, "a.mcx.partial", "in the way")
         (tmp_path / "a.mcx.partial").unlink()
-        run("encode", "-i", film, "-append", "-c:v", "overfit", archive).fails(2, "made with 'inr-1'")
+        run("encode", "-i", clip, "-append", "-c:v", "overfit", archive).fails(2, "made with 'inr-1'")
         (tmp_path / "c.mcx").write_bytes(before[:-30])
-        run("encode", "-i", film, "-append", tmp_path / "c.mcx").fails(4, "c.mcx", "only whole files can grow")
+        run("encode", "-i", clip, "-append", tmp_path / "c.mcx").fails(4, "c.mcx", "only to whole files")
         loud, tone = tmp_path / "loud.mp4", drawn.make_speech(0.2, 16_000)
-        drawn.encode_film(loud, drawn.make_pictures(5, 64, 48), sound=(tone, 16_000, "aac"))
+        drawn.encode_video(loud, drawn.make_frames(5, 64, 48), audio=(tone, 16_000, "aac"))
         with monkeypatch.context() as unread:
-            unread.setattr(Archive, "copy_to", lambda *_: pytest.fail("it was read before"))
-            run("encode", "-i", loud, "-append", archive).fails(2, "has no sound", "-an")
+            unread.setattr(AppendTarget, "copy_to", lambda *_: pytest.fail("it was read before"))
+            run("encode", "-i", loud, "-append", archive).fails(2, "has no audio", "-an")
         run("encode", "-i", loud, "-c:v", "conditional", tmp_path / "loud.mcx").works()
-        run("encode", "-i", film, "-append", tmp_path / "loud.mcx").fails(2, "holds sound")
+        run("encode", "-i", clip, "-append", tmp_path / "loud.mcx").fails(2, "holds audio")
         assert archive.read_bytes() == before
         assert not list(tmp_path.glob(".*"))
 
@@ -107,11 +109,11 @@ class TestAppend:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 class TestInterrupts:
     @pytest.fixture
-    def fitting(self, film, command, tmp_path):
+    def fitting(self, clip, command, tmp_path):
         """An encode that would take hours, its first fit under way."""
         folder, progress = tmp_path / "out", tmp_path / "progress"
         folder.mkdir()
-        words = ["encode", "-i", film, "-c:v", "inr", "-preset", "veryslow", "-progress", progress, folder / "a.mcx"]
+        words = ["encode", "-i", clip, "-c:v", "inr", "-preset", "veryslow", "-progress", progress, folder / "a.mcx"]
         with subprocess.Popen([*command, *map(str, words)], stderr=subprocess.PIPE) as program:
             try:
                 deadline = time.monotonic() + 240  # torch loads slowly on a busy machine
@@ -134,14 +136,14 @@ class TestInterrupts:
         assert last[-1] == "mediacodec: error: interrupted"
         assert [path.name for path in folder.iterdir()] == ["a.mcx.partial"]
         outcome = run("decode", "-i", folder / "a.mcx.partial", folder / "a.y4m").works()
-        assert "decoded 6 pictures" in outcome.err
+        assert "decoded 6 frames" in outcome.err
 
-    def test_a_killed_fit_is_resumed(self, film, command, run, tmp_path):
+    def test_a_killed_fit_is_resumed(self, clip, command, run, tmp_path):
         words = ["-c:v", "inr", "-preset", "faster", "-g", "2", "-crf", "20"]
-        run("encode", "-i", film, *words, tmp_path / "whole.mcx").works()
+        run("encode", "-i", clip, *words, tmp_path / "whole.mcx").works()
         folder, progress = tmp_path / "out", tmp_path / "progress"
         folder.mkdir()
-        given = ["encode", "-i", film, *words, "-progress", progress, folder / "a.mcx"]
+        given = ["encode", "-i", clip, *words, "-progress", progress, folder / "a.mcx"]
         with subprocess.Popen([*command, *map(str, given)]) as program:
             deadline = time.monotonic() + 240
             while not (progress.exists() and "fit_group=3" in progress.read_text()):
@@ -152,22 +154,22 @@ class TestInterrupts:
         assert not (folder / "a.mcx").exists()
         outcome = run("decode", "-i", folder / "a.mcx.partial", folder / "a.y4m")
         assert outcome.code == 4
-        assert re.search("decoded [46] pictures", outcome.err), "the third group may have been done on a busy machine"
-        outcome = run("encode", "-i", film, *words, "-crf", "21", "-resume", folder / "a.mcx")
-        outcome.fails(2, "made with -preset faster -crf 20 -g 2, not with -preset faster -crf 21 -g 2")
-        outcome = run("encode", "-i", film, *words, "-resume", "-progress", progress, folder / "a.mcx").works()
+        assert re.search("decoded [46] frames", outcome.err), "the third group may have been done on a busy machine"
+        outcome = run("encode", "-i", clip, *words, "-crf", "21", "-resume", folder / "a.mcx")
+        outcome.fails(2, "was made with crf=20.0, not with crf=21.0")
+        outcome = run("encode", "-i", clip, *words, "-resume", "-progress", progress, folder / "a.mcx").works()
         assert "fit_group=2" not in progress.read_text()
         assert (folder / "a.mcx").read_bytes() == (tmp_path / "whole.mcx").read_bytes()
         assert not (folder / "a.mcx.partial").exists()
 
-    def test_an_older_partial_file_is_spoken_of(self, film, run, tmp_path):
+    def test_an_older_partial_file_is_spoken_of(self, clip, run, tmp_path):
         (tmp_path / "a.mcx.partial").write_bytes(b"an older one")
         words = ["-c:v", "overfit", "-preset", "ultrafast", "-t", "0.05"]
-        outcome = run("encode", "-i", film, *words, tmp_path / "a.mcx").works()
+        outcome = run("encode", "-i", clip, *words, tmp_path / "a.mcx").works()
         assert "-resume goes on from it" in outcome.err
-        outcome = run("encode", "-i", film, *words, "-y", "-resume", tmp_path / "a.mcx").works()
+        outcome = run("encode", "-i", clip, *words, "-y", "-resume", tmp_path / "a.mcx").works()
         assert "beginning anew" in outcome.err
-        outcome = run("encode", "-i", film, "-y", "-resume", tmp_path / "a.mcx")
+        outcome = run("encode", "-i", clip, "-y", "-resume", tmp_path / "a.mcx")
         outcome.fails(2, "'conditional' is not fitting")
 
     def test_the_second_leaves_nothing(self, fitting):

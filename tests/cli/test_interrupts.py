@@ -105,37 +105,37 @@ def on_terminal(command, typed, **options):
     with subprocess.Popen(command, stdin=theirs, stderr=theirs, **options) as program:
         os.close(theirs)
         os.write(ours, typed)
-        shown = b""
+        presented = b""
         with contextlib.suppress(OSError):  # the other end is closed
             while data := os.read(ours, 4096):
-                shown += data
+                presented += data
         code = program.wait(30)
     os.close(ours)
-    return code, shown.decode()
+    return code, presented.decode()
 
 
 @pytest.mark.parametrize(("typed", "code"), [(b"y\n", 0), (b"n\n", 7), (b"\n", 7)])
 def test_a_person_is_asked_before_overwriting(command, wav, tmp_path, typed, code):
     (tmp_path / "a.mcx").write_bytes(b"mine")
     words = [*command, "encode", "-i", str(wav), str(tmp_path / "a.mcx")]
-    ended, shown = on_terminal(words, typed)
-    assert ended == code, shown
-    assert "Overwrite it? [y/N]" in shown
+    ended, presented = on_terminal(words, typed)
+    assert ended == code, presented
+    assert "Overwrite it? [y/N]" in presented
     assert ((tmp_path / "a.mcx").read_bytes() == b"mine") == (code == 7)
 
 
 def test_nostdin_asks_nobody(command, wav, tmp_path):
     (tmp_path / "a.mcx").write_bytes(b"mine")
-    ended, shown = on_terminal([*command, "encode", "-nostdin", "-i", str(wav), str(tmp_path / "a.mcx")], b"y\n")
+    ended, presented = on_terminal([*command, "encode", "-nostdin", "-i", str(wav), str(tmp_path / "a.mcx")], b"y\n")
     assert ended == 7
-    assert "Overwrite" not in shown
+    assert "Overwrite" not in presented
 
 
 def test_a_terminal_shows_how_far_it_is(command, long_wav, tmp_path):
     words = [*command, "encode", "-i", str(long_wav), "-t", "10", str(tmp_path / "a.mcx")]
-    ended, shown = on_terminal(words, b"")
+    ended, presented = on_terminal(words, b"")
     assert ended == 0
-    assert re.search(r"\rtime=00:00:0\d\.\d\d  speed=[\d.]+x.*  \d+%  ETA 0:00:\d\d", shown), shown
+    assert re.search(r"\rtime=00:00:0\d\.\d\d  speed=[\d.]+x.*  \d+%  ETA 0:00:\d\d", presented), presented
 
 
 def test_a_terminal_gets_no_media(command, wav, mcx):

@@ -13,7 +13,7 @@ from mediacodec.manifest import find_by_name
 
 @pytest.fixture
 def late(wav, tmp_path):
-    """The sound 160 samples later, with a little noise."""
+    """The audio 160 samples later, with a little noise."""
     samples, rate = soundfile.read(wav)
     noise = 0.003 * np.random.default_rng(2).normal(size=samples.size + 160)
     path = tmp_path / "late.wav"
@@ -63,10 +63,10 @@ def test_bench(run, wav, tmp_path):
 
 @pytest.mark.parametrize("change", [{"frame_size": 0}, {"bits_per_frame": []}, {"sample_rate": "fast"}])
 def test_models_shows_a_model_whose_settings_make_no_sense(run, tmp_path, change):
-    sound = {"sample_rate": 8000, "frame_size": 80, "algorithmic_delay": 80, "bits_per_frame": [5.0, 9.0]}
-    make_model(tmp_path, "good", settings=sound)
+    audio = {"sample_rate": 8000, "frame_size": 80, "algorithmic_delay": 80, "bits_per_frame": [5.0, 9.0]}
+    make_model(tmp_path, "good", settings=audio)
     assert "8 kHz" in run("models", "show", "good", "-models", tmp_path).works().out
-    make_model(tmp_path, "odd", settings=sound | change)
+    make_model(tmp_path, "odd", settings=audio | change)
     assert "kHz" not in run("models", "show", "odd", "-models", tmp_path).works().out
 
 
@@ -74,10 +74,10 @@ def test_models_list_and_show(run):
     listed = json.loads(run("models", "list", "-of", "json").works().out)
     assert "speech" in {model["alias"] for model in listed["models"]}
     assert listed["search_path"][-1].endswith("zoo")
-    shown = json.loads(run("models", "show", "speech", "-of", "json").works().out)
-    assert shown["weights_sha256"] == find_by_name("speech").weights_sha256
+    presented = json.loads(run("models", "show", "speech", "-of", "json").works().out)
+    assert presented["weights_sha256"] == find_by_name("speech").weights_sha256
     assert "searched in this order" in run("models", "list").works().out
-    assert shown["weights_sha256"] in run("models", "show", "speech").works().out
+    assert presented["weights_sha256"] in run("models", "show", "speech").works().out
 
 
 def test_models_verify(run, tmp_path):

@@ -1,4 +1,4 @@
-"""mediacodec tokens: sound and .mcx to codes, and codes to sound and .mcx."""
+"""mediacodec tokens: audio and .mcx to codes, and codes to audio and .mcx."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import soundfile
 
 @pytest.fixture(scope="module")
 def npz(mcx, tmp_path_factory):
-    """The codes of the sound at 3 kbit/s."""
+    """The codes of the audio at 3 kbit/s."""
     from mediacodec.cli import main
 
     path = tmp_path_factory.mktemp("codes") / "talk.npz"
@@ -32,7 +32,7 @@ def test_codes_are_those_of_the_packets(run, mcx, npz):
         assert archive["num_samples"] == 40_123
 
 
-def test_sound_becomes_codes_and_sound_again(run, wav, tmp_path):
+def test_audio_becomes_codes_and_audio_again(run, wav, tmp_path):
     outcome = run("tokens", "-i", wav, "-c:a", "speech-1", "-b:a", "1.5k", "-o", tmp_path / "a.jsonl").works()
     assert outcome.out == ""
     assert "codebooks of 1024 entries of speech-1, 127 frames" in outcome.err

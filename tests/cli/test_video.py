@@ -1,4 +1,4 @@
-"""Films on the command line: there and back, what is printed, what is refused, pipes and interrupts."""
+"""Video on the command line: there and back, what is printed, what is refused, pipes and interrupts."""
 
 import contextlib
 import json
@@ -51,7 +51,7 @@ def program(models):
 
 
 def test_source(width, height, rate, seconds):
-    """Frames of FFmpeg's test picture, which moves."""
+    """Frames of FFmpeg's test frame, which moves."""
     graph = av.filter.Graph()
     source = graph.add("testsrc2", f"size={width}x{height}:rate={rate}:duration={seconds}")
     pixels, sink = graph.add("format", "yuv420p"), graph.add("buffersink")
@@ -68,11 +68,11 @@ def test_source(width, height, rate, seconds):
 test_source.__test__ = False
 
 
-def make_clip(path, seconds=SECONDS, *, sound=True):
-    """A film of it with babble beside it."""
+def make_clip(path, seconds=SECONDS, *, audio=True):
+    """A clip of it with babble beside it."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=25, width=SIZE[0], height=SIZE[1], pix_fmt="yuv420p")
-        if sound:
+        if audio:
             audio = container.add_stream("aac", rate=RATE, layout="mono")
             samples = babble(round(seconds * RATE)).astype(np.float32)[None]
             chunk = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
@@ -81,20 +81,20 @@ def make_clip(path, seconds=SECONDS, *, sound=True):
         for frame in test_source(*SIZE, 25, seconds):
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
-        if sound:
+        if audio:
             container.mux(packets)
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    path = tmp_path_factory.mktemp("films") / "clip.mp4"
+    path = tmp_path_factory.mktemp("videos") / "clip.mp4"
     make_clip(path)
     return path
 
 
 @pytest.fixture(scope="module")
 def coded(clip, tmp_path_factory):
-    """The film, with keyframes every 10 pictures."""
+    """The clip, with keyframes every 10 frames."""
     from mediacodec.cli import main
 
     path = tmp_path_factory.mktemp("coded") / "clip.mcx"
@@ -103,8 +103,8 @@ def coded(clip, tmp_path_factory):
     return path
 
 
-def shown(path):
-    """Times of pictures, kinds of streams."""
+def presented(path):
+    """Times of frames, kinds of streams."""
     with av.open(str(path)) as container:
         kinds = [stream.type for stream in container.streams]
         return [float(frame.pts * frame.time_base) for frame in container.decode(video=0)], kinds
@@ -114,18 +114,18 @@ def shown(path):
 def test_there_and_back(run, clip, tmp_path, codec):
     words = ["-c:v", codec, "-crf", "30", "-c:a", "speech", "-b:a", "6k"]
     outcome = run("encode", "-i", clip, *words, tmp_path / "a.mcx").works()
-    for part in ("encoded 30 pictures, 1.20 s", "fps", "kbps video", "kbps payload", "kbps file"):
+    for part in ("encoded 30 frames, 1.20 s", "fps", "kbps video", "kbps payload", "kbps file"):
         assert part in outcome.err
     outcome = run("decode", "-i", tmp_path / "a.mcx", tmp_path / "a.mp4").works()
-    assert "decoded 30 pictures, 1.20 s" in outcome.err
-    times, kinds = shown(tmp_path / "a.mp4")
-    assert (times, kinds) == (pytest.approx(shown(clip)[0], abs=1e-3), ["video", "audio"])
+    assert "decoded 30 frames, 1.20 s" in outcome.err
+    times, kinds = presented(tmp_path / "a.mp4")
+    assert (times, kinds) == (pytest.approx(presented(clip)[0], abs=1e-3), ["video", "audio"])
 
 
 def test_ffmpeg_shape(run, clip, tmp_path):
     run("-i", clip, "-crf", "20", "-an", tmp_path / "a.mcx").works()
     run("-i", tmp_path / "a.mcx", "-c:v", "ffv1", tmp_path / "a.mkv").works()
-    times, kinds = shown(tmp_path / "a.mkv")
+    times, kinds = presented(tmp_path / "a.mkv")
     assert (len(times), kinds) == (30, ["video"])
 
 
@@ -167,24 +167,24 @@ def test_probe(run, coded, clip, tmp_path):
 
 
 def test_verify(run, coded, tmp_path):
-    assert "1.20 s and 30 pictures decoded" in run("verify", coded).works().out
+    assert "1.20 s and 30 frames decoded" in run("verify", coded).works().out
     data = bytearray(coded.read_bytes())
     data[len(data) // 2] ^= 1
     (tmp_path / "bad.mcx").write_bytes(data)
     assert "warning: gap" in run("verify", tmp_path / "bad.mcx").fails(4).err
     outcome = run("decode", "-i", tmp_path / "bad.mcx", tmp_path / "bad.mp4")
     assert "warning: gap" in outcome.fails(4, "bad.mcx", "damaged").err
-    assert len(shown(tmp_path / "bad.mp4")[0]) == 30
+    assert len(presented(tmp_path / "bad.mp4")[0]) == 30
 
 
 def test_stretches_and_keyframes(run, coded, tmp_path):
     run("decode", "-i", coded, "-ss", "0.4", "-t", "0.4", tmp_path / "a.mp4").works()
-    assert shown(tmp_path / "a.mp4")[0] == pytest.approx([0.04 * i for i in range(10)], abs=1e-3)
+    assert presented(tmp_path / "a.mp4")[0] == pytest.approx([0.04 * i for i in range(10)], abs=1e-3)
     run("decode", "-i", coded, "-skip_frame", "nokey", "-an", tmp_path / "b.mp4").works()
-    assert shown(tmp_path / "b.mp4")[0] == pytest.approx([0, 0.4, 0.8], abs=1e-3)
+    assert presented(tmp_path / "b.mp4")[0] == pytest.approx([0, 0.4, 0.8], abs=1e-3)
 
 
-def test_numbered_pictures(run, coded, tmp_path):
+def test_numbered_frames(run, coded, tmp_path):
     run("decode", "-i", coded, "-t", "0.2", tmp_path / "f%02d.png").works()
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"f{i:02d}.png" for i in range(1, 6)]
     run("decode", "-i", coded, "-t", "0.2", tmp_path / "f%02d.png").fails(7, "f01.png")
@@ -196,7 +196,7 @@ def test_numbered_pictures(run, coded, tmp_path):
 def test_compare(run, clip, coded, tmp_path):
     run("decode", "-i", coded, "-v", "error", tmp_path / "a.mp4")
     result = json.loads(run("compare", "-of", "json", clip, tmp_path / "a.mp4").works().out)
-    assert result["pictures"] == {"compared": 30, "reference": 30, "distorted": 30, "late_ms": 0}
+    assert result["frames"] == {"compared": 30, "reference": 30, "distorted": 30, "late_ms": 0}
     assert 30 < result["metrics"]["psnr"] < 60
     assert {"psnr_y", "mel", "si_sdr"} <= set(result["metrics"])
     text = run("compare", clip, tmp_path / "a.mp4", "-metrics", "psnr").works().out
@@ -206,10 +206,10 @@ def test_compare(run, clip, coded, tmp_path):
     run("compare", clip, coded).fails(3, "already")
 
 
-def test_compare_with_sound(run, clip, wav, tmp_path):
-    run("compare", clip, wav, "-metrics", "psnr").fails(2, "pictures in both")
-    make_clip(tmp_path / "silent.mp4", sound=False)
-    run("compare", clip, tmp_path / "silent.mp4", "-metrics", "mel").fails(2, "sound in both")
+def test_compare_with_audio(run, clip, wav, tmp_path):
+    run("compare", clip, wav, "-metrics", "psnr").fails(2, "video in both")
+    make_clip(tmp_path / "silent.mp4", audio=False)
+    run("compare", clip, tmp_path / "silent.mp4", "-metrics", "mel").fails(2, "audio in both")
     assert "PSNR" in run("compare", clip, tmp_path / "silent.mp4").works().out
 
 
@@ -220,11 +220,11 @@ def test_roundtrip(run, clip, tmp_path):
     assert result["video_kbps"] > 1
     assert 30 < result["quality"]["psnr"] < 60
     assert "mel" in result["quality"]
-    assert len(shown(tmp_path / "a.mp4")[0]) == 30
+    assert len(presented(tmp_path / "a.mp4")[0]) == 30
     text = run("roundtrip", "-vn", clip, tmp_path / "b.mp4").works().out
     assert "PSNR" not in text
     text = run("roundtrip", "-crf", "8", clip, tmp_path / "a.y4m").works().out
-    assert "(30 pictures)" in text
+    assert "(30 frames, " in text
     assert "mel" not in text
     run("roundtrip", "-crf", "8", clip, tmp_path / "a.wav").fails(2, "-crf", "-vn")
 
@@ -242,7 +242,7 @@ def test_progress(run, clip, coded, tmp_path):
 
 def test_the_line_on_a_terminal():
     from mediacodec.cli.ui.monitor import progress_line
-    from mediacodec.transcode.reports import Progress
+    from mediacodec.progress import Progress
 
     line = progress_line(Progress(2.0, 4.0, 100_000, 1.0, 50, 90_000), 100_000)
     assert line.startswith("frame=50  fps=50.0  time=00:00:02.00  speed=2.0x")
@@ -260,18 +260,18 @@ NONSENSE = {
     "crf of none": (["encode", "CLIP", "-vn", "-crf", "20"], 2, "-vn"),
     "rate of none": (["encode", "CLIP", "-an", "-b:a", "3k"], 2, "-an"),
     "rate of a copy": (["encode", "CLIP", "-c:a", "copy", "-b:a", "3k"], 2, "copy"),
-    "crf of sound": (["encode", "WAV", "-crf", "20"], 2, "no pictures"),
-    "pictures of sound": (["encode", "WAV", "-an"], 3, "no video"),
+    "crf of audio": (["encode", "WAV", "-crf", "20"], 2, "no video"),
+    "frames of audio": (["encode", "WAV", "-an"], 3, "no video"),
     "codec of the other kind": (["encode", "CLIP", "-c:v", "speech"], 2, "for audio"),
     "no such codec": (["encode", "CLIP", "-c:v", "nonesuch"], 5, "nonesuch"),
-    "a film as output": (["encode", "CLIP", "OUT.mp4"], 2, "roundtrip"),
-    "keyframes of sound": (["decode", "MCX", "-skip_frame", "nokey", "OUT.wav"], 2, "keyframes"),
-    "codec of sound": (["decode", "MCX", "-c:v", "h264", "OUT.wav"], 2, "h264"),
+    "a clip as output": (["encode", "CLIP", "OUT.mp4"], 2, "roundtrip"),
+    "keyframes of audio": (["decode", "MCX", "-skip_frame", "nokey", "OUT.wav"], 2, "keyframes"),
+    "codec of audio": (["decode", "MCX", "-c:v", "h264", "OUT.wav"], 2, "h264"),
     "codec of y4m": (["decode", "MCX", "-c:v", "h264", "OUT.y4m"], 2, "h264"),
     "no such output codec": (["decode", "MCX", "-c:v", "theora", "OUT.mkv"], 2, "theora"),
     "ffv1 in mp4": (["decode", "MCX", "-c:v", "ffv1", "OUT.mp4"], 2, "mkv"),
     "no such format": (["decode", "MCX", "-f", "gif", "OUT.gif"], 2, "gif"),
-    "rate of pictures": (["decode", "MCX", "-ar", "8000", "OUT.y4m"], 2, "no sound"),
+    "rate of frames": (["decode", "MCX", "-ar", "8000", "OUT.y4m"], 2, "no audio"),
 }
 
 
@@ -295,14 +295,14 @@ def test_pipes(program, clip, coded, tmp_path):
     words = ["decode", "-i", "-", "-f", "mkv", "-"]
     third = subprocess.run([*program, *words], input=second.stdout, capture_output=True, check=True)
     (tmp_path / "a.mkv").write_bytes(third.stdout)
-    assert len(shown(tmp_path / "a.mkv")[0]) == 30
+    assert len(presented(tmp_path / "a.mkv")[0]) == 30
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_an_interrupt_leaves_nothing_under_the_name(program, tmp_path, number, code):
-    """Pictures come from a pipe that does not end."""
-    picture = b"FRAME\n" + np.random.default_rng(1).integers(40, 90, 160 * 120 * 3 // 2, np.uint8).tobytes()
+    """Frames come from a pipe that does not end."""
+    frame = b"FRAME\n" + np.random.default_rng(1).integers(40, 90, 160 * 120 * 3 // 2, np.uint8).tobytes()
     progress = tmp_path / "progress"
     words = ["encode", "-i", "-", "-progress", str(progress), str(tmp_path / "a.mcx")]
     with subprocess.Popen([*program, *words], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -310,7 +310,7 @@ def test_an_interrupt_leaves_nothing_under_the_name(program, tmp_path, number, c
             process.stdin.write(b"YUV4MPEG2 W160 H120 F25:1 C420jpeg\n")
             deadline = time.monotonic() + 30
             while not (progress.exists() and progress.stat().st_size):
-                process.stdin.write(picture)
+                process.stdin.write(frame)
                 assert time.monotonic() < deadline
             process.send_signal(number)
             assert process.wait(10) == code

@@ -9,13 +9,13 @@ from support.media import (
     Pipe,
     Samples,
     encode_file,
-    encode_film,
+    encode_video,
     find_lag,
-    make_pictures,
+    make_frames,
     make_speech,
     measure_psnr,
     read_all,
-    read_film,
+    read_media,
 )
 
 from mediacodec.frames import VideoFrame
@@ -47,14 +47,19 @@ def pipe() -> type[Pipe]:
     return Pipe
 
 
+@pytest.fixture(scope="session", name="make_frames")
+def _make_frames() -> Callable[..., list[VideoFrame]]:
+    return make_frames
+
+
 @pytest.fixture(scope="session")
 def pictures() -> Callable[..., list[VideoFrame]]:
-    return make_pictures
+    return make_frames
 
 
 @pytest.fixture(scope="session")
-def film() -> Callable[..., None]:
-    return encode_film
+def make_video() -> Callable[..., None]:
+    return encode_video
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +67,6 @@ def psnr() -> Callable[[VideoFrame, VideoFrame], float]:
     return measure_psnr
 
 
-@pytest.fixture(scope="session")
-def watch() -> Callable[..., tuple[list[VideoFrame], list[object], MediaSource]]:
-    return read_film
+@pytest.fixture(scope="session", name="read_media")
+def _read_media() -> Callable[..., tuple[list[VideoFrame], list[object], MediaSource]]:
+    return read_media

@@ -37,6 +37,7 @@ def all_errors() -> list[type[errors.MediaCodecError]]:
         (errors.ModelNotFoundError, LookupError, 5),
         (errors.ModelMismatchError, LookupError, 5),
         (errors.DeviceError, RuntimeError, 6),
+        (errors.OutOfMemoryError, MemoryError, 1),
     ],
 )
 def test_kinds_and_codes(kind: type[errors.MediaCodecError], builtin: type[Exception], code: int) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import platformdirs
 import pytest
+from platformdirs import windows
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
+from platformdirs.windows import Windows
 from support.manifests import TABLES, make_model
 
 from mediacodec import manifest
@@ -40,13 +45,23 @@ def test_search_path_order(places: dict[str, Path], monkeypatch: pytest.MonkeyPa
     assert search_path() == [places["user"], places["zoo"]]
 
 
-def test_user_folder_follows_the_desktop_standard(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert manifest._user_folder() == tmp_path / "mediacodec" / "models"
-    monkeypatch.delenv("XDG_DATA_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert manifest._user_folder() == tmp_path / ".local" / "share" / "mediacodec" / "models"
+@pytest.mark.parametrize(
+    ("system", "variables", "folder"),
+    [
+        (Unix, {"XDG_DATA_HOME": "/data"}, "/data/mediacodec/models"),
+        (Unix, {"XDG_DATA_HOME": "", "HOME": "/home/me"}, "/home/me/.local/share/mediacodec/models"),
+        (MacOS, {"XDG_DATA_HOME": "", "HOME": "/Users/me"}, "/Users/me/Library/Application Support/mediacodec/models"),
+        (Windows, {"LOCALAPPDATA": "/c/AppData/Local"}, "/c/AppData/Local/mediacodec/models"),
+    ],
+)
+def test_the_user_folder_of_each_system(
+    monkeypatch: pytest.MonkeyPatch, system: type, variables: dict[str, str], folder: str
+) -> None:
+    monkeypatch.setattr(platformdirs, "PlatformDirs", system)
+    monkeypatch.setattr(windows, "get_win_folder", lambda _: os.environ["LOCALAPPDATA"])  # else of Windows alone
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert manifest._user_folder() == Path(folder)
 
 
 def test_no_models_at_all(places: dict[str, Path]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,7 +119,7 @@ class TestStates:
         assert graph.outputs == ["samples"]
 
     def test_of_another_number(self, model: Manifest, graph: StepGraph) -> None:
-        with pytest.raises(ValueError, match="zip"):
+        with pytest.raises(ModelError, match="has 9 states, not 8"):
             graph.step(codes(model, 1), graph.initial_state()[:-1])
 
     def check(self, model: Manifest, states: tuple[Tensor, ...], word: str) -> None:
@@ -132,6 +135,49 @@ class TestStates:
         first, *rest = model.graph("decoder").states
         wrong = Tensor(first.name, (*first.shape[:-1], first.shape[-1] + 1))
         self.check(model, (wrong, *rest), rf"{first.name} is .*{wrong.shape[-1]}")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "word"),
+    [
+        ({"codes": np.zeros((1, 3, 2), np.int64)}, "Got: 3 Expected: 17"),
+        ({"codes": np.zeros((1, 17, 2), np.float32)}, "tensor.float"),
+        ({"codes": "text"}, "list of dictionaries or a single numpy array"),
+        ({"samples": np.zeros((1, 320), np.float32)}, "missing from input feed"),
+    ],
+)
+def test_what_a_graph_does_not_take(graph: StepGraph, inputs: Any, word: str) -> None:
+    with pytest.raises(ModelError, match=rf"decoder\.onnx cannot be run: .*{word}") as caught:
+        graph.step(inputs, graph.initial_state())
+    assert "\n" not in str(caught.value)
+
+
+TOO_LONG = """
+import resource
+from pathlib import Path
+
+import numpy as np
+
+from mediacodec import manifest
+from mediacodec.errors import OutOfMemoryError
+from mediacodec.session import StepGraph
+
+model = manifest.find_by_name("speech")
+graph = StepGraph(model.graph_path("decoder"), model.graph("decoder"), device="cpu")
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (200 << 20),) * 2)
+try:
+    graph.step({"codes": np.zeros((1, 17, 60_000), np.int64)}, graph.initial_state())
+except OutOfMemoryError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited and measured as Linux does")
+def test_running_out_of_memory_says_so_in_one_line() -> None:
+    done = subprocess.run([sys.executable, "-c", TOO_LONG], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"out of memory: .*decoder\.onnx cannot be run.*\n", done.stdout)
+    assert done.stderr == "", "ONNX Runtime logs nothing of its own"
 
 
 def test_streams_share_a_loaded_graph(model: Manifest) -> None:

@@ -1,4 +1,4 @@
-"""The whole journey on real sound: lengths, rates, and what the program says about material it was not made for."""
+"""The whole journey on real audio: lengths, rates, and what the program says about material it was not made for."""
 
 from io import BytesIO
 from pathlib import Path
@@ -10,7 +10,8 @@ from support.coding import encode_options
 import mediacodec
 from mediacodec.media import AudioSource, resample_audio
 from mediacodec.metrics.audio import align, si_sdr
-from mediacodec.transcode.encode import EncodeReport, encode_file
+from mediacodec.transcode.encode import encode_file
+from mediacodec.transcode.reports import EncodeReport
 
 pytestmark = pytest.mark.recordings
 
@@ -34,22 +35,22 @@ def test_speech_keeps_its_length_and_its_wave(recordings: Path, clip: int) -> No
     distances = []
     for bit_rate in (1500, 6000):
         report, data = encoded(path, bit_rate)
-        sound = mediacodec.decode(data).samples[0]
-        assert len(sound) == len(original)
+        audio = mediacodec.decode(data).samples[0]
+        assert len(audio) == len(original)
         assert report.payload_kbps * 1000 < bit_rate * 1.15  # the rate is a mean over speakers: one clip may exceed it
-        reference, decoded, shift = align(original, sound, 16_000)
+        reference, decoded, shift = align(original, audio, 16_000)
         assert shift == 0
         distances.append(si_sdr(reference, decoded))
     assert distances[1] > max(1.0, distances[0])  # four times the bits buy waveform
 
 
 @pytest.mark.parametrize(("kind", "loud"), [("music", True), ("general", False)])
-def test_what_is_lost_of_other_sound_is_said(recordings: Path, kind: str, loud: bool) -> None:
+def test_what_is_lost_of_other_audio_is_said(recordings: Path, kind: str, loud: bool) -> None:
     path = sorted((recordings / kind).glob("*.flac"))[0]
     report, data = encoded(path, 6000)
     assert any("44100 Hz -> 16000 Hz" in note for note in report.notes), report.notes
     assert any(note.startswith("WARNING") for note in report.notes) == loud, report.notes
-    sound = mediacodec.decode(data)
-    assert sound.num_samples == len(read_mono(path))
-    assert np.isfinite(sound.samples).all()
-    assert np.abs(sound.samples).max() < 4
+    audio = mediacodec.decode(data)
+    assert audio.num_samples == len(read_mono(path))
+    assert np.isfinite(audio.samples).all()
+    assert np.abs(audio.samples).max() < 4

@@ -12,7 +12,7 @@ from mediacodec.codecs.fitting.protocol import FitTask
 from mediacodec.codecs.options import AudioOptions, Runtime, VideoFormat, VideoOptions
 from mediacodec.codecs.registry import AudioFamily, VideoFamily, family_of_model, model_of, video_family_of
 from mediacodec.manifest import Manifest, find_by_name
-from mediacodec.transcode.encode import EncodeOptions
+from mediacodec.transcode.options import EncodeOptions
 from mediacodec_bitstream import StreamHeader
 
 

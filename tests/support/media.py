@@ -1,4 +1,4 @@
-"""Sound and pictures made by code: all that speech has and no recording is needed for, and files in any format."""
+"""Audio and video made by code: all that speech has and no recording is needed for, and files in any format."""
 
 from __future__ import annotations
 
@@ -59,16 +59,16 @@ def encode_file(
     layout = "mono" if samples.shape[0] == 1 else "stereo"
     with av.open(target, "w", format=muxer, options=options or {}) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
-        picture = container.add_stream("mpeg4", rate=25, width=64, height=64, pix_fmt="yuv420p") if video else None
+        track = container.add_stream("mpeg4", rate=25, width=64, height=64, pix_fmt="yuv420p") if video else None
         frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
         frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
         audio = [*stream.encode(frame), *stream.encode(None)]
-        if picture is not None:
+        if track is not None:
             for index in range(samples.shape[1] * 25 // rate):
                 image = av.VideoFrame.from_ndarray(np.full((64, 64, 3), index % 200, np.uint8))
                 image.pts = index
-                container.mux(picture.encode(image))
-            container.mux(picture.encode(None))
+                container.mux(track.encode(image))
+            container.mux(track.encode(None))
         container.mux(audio)
 
 
@@ -120,7 +120,7 @@ class Pipe(io.RawIOBase):
         return min(len(data), 10_000)
 
 
-def make_pictures(
+def make_frames(
     count: int,
     width: int,
     height: int,
@@ -144,19 +144,19 @@ def make_pictures(
     return frames
 
 
-def encode_film(
+def encode_video(
     target: Path | io.BytesIO,
     frames: Sequence[VideoFrame],
     codec: str = "libx264",
     *,
     muxer: str | None = None,
-    sound: tuple[Samples, int, str] | None = None,
+    audio: tuple[Samples, int, str] | None = None,
     pix_fmt: str = "yuv420p",
     rate: Fraction = Fraction(25),
     rotation: int | None = None,
     options: dict[str, str] | None = None,
 ) -> None:
-    """Write pictures, and samples as (samples, Hz, codec), with nothing of the code under test."""
+    """Write frames, and samples as (samples, Hz, codec), with nothing of the code under test."""
     first = frames[0]
     with av.open(target, "w", format=muxer) as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
@@ -164,25 +164,25 @@ def encode_film(
         stream.time_base = stream.codec_context.time_base = first.time_base
         if rotation is not None:
             stream.set_display_rotation(rotation)
-        if sound is not None:
-            samples, hertz, audio_codec = sound
+        if audio is not None:
+            samples, hertz, audio_codec = audio
             layout = "mono" if samples.shape[0] == 1 else "stereo"
             track = container.add_stream(audio_codec, rate=hertz, layout=layout)
-            audio = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
-            audio.sample_rate, audio.pts, audio.time_base = hertz, 0, Fraction(1, hertz)
-            packets = [*track.encode(audio), *track.encode(None)]
+            whole = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+            whole.sample_rate, whole.pts, whole.time_base = hertz, 0, Fraction(1, hertz)
+            packets = [*track.encode(whole), *track.encode(None)]
         for frame in frames:
-            picture = av.VideoFrame(frame.width, frame.height, "yuv420p")
-            for plane, values in zip(picture.planes, (frame.y, frame.u, frame.v), strict=True):
+            image = av.VideoFrame(frame.width, frame.height, "yuv420p")
+            for plane, values in zip(image.planes, (frame.y, frame.u, frame.v), strict=True):
                 lines = np.zeros((plane.height, plane.line_size), np.uint8)
                 lines[:, : plane.width] = values
                 plane.update(lines.tobytes()[: plane.buffer_size].ljust(plane.buffer_size, b"\0"))
             if pix_fmt != "yuv420p":
-                picture = picture.reformat(format=pix_fmt)
-            picture.pts, picture.time_base, picture.pict_type = frame.pts, frame.time_base, 0
-            container.mux(stream.encode(picture))
+                image = image.reformat(format=pix_fmt)
+            image.pts, image.time_base, image.pict_type = frame.pts, frame.time_base, 0
+            container.mux(stream.encode(image))
         container.mux(stream.encode(None))
-        if sound is not None:
+        if audio is not None:
             container.mux(packets)
 
 
@@ -192,18 +192,18 @@ def measure_psnr(a: VideoFrame, b: VideoFrame) -> float:
     return float(min(100, 10 * np.log10(255**2 / max(np.concatenate(errors).mean(), 1e-9))))
 
 
-def read_film(source: object, **options: object) -> tuple[list[VideoFrame], list[object], MediaSource]:
-    """Pictures, sound and the (closed) source of all that a MediaSource gives, checked to be in the order of time."""
+def read_media(source: object, **options: object) -> tuple[list[VideoFrame], list[object], MediaSource]:
+    """Frames, audio and the (closed) source of all that a MediaSource gives, checked to be in the order of time."""
     if isinstance(source, io.BytesIO):
         source.seek(0)
     with MediaSource(source, **options) as media:  # type: ignore[arg-type]
         items = list(media.items())
     times = [item.pts_seconds for item in items]
     assert times == sorted(times)
-    pictures = [item for item in items if isinstance(item, VideoFrame)]
-    assert all(frame.time_base == media.time_base for frame in pictures)
-    assert all((frame.width, frame.height) == (media.width, media.height) for frame in pictures)
-    return pictures, [item for item in items if not isinstance(item, VideoFrame)], media
+    frames = [item for item in items if isinstance(item, VideoFrame)]
+    assert all(frame.time_base == media.time_base for frame in frames)
+    assert all((frame.width, frame.height) == (media.width, media.height) for frame in frames)
+    return frames, [item for item in items if not isinstance(item, VideoFrame)], media
 
 
 def ffmpeg_frames(source: str, count: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Running the program: how it is started, what it left, and a stretch of speech-like sound to feed it."""
+"""Running the program: how it is started, what it left, and a stretch of speech-like audio to feed it."""
 
 import sys
 from dataclasses import dataclass

@@ -14,15 +14,15 @@ from support.coding import audio_decoder, audio_encoder
 
 
 def coded(model: Manifest, samples: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Codes [codebooks, frames] and sound [channels, n] of the codec; options: of the encoder."""
+    """Codes [codebooks, frames] and audio [channels, n] of the codec; options: of the encoder."""
     family = CODECS[model.family]
     encoder = audio_encoder(model, **options)
     packets = encoder.push(samples) + encoder.flush()
     reader: Any = family.code_reader(model, encoder.header)
     decoder = audio_decoder(model, encoder.header)
-    sound = [*map(decoder.push, packets), decoder.flush()]
+    audio = [*map(decoder.push, packets), decoder.flush()]
     codes = np.concatenate([reader.read(packet) for packet in packets], axis=1)
-    return codes, np.concatenate([chunk.samples for chunk in sound], axis=1)
+    return codes, np.concatenate([chunk.samples for chunk in audio], axis=1)
 
 
 def in_steps(

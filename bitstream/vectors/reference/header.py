@@ -19,6 +19,7 @@ FIELDS: dict[int, tuple[str, str, str, int, int]] = {
     0x0004: ("parity", "stream", "u8", 2, 16),
     0x0005: ("bit_rate", "stream", "u32", 1, (1 << 32) - 1),
     0x0010: ("encoder", "file", "text", 0, 255),
+    0x0011: ("resume", "file", "text", 0, 4096),
     0x0020: ("title", "stream file", "text", 0, 4096),
     0x0021: ("artist", "stream file", "text", 0, 4096),
     0x0022: ("album", "stream file", "text", 0, 4096),

@@ -19,7 +19,13 @@ MANIFEST = "MANIFEST.csv"
 
 @dataclass(frozen=True)
 class Clip:
-    """One file of the bench; `name` is its path within the folder, `language` a tag such as "en" or None."""
+    """One file of the bench.
+
+    Attributes:
+        path: where it lies.
+        name: its path within the folder.
+        language: a tag such as "en"; None where none is known.
+    """
 
     path: Path
     name: str
@@ -27,10 +33,16 @@ class Clip:
 
 
 def find_clips(folder: Path) -> list[Clip]:
-    """Every audio file under `folder`, by suffix, sorted by name, hidden ones left out.
+    """Every audio file under a folder, by suffix, sorted by name, hidden ones left out.
 
-    Languages come from the nearest MANIFEST.csv in `folder` or above it that has the columns `file` (relative
-    to the manifest) and `language`. Raises InputError for no folder or no clip.
+    Languages come from the nearest MANIFEST.csv in the folder or above it that has the columns `file` (relative to the
+    manifest) and `language`.
+
+    Args:
+        folder: of clips.
+
+    Raises:
+        InputError: there is no folder, or no clip in it.
     """
     if not folder.is_dir():
         raise InputError(f"'{folder}' is no folder of clips")
@@ -46,14 +58,25 @@ def find_clips(folder: Path) -> list[Clip]:
 
 
 def read_mono(path: Path, sample_rate: int) -> NDArray[np.float32]:
-    """A whole file as float32 [n] at `sample_rate` Hz, mixed as the encoder mixes. Raises InputError."""
+    """Read a whole file as mono, mixed as the encoder mixes.
+
+    Args:
+        path: of the file.
+        sample_rate: to resample to, Hz.
+
+    Returns:
+        float32 [n].
+
+    Raises:
+        InputError: it cannot be read, or holds no audio.
+    """
     with AudioSource(path) as source:
         converter = Converter(source.sample_rate, source.channels, sample_rate, 1)
         blocks = [converter.push(chunk).samples[0] for chunk in source.blocks()]
         blocks.append(converter.flush().samples[0])
     samples = np.concatenate(blocks)
     if not samples.size:
-        raise InputError(f"'{path}' holds no sound")
+        raise InputError(f"'{path}' holds no audio")
     return samples
 
 

@@ -30,7 +30,12 @@ class Entry(Protocol):
 
     @property
     def name(self) -> str:
-        """Unique, "CODEC@SETTING"; entries with the same CODEC share a curve in the picture."""
+        """Unique, "CODEC@SETTING"; entries with the same CODEC share a curve in the plot."""
 
     def run(self, samples: NDArray[np.float32], sample_rate: int) -> Result:
-        """Encode and decode `samples`, float32 [n] in [-1, 1], mono, at `sample_rate` Hz."""
+        """Encode and decode a clip.
+
+        Args:
+            samples: float32 [n] in [-1, 1], mono.
+            sample_rate: Hz.
+        """

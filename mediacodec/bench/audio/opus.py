@@ -42,9 +42,14 @@ class OpusEntry:
         return f"opus@{self.bit_rate / 1000:g}k"
 
     def run(self, samples: NDArray[np.float32], sample_rate: int) -> Result:
-        """One clip through Opus; `samples` float32 [n], `sample_rate` one that Opus encodes.
+        """Send one clip through Opus.
 
-        Raises ParameterError for another rate.
+        Args:
+            samples: float32 [n].
+            sample_rate: Hz, one that Opus encodes.
+
+        Raises:
+            ParameterError: it is another rate.
         """
         if sample_rate not in _ENCODER_RATES:
             raise ParameterError(f"Opus encodes at {_ENCODER_RATES} Hz, not {sample_rate}; resample first")

@@ -1,26 +1,40 @@
-"""Quality over rate as a picture (matplotlib, of the extra `bench`)."""
+"""Quality over rate as a plot (matplotlib, of the extra `bench`)."""
+
+from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mediacodec.bench.audio.report import TITLES, SummaryRow
 from mediacodec.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PANELS = {"pesq": (1.0, 4.7), "stoi": (None, 1.0), "visqol": (1.0, 5.0)}  # bounds of the scale
 TICKS = (0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 10, 12, 16, 24, 32, 48, 64, 96, 128)  # kbit/s
 
 
 def quality_png(summary: Sequence[SummaryRow], metrics: Sequence[str]) -> bytes:
-    """A PNG: a panel for each of PESQ, STOI and ViSQOL measured (else the first metric), over payload kbps.
+    """Plot quality over payload kbps: a panel for each of PESQ, STOI and ViSQOL measured (else the first metric).
 
     A curve for each codec: the mean over all clips, with a dashed line for the 10th percentile.
-    Raises MissingExtraError without matplotlib.
+
+    Args:
+        summary: of the whole bench.
+        metrics: that were measured.
+
+    Returns:
+        A PNG.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure  # drawn without pyplot, which would look for a display
     except ImportError as error:
-        raise MissingExtraError("the picture of quality over rate", "bench") from error
+        raise MissingExtraError("the plot of quality over rate", "bench") from error
     rows = [row for row in summary if row.group == "all"]
     panels = [metric for metric in PANELS if metric in metrics] or [metrics[0]]
     figure = Figure(figsize=(5 * len(panels), 4.4), dpi=120, layout="constrained")
@@ -32,7 +46,7 @@ def quality_png(summary: Sequence[SummaryRow], metrics: Sequence[str]) -> bytes:
     return buffer.getvalue()
 
 
-def _draw(axes: Any, rows: Sequence[SummaryRow], metric: str) -> None:
+def _draw(axes: Axes, rows: Sequence[SummaryRow], metric: str) -> None:
     codecs = sorted({row.codec.split("@")[0] for row in rows})
     for colour, codec in enumerate(codecs):
         points = [row for row in rows if row.codec.split("@")[0] == codec]

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import ModuleType
-from typing import Any
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,12 +28,22 @@ MOS_FLOOR = 1.0
 
 
 def pesq_wb(reference: ArrayLike, distorted: ArrayLike, sample_rate: int) -> float | None:
-    """Wideband PESQ as MOS-LQO, 1.0 to 4.64, higher is better; None where it hears no utterance.
+    """Wideband PESQ as MOS-LQO, 1.0 to 4.64, higher is better.
 
-    ITU-T P.862.2 (2007) through the package `pesq`. Samples [n] at 16 kHz, reference first, lined up. P.862
-    was validated on recordings of up to 30 s, so a longer one is cut into equal parts of at most that, and
-    the mean of the parts' scores returned (parts without an utterance left out). Raises ParameterError for
-    another rate or for lengths that differ, MissingExtraError without the package.
+    ITU-T P.862.2 (2007) through the package `pesq`. P.862 was validated on recordings of up to 30 s, so a longer one is
+    cut into equal parts of at most that, and the mean of the parts' scores returned (parts without an utterance left
+    out).
+
+    Args:
+        reference, distorted: samples [n], lined up.
+        sample_rate: 16000 Hz.
+
+    Returns:
+        The score; None where it finds no utterance.
+
+    Raises:
+        ParameterError: it is another rate, or lengths differ.
+        MissingExtraError: the package is not installed.
     """
     ref, dist = _speech_pair(reference, distorted, sample_rate)
     package = _package("pesq")
@@ -51,11 +61,21 @@ def pesq_wb(reference: ArrayLike, distorted: ArrayLike, sample_rate: int) -> flo
 
 
 def stoi(reference: ArrayLike, distorted: ArrayLike, sample_rate: int) -> float | None:
-    """Short-time objective intelligibility, about 0 to 1, higher is better; None with under 0.4 s of sound.
+    """Short-time objective intelligibility, about 0 to 1, higher is better.
 
-    Taal, Hendriks, Heusdens and Jensen, IEEE Trans. Audio, Speech and Language Processing 19(7), 2011,
-    through the package `pystoi`. Samples [n], reference first, lined up; `sample_rate` in Hz (resampled to 10
-    kHz inside). Raises ParameterError for lengths that differ, MissingExtraError without the package.
+    Taal, Hendriks, Heusdens and Jensen, IEEE Trans. Audio, Speech and Language Processing 19(7), 2011, through the
+    package `pystoi`.
+
+    Args:
+        reference, distorted: samples [n], lined up.
+        sample_rate: Hz (resampled to 10 kHz inside).
+
+    Returns:
+        The score; None with under 0.4 s of signal.
+
+    Raises:
+        ParameterError: lengths differ.
+        MissingExtraError: the package is not installed.
     """
     ref, dist = _pair(reference, distorted)
     package = _package("pystoi")
@@ -71,13 +91,22 @@ def stoi(reference: ArrayLike, distorted: ArrayLike, sample_rate: int) -> float 
 
 
 def visqol_speech(reference: ArrayLike, distorted: ArrayLike, sample_rate: int) -> float | None:
-    """ViSQOL in speech mode as MOS-LQO, 1 to 5, higher is better; None where it finds no patch to compare.
+    """ViSQOL in speech mode as MOS-LQO, 1 to 5, higher is better.
 
-    Chinen et al., "ViSQOL v3", QoMEX 2020, through the package `visqol-python` with the lattice mapping
-    (without it speech scores are 1 to 2 too high, so its absence is an error). Samples [n] at 16 kHz,
-    reference first, lined up. Its ceiling depends on the clip: 25 recordings of speech, each against itself,
-    got 3.56 to 4.75, 4.49 in the mean. Raises ParameterError for another rate or for lengths that differ,
-    MissingExtraError without the packages.
+    Chinen et al., "ViSQOL v3", QoMEX 2020, through the package `visqol-python` with the lattice mapping (without it
+    speech scores are 1 to 2 too high, so its absence is an error). Its ceiling depends on the clip: 25 recordings of
+    speech, each against itself, got 3.56 to 4.75, 4.49 in the mean.
+
+    Args:
+        reference, distorted: samples [n], lined up.
+        sample_rate: 16000 Hz.
+
+    Returns:
+        The score; None where it finds no patch to compare.
+
+    Raises:
+        ParameterError: it is another rate, or lengths differ.
+        MissingExtraError: the packages are not installed.
     """
     ref, dist = _speech_pair(reference, distorted, sample_rate)
     api = _visqol_api()
@@ -131,12 +160,21 @@ def score(
     *,
     metrics: Sequence[str] = DEFAULT_METRICS,
 ) -> dict[str, float | None]:
-    """Line both signals up, then compute `metrics` (names of METRICS), in that order.
+    """Line both signals up, then compute metrics, in the order given.
 
-    Samples [n] and [m] at `sample_rate` Hz, reference first. The metrics that need 16 kHz get a resampled
-    copy; the others work at `sample_rate`. None marks a metric undefined for this pair. Pass
-    `available_metrics()` for all that run here. Raises ParameterError for an unknown metric or unusable
-    samples, MissingExtraError for a package that is absent.
+    The metrics that need 16 kHz get a resampled copy; the others work at `sample_rate`.
+
+    Args:
+        reference, distorted: samples [n] and [m].
+        sample_rate: of both, Hz.
+        metrics: keys of METRICS; `available_metrics()` for all that run here.
+
+    Returns:
+        Scores by name; None marks a metric that is undefined for this pair.
+
+    Raises:
+        ParameterError: a metric is not known, or the samples cannot be used.
+        MissingExtraError: a package is not installed.
     """
     unknown = [name for name in metrics if name not in METRICS]
     if unknown:
@@ -194,10 +232,26 @@ def _package(name: str) -> ModuleType:
         raise MissingExtraError(f"the package {name}", "bench") from error
 
 
+class _Similarity(Protocol):
+    """What ViSQOL finds."""
+
+    moslqo: float
+
+
+class _Visqol(Protocol):
+    """What is used of the package `visqol`, which has no types."""
+
+    def create(self, *, mode: str, use_lattice_model: bool) -> None: ...
+
+    def measure_from_arrays(
+        self, reference: NDArray[np.float64], degraded: NDArray[np.float64], sample_rate: int
+    ) -> _Similarity: ...
+
+
 @lru_cache(maxsize=1)
-def _visqol_api() -> Any:
+def _visqol_api() -> _Visqol:
     """Built once: loading the mapping costs more than scoring a clip."""
     _package("ai_edge_litert")
-    api = _package("visqol").VisqolApi()
+    api = cast("_Visqol", _package("visqol").VisqolApi())
     api.create(mode="speech", use_lattice_model=True)
     return api

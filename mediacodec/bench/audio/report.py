@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mediacodec.bench.text_table import columns
+
 LOWER_IS_BETTER = frozenset({"mel", "lsd"})
 TITLES = {
     "pesq": "PESQ",
@@ -22,7 +24,15 @@ TAIL_PERCENT = 10
 
 @dataclass(frozen=True)
 class ClipRow:
-    """One clip through one codec: rates in kbit/s, speeds in times real time, None for an undefined score."""
+    """One clip through one codec.
+
+    Attributes:
+        clip, language, codec: which.
+        seconds: its length.
+        payload_kbps, file_kbps: rates in kbit/s.
+        scores: by metric; None for an undefined one.
+        encode_speed, decode_speed: times real time.
+    """
 
     clip: str
     language: str | None
@@ -37,11 +47,13 @@ class ClipRow:
 
 @dataclass(frozen=True)
 class Statistic:
-    """One metric over a group of clips.
+    """One metric over a group of clips; all but `missing` are None where no clip is left.
 
-    `tail` is the 10th percentile counted from the bad side (the 90th of a distance); `missing` counts the
-    clips for which the metric is undefined and which the other fields leave out; all of those are None where
-    no clip is left.
+    Attributes:
+        mean, median: over the clips for which it is defined.
+        tail: the 10th percentile counted from the bad side (the 90th of a distance).
+        worst_clip: its name.
+        missing: clips for which the metric is undefined, which the other fields leave out.
     """
 
     mean: float | None
@@ -53,7 +65,14 @@ class Statistic:
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One codec over one group of clips: rates are means, speeds medians over clips."""
+    """One codec over one group of clips.
+
+    Attributes:
+        group, codec, clips: which, and how many clips.
+        payload_kbps, file_kbps: means, kbit/s.
+        statistics: by metric.
+        encode_speed, decode_speed: medians over clips, times real time.
+    """
 
     group: str
     codec: str
@@ -68,7 +87,12 @@ class SummaryRow:
 def summarise(rows: Sequence[ClipRow], metrics: Sequence[str]) -> list[SummaryRow]:
     """Each codec over all clips, then over English and over other clips where languages are known.
 
-    Sorted by group, then by payload rate.
+    Args:
+        rows: of single clips.
+        metrics: that were measured.
+
+    Returns:
+        Rows sorted by group, then by payload rate.
     """
     groups = {
         "all": list(rows),
@@ -84,7 +108,12 @@ def summarise(rows: Sequence[ClipRow], metrics: Sequence[str]) -> list[SummaryRo
 
 
 def statistic(values: Mapping[str, float | None], metric: str) -> Statistic:
-    """`values` by clip, of one metric."""
+    """What one metric comes to.
+
+    Args:
+        values: by clip; None where undefined.
+        metric: its name.
+    """
     known = {clip: value for clip, value in values.items() if value is not None}
     missing = len(values) - len(known)
     if not known:
@@ -97,7 +126,12 @@ def statistic(values: Mapping[str, float | None], metric: str) -> Statistic:
 
 
 def clips_csv(rows: Sequence[ClipRow], metrics: Sequence[str]) -> str:
-    """One line for each clip and codec; an undefined score is an empty cell."""
+    """One line for each clip and codec; an undefined score is an empty cell.
+
+    Args:
+        rows: of single clips.
+        metrics: that were measured.
+    """
     names = ("clip", "language", "codec", "seconds", "payload_kbps", "file_kbps", *metrics)
     lines = [
         [row.clip, row.language, row.codec, row.seconds, row.payload_kbps, row.file_kbps]
@@ -109,7 +143,12 @@ def clips_csv(rows: Sequence[ClipRow], metrics: Sequence[str]) -> str:
 
 
 def summary_csv(summary: Sequence[SummaryRow], metrics: Sequence[str]) -> str:
-    """One line for each group and codec, five columns for each metric (see Statistic; tail is named p10)."""
+    """One line for each group and codec, five columns for each metric (see Statistic; tail is named p10).
+
+    Args:
+        summary: from `summarise`.
+        metrics: that were measured.
+    """
     names = ["group", "codec", "clips", "payload_kbps", "file_kbps"]
     for metric in metrics:
         names += [f"{metric}_{part}" for part in ("mean", "median", "p10", "worst_clip", "missing")]
@@ -124,13 +163,18 @@ def summary_csv(summary: Sequence[SummaryRow], metrics: Sequence[str]) -> str:
 
 
 def table(summary: Sequence[SummaryRow], metrics: Sequence[str]) -> str:
-    """The summary as text: for each group the means, then for all clips the spread and the worst clip."""
+    """The summary as text: for each group the means, then for all clips the spread and the worst clip.
+
+    Args:
+        summary: from `summarise`.
+        metrics: that were measured.
+    """
     parts = []
     for group in dict.fromkeys(row.group for row in summary):
         rows = [row for row in summary if row.group == group]
-        parts.append(_columns(f"{_clips(rows[0].clips)}, {group}: means", *_means(rows, metrics)))
+        parts.append(columns(f"{_clips(rows[0].clips)}, {group}: means", *_means(rows, metrics)))
     everything = [row for row in summary if row.group == "all"]
-    parts.append(_columns("median / 10th percentile / worst clip", *_spread(everything, metrics)))
+    parts.append(columns("median / 10th percentile / worst clip", *_spread(everything, metrics)))
     missing = [
         f"{row.codec}: {TITLES[metric]} is undefined for {_clips(row.statistics[metric].missing)}"
         for row in everything
@@ -161,16 +205,6 @@ def _spread(rows: Sequence[SummaryRow], metrics: Sequence[str]) -> tuple[list[st
             cells.append(f"{_number(s.median, m)} / {_number(s.tail, m)}")
         body.append([*cells, row.statistics[metrics[0]].worst_clip or "-"])
     return head, body
-
-
-def _columns(title: str, head: list[str], body: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-    lines = []
-    for cells in (head, *body):
-        first = cells[0].ljust(widths[0])
-        rest = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
-        lines.append("  ".join([first, *rest]))
-    return "\n".join([title, *lines])
 
 
 def _summary(group: str, codec: str, rows: Sequence[ClipRow], metrics: Sequence[str]) -> SummaryRow:

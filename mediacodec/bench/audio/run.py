@@ -30,10 +30,13 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class BenchReport:
-    """What a run found: the rows behind both CSV files, and the files.
+    """What a run found.
 
-    `clips` come sorted by codec rate, then clip; `summary` by group, then rate. `table` is the text for a
-    terminal.
+    Attributes:
+        clips: the rows behind clips.csv, sorted by codec rate, then clip.
+        summary: the rows behind summary.csv, by group, then rate.
+        table: the text for a terminal.
+        files: that were written.
     """
 
     clips: tuple[ClipRow, ...]
@@ -48,7 +51,12 @@ def default_entries(
     rates: Sequence[int] = SPEECH_RATES,
     opus_rates: Sequence[int] = OPUS_RATES,
 ) -> list[Entry]:
-    """Our `codec` at each of `rates` and Opus at each of `opus_rates`, nominal bit/s; either may be empty."""
+    """Our codec and Opus, at some rates each.
+
+    Args:
+        codec: name of a model.
+        rates, opus_rates: nominal, bit/s; either may be empty.
+    """
     return [*(OurEntry(rate, codec) for rate in rates), *(OpusEntry(rate) for rate in opus_rates)]
 
 
@@ -61,17 +69,26 @@ def run_audio_bench(
     sample_rate: int = 16_000,
     progress: Progress | None = None,
 ) -> BenchReport:
-    """Run every clip under `folder` through every entry, score it, and write CSVs and a picture into `out`.
+    """Run every clip under a folder through every entry, score it, and write CSVs and a plot.
 
-    Clips of any format and rate are read as mono at `sample_rate` Hz, which is the reference; each decoded
-    clip is lined up with it before scoring. Speeds are medians over clips of clip length over wall time, of
-    whole clips, after one run that counts for nothing. ViSQOL takes over ten times as long as all other
-    metrics together, or about as long where numba is installed, which its package then uses, with equal
-    scores; leave it out of `metrics` for a quick look. `progress(done, total, what)` is called after each
-    pair.
+    Clips of any format and rate are read as mono, which is the reference; each decoded clip is lined up with it before
+    scoring. Speeds are medians over clips of clip length over wall time, of whole clips, after one run that counts for
+    nothing. ViSQOL takes over ten times as long as all other metrics together, or about as long where numba is
+    installed, which its package then uses, with equal scores; leave it out of `metrics` for quick results.
 
-    Existing files in `out` are replaced. Raises ParameterError for entries that are none or share a name,
-    MissingExtraError before any work where a package is absent, InputError for clips, OutputError for `out`.
+    Args:
+        folder: of clips.
+        out: a folder for the results; files in it are replaced.
+        entries: what the clips go through.
+        metrics: keys of METRICS.
+        sample_rate: that everything is compared at, Hz.
+        progress: called as progress(done, total, what) after each pair.
+
+    Raises:
+        ParameterError: there are no entries, or two share a name.
+        MissingExtraError: a package is absent; said before any work.
+        InputError: a clip cannot be read.
+        OutputError: the results cannot be written.
     """
     _check(entries, metrics)
     clips = find_clips(Path(folder))
@@ -101,7 +118,7 @@ def _check(entries: Sequence[Entry], metrics: Sequence[str]) -> None:
         raise ParameterError(f"metrics must name at least one of {', '.join(METRICS)}; got {list(metrics)}")
     absent = [name for name in metrics if name not in available_metrics()]
     if importlib.util.find_spec("matplotlib") is None:
-        absent.append("the picture of quality over rate")
+        absent.append("the plot of quality over rate")
     if absent:
         raise MissingExtraError(" and ".join(absent), "bench")
 

@@ -1,6 +1,6 @@
 """The yardsticks: libx264, libx265 and libsvtav1 through PyAV, each for low delay and at its medium default.
 
-One thread each: x264's zerolatency cuts pictures into slices by thread, and speeds are to be compared with ours.
+One thread each: x264's zerolatency cuts frames into slices by thread, and speeds are to be compared with ours.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import cast
 
 import av
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from mediacodec.bench.video.clips import planes_of
 from mediacodec.bench.video.entries import Planes, VideoClip, VideoResult
 from mediacodec.errors import MediaCodecError, ParameterError
+from mediacodec.media.damage import Packet
 
 __all__ = ["ANCHORS", "USUAL_ANCHORS", "AnchorEntry"]
 
@@ -70,10 +71,11 @@ class AnchorEntry:
     Attributes:
         name: its key in ANCHORS.
         crfs: its points; None stands for 20 to 40 in steps of 4, of AV1 24 to 60.
-        gop: pictures from keyframe to keyframe in low delay; None stands for one keyframe a clip. The default
-            settings keep their encoder's own interval (250 pictures or more) and its choice of scene cuts.
+        gop: frames from keyframe to keyframe in low delay; None stands for one keyframe a clip. The default
+            settings keep their encoder's own interval (250 frames or more) and its choice of scene cuts.
 
-    Raises ParameterError for an unknown name, no point or one out of range, a gop below 1.
+    Raises:
+        ParameterError: the name is unknown, there is no point or one is out of range, or the gop is below 1.
     """
 
     name: str
@@ -87,7 +89,7 @@ class AnchorEntry:
         if not self.points or not all(0 <= point <= highest for point in self.points):
             raise ParameterError(f"{self.name} takes crf 0 to {highest:g}, at least one, not {self.points}")
         if self.gop is not None and self.gop < 1:
-            raise ParameterError(f"gop must be at least 1 picture, not {self.gop}")
+            raise ParameterError(f"gop must be at least 1 frame, not {self.gop}")
 
     @property
     def points(self) -> tuple[float, ...]:
@@ -95,12 +97,17 @@ class AnchorEntry:
         return ANCHORS[self.name].points if self.crfs is None else self.crfs
 
     def run(self, clip: VideoClip, point: float) -> VideoResult:
-        """Encode and decode `clip` at -crf `point`; clips of odd size are padded for the encoder and cropped back.
+        """Encode and decode a clip; one of odd size is padded for the encoder and cropped back.
 
-        Raises MediaCodecError where FFmpeg fails or gives back another number of pictures.
+        Args:
+            clip: the frames.
+            point: value of -crf.
+
+        Raises:
+            MediaCodecError: FFmpeg fails, or gives back another number of frames.
         """
         kind = ANCHORS[self.name].pixel_format
-        frames = [_av_frame(picture, index, clip.frame_rate, kind) for index, picture in enumerate(clip.frames)]
+        frames = [_av_frame(planes, index, clip.frame_rate, kind) for index, planes in enumerate(clip.frames)]
         try:
             with _quiet_svt():
                 packets, encode_seconds = self._encode(clip, frames, point)
@@ -108,13 +115,13 @@ class AnchorEntry:
         except av.error.FFmpegError as error:
             raise MediaCodecError(f"{self.name} failed on {clip.name} at crf {point:g}: {error}") from error
         if len(decoded) != len(frames):
-            raise MediaCodecError(f"{self.name} gave {len(decoded)} pictures of {len(frames)} on {clip.name}")
-        pictures = tuple(_cropped(planes_of(frame), clip.width, clip.height) for frame in decoded)
-        return VideoResult(sum(packet.size for packet in packets), pictures, encode_seconds, decode_seconds)
+            raise MediaCodecError(f"{self.name} gave {len(decoded)} frames of {len(frames)} on {clip.name}")
+        cropped = tuple(_cropped(planes_of(frame), clip.width, clip.height) for frame in decoded)
+        return VideoResult(sum(packet.size for packet in packets), cropped, encode_seconds, decode_seconds)
 
-    def _encode(self, clip: VideoClip, frames: Sequence[av.VideoFrame], point: float) -> tuple[list[Any], float]:
+    def _encode(self, clip: VideoClip, frames: Sequence[av.VideoFrame], point: float) -> tuple[list[Packet], float]:
         settings = ANCHORS[self.name]
-        encoder: Any = av.CodecContext.create(settings.encoder, "w")
+        encoder = cast("av.VideoCodecContext", av.CodecContext.create(settings.encoder, "w"))
         encoder.width, encoder.height, encoder.pix_fmt = frames[0].width, frames[0].height, settings.pixel_format
         encoder.time_base, encoder.framerate = 1 / clip.frame_rate, clip.frame_rate
         encoder.thread_count = 1
@@ -125,17 +132,17 @@ class AnchorEntry:
         packets = [packet for frame in (*frames, None) for packet in encoder.encode(frame)]
         return packets, time.perf_counter() - start
 
-    def _decode(self, packets: Sequence[Any]) -> tuple[list[av.VideoFrame], float]:
-        decoder: Any = av.CodecContext.create(ANCHORS[self.name].decoder, "r")
+    def _decode(self, packets: Sequence[Packet]) -> tuple[list[av.VideoFrame], float]:
+        decoder = cast("av.VideoCodecContext", av.CodecContext.create(ANCHORS[self.name].decoder, "r"))
         decoder.thread_count = 1
         start = time.perf_counter()
         frames = [frame for packet in (*packets, None) for frame in decoder.decode(packet)]
         return frames, time.perf_counter() - start
 
 
-def _av_frame(picture: Planes, index: int, rate: Fraction, pixel_format: str = "yuv420p") -> av.VideoFrame:
+def _av_frame(planes: Planes, index: int, rate: Fraction, pixel_format: str = "yuv420p") -> av.VideoFrame:
     """A frame of even size, as the encoders want it: an odd last row or column is repeated."""
-    y, u, v = picture
+    y, u, v = planes
     y = np.pad(y, ((0, y.shape[0] % 2), (0, y.shape[1] % 2)), mode="edge")
     packed: NDArray[np.uint8] = np.concatenate([plane.reshape(-1) for plane in (y, u, v)])
     frame = av.VideoFrame.from_ndarray(packed.reshape(-1, y.shape[1]), format=pixel_format)
@@ -143,8 +150,8 @@ def _av_frame(picture: Planes, index: int, rate: Fraction, pixel_format: str = "
     return frame
 
 
-def _cropped(picture: Planes, width: int, height: int) -> Planes:
-    y, u, v = picture
+def _cropped(planes: Planes, width: int, height: int) -> Planes:
+    y, u, v = planes
     return y[:height, :width], u, v
 
 

@@ -35,10 +35,16 @@ class BdRate:
 
 
 def bd_rate(anchor: Curve, test: Curve) -> BdRate:
-    """The BD-rate of `test` against `anchor`, by Akima interpolation of log rate over quality.
+    """The BD-rate of a curve against another, by Akima interpolation of log rate over quality.
 
-    Undefined with fewer than 5 points on a curve, a point without a quality, two of equal quality, or no shared
-    range. Raises MissingExtraError without the package.
+    Undefined with fewer than 5 points on a curve, a point without a quality, two of equal quality, or no shared range.
+
+    Args:
+        anchor: the curve to compare with.
+        test: the curve that is judged.
+
+    Raises:
+        MissingExtraError: the package is not installed.
     """
     curves = [_sorted(anchor), _sorted(test)]
     if not all(curves):

@@ -1,14 +1,14 @@
-"""The clips of a folder: found, and their first pictures read as 8-bit 4:2:0 at one size."""
+"""The clips of a folder: found, and their first frames read as 8-bit 4:2:0 at one size."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
+from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
 from mediacodec.bench.video.entries import Planes, VideoClip
@@ -24,10 +24,16 @@ _FALLBACK_RATE = Fraction(25)  # where a file names none, as FFmpeg assumes
 
 
 def find_videos(path: Path) -> list[tuple[Path, str]]:
-    """(path, name) of every video file under the folder `path`, or of the one file that it is.
+    """Every video file under a folder, by suffix, sorted by name, hidden ones left out; or the one file named.
 
-    By suffix, sorted by name, hidden ones left out; a file that is named itself may have any suffix. Raises
-    InputError for no such path or no clip.
+    Args:
+        path: of a folder, or of a file, which may have any suffix.
+
+    Returns:
+        (path, name) of each.
+
+    Raises:
+        InputError: there is no such path, or no clip.
     """
     if path.is_file():
         return [(path, path.name)]
@@ -46,11 +52,19 @@ def find_videos(path: Path) -> list[tuple[Path, str]]:
 def read_video(
     path: Path, *, name: str | None = None, frames: int = MAX_FRAMES, size: tuple[int, int] | None = None
 ) -> VideoClip:
-    """The first `frames` pictures of the first video stream, as they are stored (no rotation).
+    """The first frames of the first video stream, as they are stored (no rotation).
 
-    8-bit 4:2:0 is taken as it is, anything else converted by swscale. With `size` (width, height) every picture
-    is scaled to it, bicubic, before any codec sees it. Raises ParameterError for a number below 1, InputError for
-    a file without pictures or whose pictures change their size.
+    8-bit 4:2:0 is taken as it is, anything else converted by swscale.
+
+    Args:
+        path: of the file.
+        name: of the clip; None for that of the file.
+        frames: how many at most.
+        size: (width, height) to scale every frame to, bicubic, before any codec gets it; None to keep its own.
+
+    Raises:
+        ParameterError: a number is below 1.
+        InputError: the file has no frames, or their size changes.
     """
     if frames < 1 or (size is not None and min(size) < 1):
         raise ParameterError(f"frames and size must be at least 1, not {frames} and {size}")
@@ -62,14 +76,14 @@ def read_video(
                 if not container.streams.video:
                     raise InputError(f"{label} holds no video")
                 rate = container.streams.video[0].average_rate
-                pictures = list(_first(container.decode(video=0), frames, size))
+                found = list(_first(container.decode(video=0), frames, size))
     except (av.error.FFmpegError, UnicodeDecodeError) as error:
         raise InputError(f"{label} cannot be read as video: {error}") from error
-    if not pictures:
-        raise InputError(f"{label} holds no picture that can be decoded")
-    if len({picture[0].shape for picture in pictures}) > 1:
-        raise InputError(f"{label} changes the size of its pictures; name one size for all with -size")
-    return VideoClip(name or path.name, tuple(pictures), Fraction(rate or _FALLBACK_RATE))
+    if not found:
+        raise InputError(f"{label} holds no frame that can be decoded")
+    if len({planes[0].shape for planes in found}) > 1:
+        raise InputError(f"{label} changes the size of its frames; name one size for all with -size")
+    return VideoClip(name or path.name, tuple(found), Fraction(rate or _FALLBACK_RATE))
 
 
 def planes_of(frame: av.VideoFrame) -> Planes:
@@ -85,6 +99,6 @@ def _first(decoded: Iterator[av.VideoFrame], count: int, size: tuple[int, int] |
         yield planes_of(frame.reformat(width, height, kept, interpolation="BICUBIC"))
 
 
-def _plane(plane: Any) -> NDArray[np.uint8]:
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+def _plane(plane: VideoPlane) -> NDArray[np.uint8]:
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
     return rows[:, : plane.width].copy()

@@ -1,4 +1,4 @@
-"""What the video bench asks of a codec: turn pictures into pictures and say what they cost."""
+"""What the video bench asks of a codec: turn frames into frames and say what they cost."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
-"""One 8-bit 4:2:0 picture: uint8 y [h, w], u and v [ceil(h/2), ceil(w/2)]."""
+"""One 8-bit 4:2:0 frame: uint8 y [h, w], u and v [ceil(h/2), ceil(w/2)]."""
 
 
 @dataclass(frozen=True, eq=False)
 class VideoClip:
-    """The pictures that every entry codes.
+    """The frames that every entry codes.
 
     Attributes:
         name: the clip's path within its folder.
-        frames: at least one picture, all of one size.
-        frame_rate: pictures a second; all entries code at this constant rate, which is what kbit/s refer to.
+        frames: at least one frame, all of one size.
+        frame_rate: frames a second; all entries code at this constant rate, which is what kbit/s refer to.
     """
 
     name: str
@@ -49,7 +49,7 @@ class VideoResult:
 
     Attributes:
         packet_bytes: what the codec itself wrote: all packets, no container.
-        frames: decoded pictures in order of presentation, as many as the clip has, of its size.
+        frames: decoded frames in order of presentation, as many as the clip has, of its size.
         encode_seconds, decode_seconds: wall time of the whole clip, start-up excluded where it can be.
     """
 
@@ -71,4 +71,9 @@ class VideoEntry(Protocol):
         """Constant rate factors, or what the codec calls them; a higher one gives fewer bytes."""
 
     def run(self, clip: VideoClip, point: float) -> VideoResult:
-        """Encode and decode `clip` at `point`."""
+        """Encode and decode a clip.
+
+        Args:
+            clip: the frames.
+            point: one of `points`.
+        """

@@ -21,9 +21,16 @@ VIDEO_CRFS = (16.0, 22.0, 28.0, 34.0, 40.0, 46.0)
 
 @dataclass(frozen=True)
 class OurVideoEntry:
-    """One of our codecs with one `preset`, at each of `crfs`, with a keyframe every `gop` pictures (None: one a clip).
+    """One of our codecs with one preset.
 
-    Raises ParameterError for no crf or a gop below 1.
+    Attributes:
+        codec: name of a model.
+        crfs: its points.
+        preset: of the encoder.
+        gop: frames from keyframe to keyframe; None for one keyframe a clip.
+
+    Raises:
+        ParameterError: there is no crf, or the gop is below 1.
     """
 
     codec: str = "conditional"
@@ -46,9 +53,14 @@ class OurVideoEntry:
         return self.crfs
 
     def run(self, clip: VideoClip, point: float) -> VideoResult:
-        """Encode and decode `clip` at -crf `point`; loading the model is left out of both times.
+        """Encode and decode a clip; loading the model is left out of both times.
 
-        Raises what the codec raises, MediaCodecError where it gives back another number of pictures.
+        Args:
+            clip: the frames.
+            point: value of -crf.
+
+        Raises:
+            MediaCodecError: what the codec raises, or it gives back another number of frames.
         """
         frames = [VideoFrame(*planes, pts=i, time_base=1 / clip.frame_rate) for i, planes in enumerate(clip.frames)]
         options = VideoOptions(crf=point, gop=self.gop or len(frames), preset=self.preset)
@@ -61,7 +73,7 @@ class OurVideoEntry:
         decoded = tuple(_planes(frame) for frame in _decoded(decoder, packets))
         decode_seconds = time.perf_counter() - start
         if len(decoded) != len(frames):
-            raise MediaCodecError(f"{self.name} gave {len(decoded)} pictures of {len(frames)} on {clip.name}")
+            raise MediaCodecError(f"{self.name} gave {len(decoded)} frames of {len(frames)} on {clip.name}")
         return VideoResult(sum(len(packet.data) for packet in packets), decoded, encode_seconds, decode_seconds)
 
 
@@ -74,14 +86,24 @@ def encode_video(
     gop: int = 48,
     preset: str = "fast",
 ) -> tuple[StreamHeader, list[Packet]]:
-    """All packets of a stream of equally large pictures, and the header its decoder needs.
+    """Encode frames of one size.
 
-    Raises ParameterError for no picture, and what the codec raises.
+    Args:
+        frames: in the order of time.
+        frame_rate: frames a second.
+        codec: name of a model.
+        crf, gop, preset: see `VideoOptions`.
+
+    Returns:
+        The header that a decoder needs, and all packets.
+
+    Raises:
+        ParameterError: there is no frame, or an option is out of range.
     """
     rest = iter(frames)
     first = next(rest, None)
     if first is None:
-        raise ParameterError("there is no picture to encode")
+        raise ParameterError("there is no frame to encode")
     encoder = _encoder(first, frame_rate, codec, VideoOptions(crf=crf, gop=gop, preset=preset))
     packets = list(encoder.push(first))
     packets += _encoded(encoder, rest)
@@ -89,7 +111,12 @@ def encode_video(
 
 
 def decode_video(header: StreamHeader, packets: Iterable[Packet]) -> Iterator[VideoFrame]:
-    """The pictures of a stream in order of presentation, as they come. Raises what the codec raises."""
+    """The frames of a stream in order of presentation, as they come.
+
+    Args:
+        header: of the stream.
+        packets: all of it.
+    """
     return _decoded(VideoDecoder(header, threads=1), packets)
 
 

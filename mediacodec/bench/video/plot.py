@@ -1,42 +1,52 @@
-"""Rate-distortion curves as a picture (matplotlib, of the extra `bench`)."""
+"""Rate-distortion curves as a plot (matplotlib, of the extra `bench`)."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mediacodec.bench.video.report import QUALITIES, PointRow
 from mediacodec.errors import MissingExtraError
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 PANELS = ("psnr_611", "ms_ssim")
-MAX_CLIPS = 12  # rows of panels; a folder of hundreds would make a picture that nothing opens
+MAX_CLIPS = 12  # rows of panels; a folder of hundreds would make an image that nothing opens
 
 
 def curves_png(points: Sequence[PointRow]) -> bytes:
-    """A PNG: a row for each clip (the first 12), PSNR 6:1:1 and MS-SSIM in dB over kbit/s, a curve for each codec.
+    """Plot PSNR 6:1:1 and MS-SSIM in dB over kbit/s: a row for each clip (the first 12), a curve for each codec.
 
-    Raises MissingExtraError without matplotlib.
+    Args:
+        points: of all clips.
+
+    Returns:
+        A PNG.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure  # drawn without pyplot, which would look for a display
     except ImportError as error:
-        raise MissingExtraError("the picture of quality over rate", "bench") from error
+        raise MissingExtraError("the plot of quality over rate", "bench") from error
     clips = list(dict.fromkeys(row.clip for row in points))
-    shown = clips[:MAX_CLIPS]
-    figure = Figure(figsize=(5.5 * len(PANELS), 3.8 * len(shown) + 0.4), dpi=110, layout="constrained")
-    panels = figure.subplots(len(shown), len(PANELS), squeeze=False)
-    for row, clip in zip(panels, shown, strict=True):
+    plotted = clips[:MAX_CLIPS]
+    figure = Figure(figsize=(5.5 * len(PANELS), 3.8 * len(plotted) + 0.4), dpi=110, layout="constrained")
+    panels = figure.subplots(len(plotted), len(PANELS), squeeze=False)
+    for row, clip in zip(panels, plotted, strict=True):
         for axes, metric in zip(row, PANELS, strict=True):
             _draw(axes, [point for point in points if point.clip == clip], metric)
-    some = f", {len(shown)} of {len(clips)} clips" if len(clips) > len(shown) else ""
+    some = f", {len(plotted)} of {len(clips)} clips" if len(clips) > len(plotted) else ""
     figure.suptitle(f"Quality over rate{some}: packet bytes, luma MS-SSIM as -10 log10(1 - x)")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 
-def _draw(axes: Any, points: Sequence[PointRow], metric: str) -> None:
+def _draw(axes: Axes, points: Sequence[PointRow], metric: str) -> None:
     for codec in dict.fromkeys(row.codec for row in points):
         known = [(row.kbps, row.quality(metric)) for row in points if row.codec == codec]
         curve = sorted((rate, quality) for rate, quality in known if quality is not None)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
+from mediacodec.bench.text_table import columns
 from mediacodec.bench.video.bd_rate import BdRate, bd_rate
 from mediacodec.metrics.video import MS_SSIM_MIN_SIDE, ms_ssim_db
 
@@ -18,9 +19,16 @@ QUALITIES = {"psnr_611": "PSNR 6:1:1", "psnr_y": "PSNR Y", "ms_ssim": "MS-SSIM"}
 
 @dataclass(frozen=True)
 class PointRow:
-    """One clip through one codec at one crf: means over its pictures, PSNRs in dB.
+    """One clip through one codec at one crf: means over its frames.
 
-    `ms_ssim` is None where the clip is too small for it. `kbps` counts packets alone, at the frame rate `fps`.
+    Attributes:
+        clip, codec, crf: which.
+        width, height, frames, fps: of the clip; its frame rate.
+        packet_bytes: all packets.
+        kbps: of packets alone, at that frame rate.
+        psnr_y, psnr_611: dB.
+        ms_ssim: 0 to 1; None where the clip is too small for it.
+        encode_fps, decode_fps: frames a second of waiting.
     """
 
     clip: str
@@ -46,7 +54,13 @@ class PointRow:
 
 @dataclass(frozen=True)
 class BdRow:
-    """The BD-rate of one codec on one clip in one metric of QUALITIES."""
+    """The BD-rate of one codec on one clip in one metric.
+
+    Attributes:
+        clip, codec: which.
+        metric: a key of QUALITIES.
+        bd: the rate.
+    """
 
     clip: str
     codec: str
@@ -58,8 +72,12 @@ class BdRow:
 class MeanRow:
     """One codec in one metric over all clips.
 
-    `percent` is the mean of the BD-rates over the `clips` for which it is defined, None where there are none;
-    `missing` counts the others; `overlap` is the smallest of those clips.
+    Attributes:
+        codec, metric: which.
+        percent: mean of the BD-rates that are defined; None where there are none.
+        clips: how many those are.
+        missing: how many the others are.
+        overlap: the smallest of those clips.
     """
 
     codec: str
@@ -71,7 +89,12 @@ class MeanRow:
 
 
 def bd_rows(points: Sequence[PointRow], against: str) -> list[BdRow]:
-    """Each codec but `against`, on each clip and in each metric, against the points of the codec `against`."""
+    """Each other codec, on each clip and in each metric, against one.
+
+    Args:
+        points: of all clips and codecs.
+        against: the codec to compare with.
+    """
     curves: dict[tuple[str, str], list[PointRow]] = {}
     for point in points:
         curves.setdefault((point.clip, point.codec), []).append(point)
@@ -101,7 +124,12 @@ def points_csv(points: Sequence[PointRow]) -> str:
 
 
 def bd_csv(rows: Sequence[BdRow], against: str) -> str:
-    """One line for each clip, codec and metric, then the means over clips; overlap 0 to 1, of a mean the smallest."""
+    """One line for each clip, codec and metric, then the means over clips; overlap 0 to 1, of a mean the smallest.
+
+    Args:
+        rows: from `bd_rows`.
+        against: the codec compared with.
+    """
     lines: list[list[object]] = [
         [row.clip, row.codec, against, row.metric, row.bd.percent, row.bd.overlap, row.bd.remark] for row in rows
     ]
@@ -112,7 +140,13 @@ def bd_csv(rows: Sequence[BdRow], against: str) -> str:
 
 
 def table(points: Sequence[PointRow], rows: Sequence[BdRow], against: str) -> str:
-    """The whole as text: means and speeds of each codec, BD-rates of each clip, and what is undefined or doubtful."""
+    """The whole as text: means and speeds of each codec, BD-rates of each clip, and what is undefined or doubtful.
+
+    Args:
+        points: of all clips and codecs.
+        rows: from `bd_rows`.
+        against: the codec compared with.
+    """
     parts = [_means(points, mean_rows(rows), against)]
     parts += [_clips(rows, metric, against) for metric in QUALITIES if rows]
     reasons: dict[tuple[str, str, str], list[str]] = {}
@@ -142,11 +176,11 @@ def _means(points: Sequence[PointRow], means: Sequence[MeanRow], against: str) -
     clips = len({row.clip for row in points})
     title = f"{clips} clip{'s' * (clips != 1)}: mean BD-rate against {against} in %, least overlap in %, median fps"
     title += " and seconds to encode a clip once"
-    return _columns(title, ["codec", *QUALITIES.values(), "overlap", "encode", "decode", "seconds"], body)
+    return columns(title, ["codec", *QUALITIES.values(), "overlap", "encode", "decode", "seconds"], body)
 
 
 def _speed(value: float) -> str:
-    """Whole numbers, or three digits: codecs that fit make a few pictures a minute."""
+    """Whole numbers, or three digits: codecs that fit make a few frames a minute."""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -157,16 +191,7 @@ def _clips(rows: Sequence[BdRow], metric: str, against: str) -> str:
         [clip, *(f"{_signed(of[clip, c].percent)} ({100 * of[clip, c].overlap:.0f})" for c in codecs)]
         for clip in dict.fromkeys(row.clip for row in rows)
     ]
-    return _columns(f"BD-rate in {QUALITIES[metric]} against {against}, % (overlap, %)", ["clip", *codecs], body)
-
-
-def _columns(title: str, head: list[str], body: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-    lines = []
-    for cells in (head, *body):
-        rest = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
-        lines.append("  ".join([cells[0].ljust(widths[0]), *rest]))
-    return "\n".join([title, *lines])
+    return columns(f"BD-rate in {QUALITIES[metric]} against {against}, % (overlap, %)", ["clip", *codecs], body)
 
 
 def _signed(value: float | None) -> str:

@@ -23,14 +23,15 @@ from mediacodec.errors import MissingExtraError, OutputError, ParameterError
 from mediacodec.media import open_output
 from mediacodec.metrics.video import MS_SSIM_MIN_SIDE, ms_ssim, psnr, psnr_611
 
-__all__ = ["DEFAULT_ANCHOR", "VideoBenchReport", "default_video_entries", "run_video_bench"]
+__all__ = ["DEFAULT_ANCHOR", "DEFAULT_PRESETS", "VideoBenchReport", "default_video_entries", "run_video_bench"]
 
 DEFAULT_ANCHOR = "x264-ld"
 _PACKAGES = {
     "pytorch_msssim": "MS-SSIM",
     "bjontegaard": "the BD-rate",
-    "matplotlib": "the picture of quality over rate",
+    "matplotlib": "the plot of quality over rate",
 }
+DEFAULT_PRESETS = ("fast",)
 _START_UP_FRAMES = 2
 
 Progress = Callable[[int, int, str], None]
@@ -38,10 +39,14 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class VideoBenchReport:
-    """What a run found: the rows behind both CSV files, the text for a terminal, and the files.
+    """What a run found.
 
-    `points` come in the order of clips, entries and their points; `bd_rates` by clip, codec and metric, without
-    the codec `against` itself.
+    Attributes:
+        points: the rows behind points.csv, in the order of clips, entries and their points.
+        bd_rates: the rows behind bd_rates.csv, by clip, codec and metric, without the codec `against` itself.
+        against: the codec compared with.
+        table: the text for a terminal.
+        files: that were written.
     """
 
     points: tuple[PointRow, ...]
@@ -55,14 +60,19 @@ def default_video_entries(
     *,
     codec: str = "conditional",
     crfs: Sequence[float] = VIDEO_CRFS,
-    presets: Sequence[str] = ("fast",),
+    presets: Sequence[str] = DEFAULT_PRESETS,
     anchors: Sequence[str] = USUAL_ANCHORS,
     gop: int | None = None,
 ) -> list[VideoEntry]:
-    """Our `codec` with each of `presets` at each of `crfs`, and each of `anchors`; any of the three may be empty.
+    """One of our codecs and the anchors; any of the three lists may be empty.
 
-    `gop` is the distance of keyframes in pictures, None for one a clip, of ours and of the low-delay anchors; the
-    other anchors keep their encoder's default.
+    Args:
+        codec: name of a model.
+        crfs: its points.
+        presets: with each of which it runs.
+        anchors: keys of ANCHORS.
+        gop: frames from keyframe to keyframe of ours and of the low-delay anchors, None for one keyframe a clip; the
+            other anchors keep their encoder's default.
     """
     ours = [OurVideoEntry(codec, tuple(crfs), preset, gop) for preset in presets if crfs]
     return [*ours, *(AnchorEntry(name, gop=gop) for name in anchors)]
@@ -78,18 +88,28 @@ def run_video_bench(
     size: tuple[int, int] | None = None,
     progress: Progress | None = None,
 ) -> VideoBenchReport:
-    """Run the clips of `folder` (or the one file it is) through every entry, and write CSVs and a picture into `out`.
+    """Run the clips of a folder through every entry, and write CSVs and a plot.
 
-    The reference is the first `frames` pictures of a clip as 8-bit 4:2:0, scaled to `size` (width, height) where it
-    is given, the same for every entry. PSNR 6:1:1 is the mean over pictures of (6 Y + U + V) / 8 of the planes'
-    PSNRs, MS-SSIM the mean of luma's, undefined for clips under 161 samples a side. Bytes are those of packets.
-    BD-rates are taken against the entry named `against`: by default "x264-ld" where it is among `entries`, else the
-    first. Speeds are pictures over wall time, after one run of each entry that counts for nothing.
-    `progress(done, total, what)` is called after each point.
+    The reference is the first `frames` frames of a clip as 8-bit 4:2:0, the same for every entry. PSNR 6:1:1 is the
+    mean over frames of (6 Y + U + V) / 8 of the planes' PSNRs, MS-SSIM the mean of luma's, undefined for clips under
+    161 samples a side. Bytes are those of packets. Speeds are frames over wall time, after one run of each entry that
+    counts for nothing.
 
-    Existing files in `out` are replaced. Raises ParameterError for entries that are none or share a name, for an
-    unknown `against` and numbers out of range, MissingExtraError before any work where a package is absent,
-    InputError for clips, OutputError for `out`, and what the entries raise.
+    Args:
+        folder: of clips, or one clip.
+        out: a folder for the results; files in it are replaced.
+        entries: what the clips go through.
+        against: name of the entry that BD-rates refer to; None for "x264-ld" where it is among the entries, else the
+            first.
+        frames: of each clip, at most.
+        size: (width, height) to scale all clips to first; None to keep theirs.
+        progress: called as progress(done, total, what) after each point.
+
+    Raises:
+        ParameterError: there are no entries, two share a name, `against` is none of them, or a number is out of range.
+        MissingExtraError: a package is absent; said before any work.
+        InputError: a clip cannot be read.
+        OutputError: the results cannot be written.
     """
     against = _checked(entries, against)
     clips = find_videos(Path(folder))

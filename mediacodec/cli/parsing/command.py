@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 
 import click
 
@@ -36,9 +35,9 @@ class Verb(click.Command):
         example: a command or two that can be typed as they stand.
     """
 
-    def __init__(self, *args: Any, usage: str = "", example: str = "", **kwargs: Any) -> None:
-        kwargs.setdefault("context_settings", SETTINGS)
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: object, usage: str = "", example: str = "", **kwargs: object) -> None:
+        init: Callable[..., None] = super().__init__
+        init(*args, **{"context_settings": SETTINGS, **kwargs})
         self._usage = usage
         self._example = example
 
@@ -70,12 +69,10 @@ class Verb(click.Command):
 class VerbGroup(click.Group):
     """A verb that has verbs of its own."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("context_settings", SETTINGS)
-        kwargs.setdefault("subcommand_metavar", "VERB ...")
-        kwargs.setdefault("options_metavar", "")
-        kwargs.setdefault("no_args_is_help", False)  # an error in one line, as any other
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        init: Callable[..., None] = super().__init__
+        usual = {"context_settings": SETTINGS, "subcommand_metavar": "VERB ...", "options_metavar": ""}
+        init(*args, **{**usual, "no_args_is_help": False, **kwargs})  # an error in one line, as any other
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does it; without any word an error in one line."""

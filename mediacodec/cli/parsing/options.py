@@ -1,18 +1,30 @@
-"""Options that several verbs share, each defined once."""
+"""Options that several verbs share, each defined once. A verb gets those of a group as one record (`groups`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 import click
 
 from mediacodec.cli.parsing.command import Spelt
+from mediacodec.cli.parsing.groups import (
+    AudioCoding,
+    Files,
+    Kinds,
+    Machine,
+    Output,
+    Overwriting,
+    TimeRange,
+    VideoCoding,
+)
 from mediacodec.cli.parsing.values import BIT_RATE, CHANNELS, CRF, GOP, HERTZ, PRESET, SCENE_CUT, THREADS, TIME
 from mediacodec.cli.ui.console import LEVELS, Console
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
+Record = type[Files] | type[TimeRange] | type[Kinds] | type[Output] | type[Machine] | type[Overwriting]
 DEVICES = ("auto", "cpu", "cuda")
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -26,6 +38,36 @@ def _stack(*decorators: Callable[[F], F]) -> Callable[[F], F]:
         return function
 
     return decorate
+
+
+def _gathered(name: str, gather: Callable[[dict[str, object]], object]) -> Callable[[F], F]:
+    """Have a verb get, under one name, what `gather` takes out of its parameters."""
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def call(*args: object, **given: object) -> object:
+            return function(*args, **{name: gather(given)}, **given)
+
+        return cast("F", call)
+
+    return decorate
+
+
+def _record(name: str, kind: Record) -> Callable[[F], F]:
+    """Have a verb get, under one name, the parameters that a record has fields for."""
+    make: Callable[..., object] = kind
+    return _gathered(name, lambda given: make(**{field: given.pop(field) for field in kind._fields}))
+
+
+def _coding(name: str, kind: Callable[..., AudioCoding | VideoCoding]) -> Callable[[F], F]:
+    """The same for an encoder: its codec, and those of the parameters NAME_OPTION that were given, by OPTION."""
+
+    def gather(given: dict[str, object]) -> AudioCoding | VideoCoding:
+        mine = {key.removeprefix(f"{name}_"): given.pop(key) for key in list(given) if key.startswith(f"{name}_")}
+        codec = mine.pop("codec")
+        return kind(codec, {key: value for key, value in mine.items() if value is not None})
+
+    return _gathered(name, gather)
 
 
 def _set_level(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
@@ -52,20 +94,23 @@ quietness = _stack(
 files = _stack(
     click.option("-i", "source", metavar="IN", help="Input; - is standard input."),
     click.argument("names", nargs=-1, metavar="OUT"),
+    _record("files", Files),
 )
 
 one_file = _stack(
     click.option("-i", "source", metavar="FILE", hidden=True),
     click.argument("names", nargs=-1, metavar="FILE"),
+    _record("files", Files),
 )
 
 time_range = _stack(
     click.option("-ss", type=TIME, metavar="TIME", default=0.0, help="Start there: 12.5 or [HH:]MM:SS[.m]."),
     click.option("-t", type=TIME, metavar="TIME", help="Take that much at most."),
     click.option("-to", type=TIME, metavar="TIME", help="Stop there (instead of -t)."),
+    _record("stretch", TimeRange),
 )
 
-coding = _stack(
+audio_coding = _stack(
     click.option("-c:a", "-codec:a", "-acodec", "audio_codec", cls=Spelt, metavar="NAME", default="speech",
                  help="Codec (default: speech), or copy."),
     click.option("-b:a", "audio_bit_rate", type=BIT_RATE, metavar="RATE",
@@ -74,29 +119,33 @@ coding = _stack(
                  help="Default: 1 s; live 0.02 to 0.1."),
     click.option("-entropy", "audio_entropy", type=click.Choice(("static", "context")), metavar="NAME",
                  help="static, or context: fewer bits, more time."),
+    _coding("audio", AudioCoding),
+)  # fmt: skip
+
+video_coding = _stack(
+    click.option("-c:v", "-codec:v", "-vcodec", "video_codec", cls=Spelt, metavar="NAME", default="conditional",
+                 help="Video codec. Default: conditional."),
+    click.option("-crf", "video_crf", type=CRF, metavar="N", help="Its quality, 0 (best) to 63. Default: 30."),
+    click.option("-b:v", "video_bit_rate", type=BIT_RATE, metavar="RATE", help="Its rate instead: 400k."),
+    click.option("-preset", "video_preset", type=PRESET, metavar="NAME",
+                 help="fast to slow; to fit, ultrafast to veryslow."),
+    click.option("-g", "video_gop", type=GOP, metavar="N", help="Frames between keyframes. Default: 2 s."),
+    click.option("-sc_threshold", "video_scene_cut", type=SCENE_CUT, metavar="N", hidden=True,
+                 help="0: no keyframes at new scenes."),
+    _coding("video", VideoCoding),
 )  # fmt: skip
 
 kinds = _stack(
-    click.option("-an", "no_audio", is_flag=True, help="Leave the sound out."),
-    click.option("-vn", "no_video", is_flag=True, help="Leave the pictures out."),
+    click.option("-an", "no_audio", is_flag=True, help="Leave the audio out."),
+    click.option("-vn", "no_video", is_flag=True, help="Leave the video out."),
+    _record("kinds", Kinds),
 )
 
-pictures = _stack(
-    click.option("-c:v", "-codec:v", "-vcodec", "video_codec", cls=Spelt, metavar="NAME", default="conditional",
-                 help="Codec of pictures. Default: conditional."),
-    click.option("-crf", "video_crf", type=CRF, metavar="N", help="Their quality, 0 (best) to 63. Default: 30."),
-    click.option("-b:v", "video_bit_rate", type=BIT_RATE, metavar="RATE", help="Their rate instead: 400k."),
-    click.option("-preset", "video_preset", type=PRESET, metavar="NAME",
-                 help="Effort: fast to slow; to fit, ultrafast to veryslow."),
-    click.option("-g", "video_gop", type=GOP, metavar="N", help="Pictures between keyframes. Default: 2 s."),
-    click.option("-sc_threshold", "video_scene_cut", type=SCENE_CUT, metavar="N", hidden=True,
-                 help="0: no keyframes at new scenes."),
-)  # fmt: skip
-
-sound = _stack(
+audio_output = _stack(
     click.option("-ar", type=HERTZ, metavar="HZ", help="Sample rate. Default: the codec's."),
     click.option("-ac", type=CHANNELS, metavar="N", help="Channels. Default: the codec's."),
     click.option("-f", "format", metavar="FORMAT", help="wav flac mp3 mp4 mkv y4m ... Default: by name."),
+    _record("output", Output),
 )
 
 machine = _stack(
@@ -104,11 +153,13 @@ machine = _stack(
                  help="auto (default), cpu or cuda."),
     click.option("-threads", type=THREADS, metavar="N", help="CPU threads. Default: as many as help."),
     click.option("-models", type=FOLDER, metavar="DIR", help="Look for models here first."),
+    _record("machine", Machine),
 )  # fmt: skip
 
 overwriting = _stack(
     click.option("-y", "yes", is_flag=True, help="Overwrite without asking."),
     click.option("-n", "no", is_flag=True, help="Never overwrite, never ask."),
+    _record("overwriting", Overwriting),
 )
 
 progress_url = click.option(
@@ -119,46 +170,3 @@ json_or_text = click.option(
     "-of", "output_format", type=click.Choice(("default", "json")), metavar="KIND", default="default",
     help="default (text) or json.",
 )  # fmt: skip
-
-
-def _context() -> click.Context | None:
-    return click.get_current_context(silent=True)
-
-
-def endpoints(given: Mapping[str, Any]) -> tuple[str, str]:
-    """Input and output: `-i IN OUT`, or two names in this order."""
-    names = [*([given["source"]] if given["source"] is not None else []), *given["names"]]
-    if not names:
-        raise click.UsageError("no input: name one with -i", _context())
-    if len(names) == 1:
-        raise click.UsageError(f"no output: name one behind the input {names[0]!r}", _context())
-    if len(names) > 2:
-        listed = ", ".join(repr(name) for name in names[1:])
-        raise click.UsageError(f"one output at a time, not {listed}", _context())
-    return names[0], names[1]
-
-
-def only_name(given: Mapping[str, Any]) -> str:
-    """The one file that a verb looks at."""
-    names: list[str] = [*([given["source"]] if given["source"] is not None else []), *given["names"]]
-    if len(names) != 1:
-        raise click.UsageError(f"name one file, not {len(names)}", _context())
-    return names[0]
-
-
-def only_kinds(given: Mapping[str, Any]) -> None:
-    """Raise UsageError where nothing is left to do."""
-    if given["no_audio"] and given["no_video"]:
-        raise click.UsageError("-an and -vn together leave nothing", _context())
-
-
-def span(given: Mapping[str, Any]) -> tuple[float, float | None]:
-    """Start and duration in seconds, from -ss, -t and -to."""
-    start, duration, stop = given["ss"], given["t"], given["to"]
-    if stop is None:
-        return start, duration
-    if duration is not None:
-        raise click.UsageError("-t and -to exclude each other", _context())
-    if stop <= start:
-        raise click.UsageError(f"-to {stop:g} s does not lie behind -ss {start:g} s", _context())
-    return start, stop - start

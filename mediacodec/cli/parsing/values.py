@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -18,7 +18,7 @@ class Time(click.ParamType):  # type: ignore[type-arg]  # no parameter before cl
 
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Seconds; fails on anything that is no time from 0 on."""
         if isinstance(value, float):
             return value
@@ -36,7 +36,7 @@ class BitRate(click.ParamType):  # type: ignore[type-arg]  # no parameter before
 
     name = "rate"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Bits a second; fails on what is no rate, or can only have been meant in kbit/s."""
         if isinstance(value, float):
             return value
@@ -52,7 +52,7 @@ class BitRate(click.ParamType):  # type: ignore[type-arg]  # no parameter before
             self.fail(f"{rate:g} bit/s is too low for any codec, {LOWEST_RATE} is the least{wanted}", param, ctx)
         return rate
 
-    def _fail(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
+    def _fail(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
         self.fail(f"{value!r} is no bit rate; write bits a second, such as 3000, 3k or 3.2k", param, ctx)
 
 
@@ -61,14 +61,14 @@ class Crf(click.ParamType):  # type: ignore[type-arg]  # no parameter before cli
 
     name = "crf"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The factor; fails on what is no number from 0 to 63."""
         if isinstance(value, float):
             return value
         match = re.fullmatch(r"\d{1,2}(\.\d+)?", str(value), re.ASCII)
-        if match is None or float(value) > 63:
+        if match is None or float(match[0]) > 63:
             self.fail(f"{value!r} is no crf; write a number from 0 (best) to 63", param, ctx)
-        return float(value)
+        return float(match[0])
 
 
 class RateList(click.ParamType):  # type: ignore[type-arg]  # no parameter before click 8.5
@@ -76,7 +76,7 @@ class RateList(click.ParamType):  # type: ignore[type-arg]  # no parameter befor
 
     name = "rates"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
         """The rates in bits a second."""
         if isinstance(value, tuple):
             return value
@@ -88,7 +88,7 @@ class Threshold(click.ParamType):  # type: ignore[type-arg]  # no parameter befo
 
     name = "metric=value"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
         """The metric's name and the value."""
         if isinstance(value, tuple):
             return value
@@ -107,10 +107,10 @@ class Whole(click.ParamType):  # type: ignore[type-arg]  # no parameter before c
     def __init__(self, low: int, high: int) -> None:
         self._low, self._high = low, high
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number; fails beyond the limits."""
         try:
-            number = int(value)
+            number = int(str(value))
         except ValueError:
             self.fail(f"{value!r} is no whole number", param, ctx)
         if not self._low <= number <= self._high:
@@ -119,11 +119,11 @@ class Whole(click.ParamType):  # type: ignore[type-arg]  # no parameter before c
 
 
 class Preset(click.ParamType):  # type: ignore[type-arg]  # no parameter before click 8.5
-    """An effort of encoders; which there are is said where they are defined, which a help does not wait for."""
+    """A preset of encoders; which there are is said where they are defined, which a help does not wait for."""
 
     name = "preset"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The preset; fails on what is none."""
         from mediacodec.codecs.options import PRESETS
 
@@ -138,7 +138,7 @@ class SceneCut(Whole):
     def __init__(self) -> None:
         super().__init__(0, 100)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bool:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> bool:
         """Whether scene cuts get keyframes; fails beyond 0..100."""
         return value if isinstance(value, bool) else super().convert(value, param, ctx) != 0
 

@@ -1,4 +1,4 @@
-"""Quality of sound against its original, as `compare` and `roundtrip` show it."""
+"""Quality of audio against its original, as `compare` and `roundtrip` show it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mediacodec.bench.audio.quality import DEFAULT_METRICS, METRICS, available_metrics
 from mediacodec.bench.audio.report import LOWER_IS_BETTER
 from mediacodec.cli.ui.console import Console
-from mediacodec.cli.ui.frame_scores import PICTURE_METRICS, TITLES
+from mediacodec.cli.ui.frame_scores import FRAME_METRICS, TITLES
 from mediacodec.errors import InputError, UsageError
 from mediacodec.media import AudioSource, Converter
 
@@ -40,15 +40,19 @@ def default_metrics(console: Console) -> list[str]:
 def check_names(names: Sequence[str]) -> None:
     """Raise UsageError for a metric that does not exist."""
     for name in names:
-        if name not in METRICS and name not in PICTURE_METRICS:
-            raise UsageError(f"no metric {name!r}; there are {', '.join((*METRICS, *PICTURE_METRICS))}")
+        if name not in METRICS and name not in FRAME_METRICS:
+            raise UsageError(f"no metric {name!r}; there are {', '.join((*METRICS, *FRAME_METRICS))}")
 
 
 def read_mono(source: str, *, start: float = 0.0, duration: float | None = None) -> NDArray[np.float32]:
-    """Sound of a file as mono float32 [n] at RATE, mixed as the encoder mixes.
+    """Audio of a file as mono float32 [n] at RATE, mixed as the encoder mixes.
+
+    Args:
+        source: its name, "-" for standard input.
+        start, duration: seconds; None for all.
 
     Raises:
-        InputError: it cannot be read or holds no sound.
+        InputError: it cannot be read or holds no audio.
         UsageError: it is longer than memory should hold.
     """
     parts, seconds = [], 0.0
@@ -63,24 +67,35 @@ def read_mono(source: str, *, start: float = 0.0, duration: float | None = None)
         parts.append(converter.flush().samples[0])
     samples = np.concatenate(parts)
     if not samples.size:
-        raise InputError(f"'{source}' holds no sound there")
+        raise InputError(f"'{source}' holds no audio there")
     return samples
 
 
 def written(name: str, value: float | None) -> str:
-    """A score with its unit; a dash where it is undefined for this sound."""
+    """A score with its unit; a dash where it is undefined for this audio.
+
+    Args:
+        name: of the metric.
+        value: of it.
+    """
     if value is None:
         return "-"
     return f"{value:.3f}" if name in ("stoi", "mel", "ms_ssim") else f"{value:.2f}{UNITS.get(name, '')}"
 
 
 def failures(scores: Mapping[str, float | None], under: Mapping[str, float], over: Mapping[str, float]) -> list[str]:
-    """What misses its threshold, a clause each. An undefined score misses every threshold."""
+    """What misses its threshold, a clause each. An undefined score misses every threshold.
+
+    Args:
+        scores: by metric.
+        under: least values.
+        over: most values, of distances.
+    """
     missed = []
     for name, limit in (*under.items(), *over.items()):
         value = scores[name]
         if value is None:
-            missed.append(f"{TITLES[name]} is undefined for this sound")
+            missed.append(f"{TITLES[name]} is undefined for this audio")
         elif name in under and value < limit:
             missed.append(f"{TITLES[name]} {written(name, value)} is under {limit:g}")
         elif name in over and value > limit:

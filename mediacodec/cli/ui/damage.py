@@ -21,7 +21,19 @@ def complain(
     truncated: bool,
     outcome: str = "",
 ) -> int:
-    """List the gaps on stderr and say what it comes to; the exit code is 0 where nothing is lost."""
+    """List gaps on stderr and say what they come to.
+
+    Args:
+        console: gets the lines.
+        source: name of the file.
+        gaps: of it.
+        header: of it, for times; None where it is not known.
+        truncated: whether it has no end.
+        outcome: what was done about it.
+
+    Returns:
+        The exit code: 0 where nothing is lost.
+    """
     lost = losses(gaps)
     for gap in gaps[:SHOWN]:
         say = console.info if gap.recovered else console.warning
@@ -47,7 +59,12 @@ def counted(count: int) -> str:
 
 
 def described(gap: Gap, header: FileHeader | None) -> str:
-    """gap 00:00:03.00 - 00:00:04.00 (byte 1234): the payload's CRC does not match"""
+    """A gap in one line: gap 00:00:03.00 - 00:00:04.00 (byte 1234): the payload's CRC does not match
+
+    Args:
+        gap: to describe.
+        header: of the file; None where it is not known.
+    """
     begin, end = span_seconds(gap, header)
     place = ""
     if begin is not None:
@@ -57,7 +74,12 @@ def described(gap: Gap, header: FileHeader | None) -> str:
 
 
 def span_seconds(gap: Gap, header: FileHeader | None) -> tuple[float | None, float | None]:
-    """When a gap begins and ends, on the timeline that is presented; None where not known."""
+    """When a gap begins and ends, on the timeline that is presented; None where not known.
+
+    Args:
+        gap: of a file.
+        header: of the file; None where it is not known.
+    """
     if header is None or gap.stream_id is None or gap.stream_id not in {s.stream_id for s in header.streams}:
         return None, None
     stream = header.stream(gap.stream_id)

@@ -1,28 +1,35 @@
-"""Quality of pictures against their originals, as `compare` and `roundtrip` show it."""
+"""Quality of video against its original, frame by frame, as `compare` and `roundtrip` show it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mediacodec.bench.audio.report import TITLES as SOUND_TITLES
+from mediacodec.bench.audio.report import TITLES as AUDIO_TITLES
 from mediacodec.errors import InputError
 from mediacodec.frames import VideoFrame
 from mediacodec.metrics.video import ms_ssim, psnr, psnr_611
 
-PICTURE_METRICS: Final[dict[str, Callable[[VideoFrame, VideoFrame], float]]] = {
+FRAME_METRICS: Final[dict[str, Callable[[VideoFrame, VideoFrame], float]]] = {
     "psnr": lambda a, b: psnr_611((a.y, a.u, a.v), (b.y, b.u, b.v)),
     "psnr_y": lambda a, b: psnr(a.y, b.y),
     "ms_ssim": lambda a, b: ms_ssim(a.y, b.y),
 }
-TITLES: Final = {**SOUND_TITLES, "psnr": "PSNR 6:1:1", "psnr_y": "PSNR Y", "ms_ssim": "MS-SSIM"}
+TITLES: Final = {**AUDIO_TITLES, "psnr": "PSNR 6:1:1", "psnr_y": "PSNR Y", "ms_ssim": "MS-SSIM"}
 
 
 @dataclass(frozen=True)
-class PictureScores:
-    """metrics: means over the pictures, by name, None without any; frames: pictures compared; reference,
-    distorted: pictures that there are; late: the most seconds between two that were compared."""
+class FrameScores:
+    """How two videos compare.
+
+    Attributes:
+        metrics: means over the frames, by name; None without any.
+        frames: compared.
+        reference, distorted: frames that there are.
+        late: the most seconds between two that were compared.
+    """
 
     metrics: dict[str, float | None]
     frames: int
@@ -31,12 +38,25 @@ class PictureScores:
     late: float
 
 
-def score_pictures(
-    reference: Iterable[VideoFrame], distorted: Iterable[VideoFrame], names: Sequence[str]
-) -> PictureScores:
-    """Compare two runs of pictures, the first with the first and so on, one at a time in memory.
+@contextlib.contextmanager
+def frames_of(source: str, *, start: float, duration: float | None) -> Iterator[Iterator[VideoFrame]]:
+    """The frames of a media file, opened for as long as the block lasts. Raises InputError where there are none."""
+    from mediacodec.media.media_source import MediaSource
 
-    Raises InputError where their sizes differ, MissingExtraError where MS-SSIM cannot be computed.
+    with MediaSource(source, audio=False, start=start, duration=duration) as media:
+        yield (item for item in media.items() if isinstance(item, VideoFrame))
+
+
+def score_frames(reference: Iterable[VideoFrame], distorted: Iterable[VideoFrame], names: Sequence[str]) -> FrameScores:
+    """Compare two videos, the first frame with the first and so on, one at a time in memory.
+
+    Args:
+        reference, distorted: the frames.
+        names: keys of FRAME_METRICS.
+
+    Raises:
+        InputError: their sizes differ.
+        MissingExtraError: MS-SSIM cannot be computed here.
     """
     left, right = iter(reference), iter(distorted)
     sums = dict.fromkeys(names, 0.0)
@@ -49,9 +69,9 @@ def score_pictures(
         if a is None or b is None:
             continue
         if a.y.shape != b.y.shape:
-            raise InputError(f"pictures of {a.width}x{a.height} and {b.width}x{b.height} cannot be compared")
+            raise InputError(f"frames of {a.width}x{a.height} and {b.width}x{b.height} cannot be compared")
         frames, late = frames + 1, max(late, abs(a.pts_seconds - b.pts_seconds))
         for name in names:
-            sums[name] += PICTURE_METRICS[name](a, b)
+            sums[name] += FRAME_METRICS[name](a, b)
     means = {name: total / frames if frames else None for name, total in sums.items()}
-    return PictureScores(means, frames, counts[0], counts[1], late)
+    return FrameScores(means, frames, counts[0], counts[1], late)

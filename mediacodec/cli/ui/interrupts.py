@@ -6,10 +6,10 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
 
+Handler = Callable[[int, FrameType | None], None]
 GRACE_SECONDS = 1.0  # to reach a packet boundary; whoever waits for a pipe may never reach one
 
 
@@ -36,7 +36,7 @@ class Interrupts:
         if threading.current_thread() is not threading.main_thread():  # signals are the main thread's business
             yield
             return
-        wanted: list[tuple[int, Any]] = [(signal.SIGINT, self._receive), (signal.SIGTERM, self._receive)]
+        wanted: list[tuple[int, Handler]] = [(signal.SIGINT, self._receive), (signal.SIGTERM, self._receive)]
         if hasattr(signal, "SIGALRM"):
             wanted.append((signal.SIGALRM, self._give_up_waiting))
         # A signal that whoever started us had ignored (nohup, a shell's background job) stays ignored.

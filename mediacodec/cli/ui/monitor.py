@@ -16,8 +16,8 @@ from mediacodec.cli.ui.console import Console
 from mediacodec.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from mediacodec.codecs.fitting.protocol import FitProgress
-    from mediacodec.transcode.reports import DecodeReport, EncodeReport, Progress
+    from mediacodec.progress import FitProgress, Progress
+    from mediacodec.transcode.reports import DecodeReport, EncodeReport
 
 LINE_SECONDS = 0.1
 BLOCK_SECONDS = 0.5
@@ -28,7 +28,7 @@ class Monitor:
     """The progress callback of a job, and a context manager around it.
 
     Inside the `with` block a signal stops the job at the next call, that is at a packet boundary. It is also the
-    monitor of codecs whose encoding is fitting (`codecs.fitting.protocol.FitMonitor`): once a fit runs, a first
+    monitor of codecs whose encoding is fitting (`mediacodec.progress.FitMonitor`): once a fit runs, a first
     signal ends it with what it has, and a second one stops the job.
 
     Args:
@@ -110,7 +110,7 @@ class Monitor:
 def progress_line(progress: Progress, size: int) -> str:
     """time=00:01:23.45  speed=42.1x  size=312 KiB  37%  ETA 0:12, as far as known.
 
-    With pictures frame=2086  fps=31.4 before it, and the rate of their packets, where it is known, as video=412kbps.
+    With video frame=2086  fps=31.4 before it, and the rate of their packets, where it is known, as video=412kbps.
     """
     parts = [f"time={clock(progress.seconds_done)}"]
     if progress.frames is not None:
@@ -158,14 +158,14 @@ def fit_block(progress: FitProgress) -> str:
 
 
 def progress_block(progress: Progress, size: int, state: str) -> str:
-    """ffmpeg's keys and units; frame and fps where there are pictures."""
+    """ffmpeg's keys and units; frame and fps where there is video."""
     seconds, wall = progress.seconds_done, progress.wall_seconds
     rate = f"{8e-3 * size / seconds:6.1f}kbits/s" if seconds > 0 else "N/A"
     speed = f"{seconds / wall:.3g}x" if wall > 0 else "N/A"
     microseconds = round(seconds * 1e6)
-    pictures = {} if progress.frames is None else {"frame": progress.frames, "fps": f"{progress.fps:.2f}"}
+    video = {} if progress.frames is None else {"frame": progress.frames, "fps": f"{progress.fps:.2f}"}
     values = {
-        **pictures,
+        **video,
         "bitrate": rate,
         "total_size": size,
         "out_time_us": microseconds,
@@ -178,16 +178,16 @@ def progress_block(progress: Progress, size: int, state: str) -> str:
 
 
 def summary(verb: str, report: EncodeReport | DecodeReport) -> str:
-    """encoded 60 pictures, 2.40 s in 1.20 s (50.0 fps, 2.0x real time)"""
-    pictures = fps = ""
+    """encoded 60 frames, 2.40 s in 1.20 s (50.0 fps, 2.0x real time)"""
+    frames = fps = ""
     if report.frames is not None:
-        pictures, fps = f"{report.frames} picture{'s' * (report.frames != 1)}, ", f"{report.fps:.1f} fps, "
+        frames, fps = f"{report.frames} frame{'s' * (report.frames != 1)}, ", f"{report.fps:.1f} fps, "
     times = f"{report.seconds:.2f} s in {report.wall_seconds:.2f} s"
-    return f"{verb} {pictures}{times} ({fps}{report.speed:.1f}x real time)"
+    return f"{verb} {frames}{times} ({fps}{report.speed:.1f}x real time)"
 
 
 def rates(report: EncodeReport) -> str:
-    """5.88 kbps payload, 6.58 kbps file; with pictures their share too."""
+    """5.88 kbps payload, 6.58 kbps file; with video its share too."""
     video = "" if report.frames is None else f"{report.video_kbps:.2f} kbps video, "
     return f"{video}{report.payload_kbps:.2f} kbps payload, {report.file_kbps:.2f} kbps file"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import BinaryIO, TypedDict
 
 import click
 
@@ -17,7 +17,14 @@ CODERS = {0: "bit-packed", 1: "RC24", 2: "opaque"}
 
 
 def print_json(source: str, file: BinaryIO, header: FileHeader | None, *, show_packets: bool) -> None:
-    """One object. Packets are printed as they are read: a long live recording has millions."""
+    """Print one object. Packets are printed as they are read: a long live recording has millions.
+
+    Args:
+        source: name of the file.
+        file: open.
+        header: of it; None for a pipe.
+        show_packets: whether to list them.
+    """
     content = as_json(source, info(file), header)
     click.echo("{")
     if show_packets:
@@ -31,7 +38,7 @@ def print_json(source: str, file: BinaryIO, header: FileHeader | None, *, show_p
     click.echo(json.dumps(content, indent=2).removeprefix("{\n"))
 
 
-def as_json(source: str, content: FileInfo, header: FileHeader | None) -> dict[str, Any]:
+def as_json(source: str, content: FileInfo, header: FileHeader | None) -> dict[str, object]:
     """The names of ffprobe where it has one; seconds, hertz, bits a second, bytes; milliseconds where `_ms` says so."""
     header = header or FileHeader(tuple(stream.header for stream in content.streams))
     return {
@@ -51,7 +58,7 @@ def as_json(source: str, content: FileInfo, header: FileHeader | None) -> dict[s
     }
 
 
-def _stream(number: int, stream: StreamInfo) -> dict[str, Any]:
+def _stream(number: int, stream: StreamInfo) -> dict[str, object]:
     header = stream.header
     return {
         "index": number,
@@ -64,7 +71,7 @@ def _stream(number: int, stream: StreamInfo) -> dict[str, Any]:
         "tables_hash": header.tables_hash.hex() if header.tables_hash else None,
         "sample_rate": stream.sample_rate,
         "channels": stream.channels,
-        **_pictures(stream),
+        **_video(stream),
         "bit_rate": round(stream.bit_rate, 3),
         "duration": round(stream.duration, 6),
         "packets": stream.packets,
@@ -82,7 +89,7 @@ def _stream(number: int, stream: StreamInfo) -> dict[str, Any]:
     }
 
 
-def _pictures(stream: StreamInfo) -> dict[str, Any]:
+def _video(stream: StreamInfo) -> dict[str, object]:
     """What only video has."""
     rate = stream.frame_rate
     if rate is None:
@@ -95,7 +102,22 @@ def _pictures(stream: StreamInfo) -> dict[str, Any]:
     }
 
 
-def packet_entries(reader: Reader) -> Iterator[dict[str, Any]]:
+class PacketEntry(TypedDict):
+    """A packet, under the names of ffprobe where it has one; times in seconds, the others in ticks and bytes."""
+
+    stream: int
+    pts: int
+    pts_time: float
+    dts: int | None
+    duration: int
+    duration_time: float
+    size: int
+    keyframe: bool
+    discontinuity: bool
+
+
+def packet_entries(reader: Reader) -> Iterator[PacketEntry]:
+    """Every packet of a file, as it is read."""
     streams = {stream.stream_id: stream for stream in reader.header.streams}
     for packet in reader:
         stream = streams[packet.stream_id]
@@ -112,7 +134,7 @@ def packet_entries(reader: Reader) -> Iterator[dict[str, Any]]:
         }
 
 
-def _gap(gap: Gap, header: FileHeader) -> dict[str, Any]:
+def _gap(gap: Gap, header: FileHeader) -> dict[str, object]:
     start, end = span_seconds(gap, header)
     return {
         "stream": gap.stream_id,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -28,7 +28,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # no parameter before cl
 
     name = "size"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         """(width, height); fails on anything else."""
         if isinstance(value, tuple):
             return value
@@ -43,7 +43,7 @@ class CrfList(click.ParamType):  # type: ignore[type-arg]  # no parameter before
 
     name = "crfs"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
         """The factors; fails on what is no number from 0 to 63."""
         if isinstance(value, tuple):
             return value
@@ -59,7 +59,7 @@ class NameList(click.ParamType):  # type: ignore[type-arg]  # no parameter befor
 
     name = "names"
 
-    def convert(self, value: Any, _: click.Parameter | None, __: click.Context | None) -> tuple[str, ...]:
+    def convert(self, value: object, _: click.Parameter | None, __: click.Context | None) -> tuple[str, ...]:
         """The names."""
         if isinstance(value, tuple):
             return value
@@ -85,28 +85,40 @@ def bench() -> None:
 @click.option("-metrics", metavar="LIST", help="Default: pesq,stoi,mel,si_sdr and visqol (slow).")
 @options.quietness
 @click.pass_obj
-def audio(console: Console, /, folder: Path, out: Path, **given: Any) -> int:
+def audio(
+    console: Console,
+    /,
+    *,
+    folder: Path,
+    out: Path,
+    codec: str,
+    rates: tuple[float, ...] | None,
+    opus_rates: tuple[float, ...] | None,
+    metrics: str | None,
+) -> int:
     """Send every clip below DIR through each codec and rate, and score what comes back.
 
     Prints a table; writes clips.csv, summary.csv and quality.png (quality over rate). Needs the extra `bench`.
     """
+    from mediacodec.bench.audio.opus import OPUS_RATES
+    from mediacodec.bench.audio.ours import SPEECH_RATES
     from mediacodec.bench.audio.quality import DEFAULT_METRICS
     from mediacodec.bench.audio.run import default_entries, run_audio_bench
 
-    rates: dict[str, Any] = {name: given[name] for name in ("rates", "opus_rates") if given[name] is not None}
-    chosen = {name: [round(rate) for rate in values] for name, values in rates.items()}
-    metrics = [name.strip().lower() for name in (given["metrics"] or "").split(",") if name.strip()]
+    names = [name.strip().lower() for name in (metrics or "").split(",") if name.strip()]
+    entries = default_entries(
+        codec=codec,
+        rates=SPEECH_RATES if rates is None else [round(rate) for rate in rates],
+        opus_rates=OPUS_RATES if opus_rates is None else [round(rate) for rate in opus_rates],
+    )
     report = run_audio_bench(
         folder,
         out=out,
-        entries=default_entries(codec=given["codec"], **chosen),
+        entries=entries,
         progress=_Line(console),
-        metrics=metrics or (*DEFAULT_METRICS, "visqol"),
+        metrics=names or (*DEFAULT_METRICS, "visqol"),
     )
-    console.clear()
-    click.echo(report.table, nl=False)
-    for path in report.files:
-        console.info(f"wrote {path}")
+    _print(console, report.table, report.files)
     return 0
 
 
@@ -118,35 +130,57 @@ def audio(console: Console, /, folder: Path, out: Path, **given: Any) -> int:
 @click.option("-c:v", "-codec:v", "-vcodec", "codec", cls=Spelt, metavar="NAME", default="conditional",
               help="Codec or model. Default: conditional.")  # fmt: skip
 @click.option("-crf", "crfs", type=CrfList(), metavar="LIST", help="Its points; '' leaves it out. Default: 16..46.")
-@click.option("-preset", "presets", type=NameList(), metavar="LIST", help="Its efforts. Default: fast.")
+@click.option("-preset", "presets", type=NameList(), metavar="LIST", help="Its presets. Default: fast.")
 @click.option("-anchors", type=NameList(), metavar="LIST", help="Default: all six; '' leaves them out.")
 @click.option("-against", metavar="NAME", help="Curve that BD-rates refer to. Default: x264-ld.")
-@click.option("-frames", type=COUNT, default=96, metavar="N", help="Pictures of each clip. Default: 96.")
+@click.option("-frames", type=COUNT, default=96, metavar="N", help="Frames of each clip. Default: 96.")
 @click.option("-size", type=Size(), metavar="WxH", help="Scale all clips to it first.")
-@click.option("-g", "gop", type=COUNT, metavar="N", help="Pictures from keyframe to keyframe. Default: one a clip.")
+@click.option("-g", "gop", type=COUNT, metavar="N", help="Frames from keyframe to keyframe. Default: one a clip.")
 @options.quietness
 @click.pass_obj
-def video(console: Console, /, folder: Path, out: Path, **given: Any) -> int:
+def video(
+    console: Console,
+    /,
+    *,
+    folder: Path,
+    out: Path,
+    codec: str,
+    crfs: tuple[float, ...] | None,
+    presets: tuple[str, ...] | None,
+    anchors: tuple[str, ...] | None,
+    against: str | None,
+    frames: int,
+    size: tuple[int, int] | None,
+    gop: int | None,
+) -> int:
     """Send every clip below DIR (or one file) through each codec, and score what comes back.
 
     Anchors: x264, x265, svtav1, and each for low delay as x264-ld, x265-ld, svtav1-ld. Prints a table; writes
     points.csv, bd_rates.csv and curves.png (quality over rate). Needs the extra `bench`.
     """
-    from mediacodec.bench.video.run import default_video_entries, run_video_bench
+    from mediacodec.bench.video.anchors import USUAL_ANCHORS
+    from mediacodec.bench.video.ours import VIDEO_CRFS
+    from mediacodec.bench.video.run import DEFAULT_PRESETS, default_video_entries, run_video_bench
 
-    chosen = {name: given[name] for name in ("crfs", "presets", "anchors") if given[name] is not None}
-    report = run_video_bench(
-        folder,
-        out=out,
-        entries=default_video_entries(codec=given["codec"], gop=given["gop"], **chosen),
-        progress=_Line(console),
-        **{name: given[name] for name in ("against", "frames", "size")},
+    entries = default_video_entries(
+        codec=codec,
+        crfs=VIDEO_CRFS if crfs is None else crfs,
+        presets=DEFAULT_PRESETS if presets is None else presets,
+        anchors=USUAL_ANCHORS if anchors is None else anchors,
+        gop=gop,
     )
-    console.clear()
-    click.echo(report.table, nl=False)
-    for path in report.files:
-        console.info(f"wrote {path}")
+    report = run_video_bench(
+        folder, out=out, entries=entries, against=against, frames=frames, size=size, progress=_Line(console)
+    )
+    _print(console, report.table, report.files)
     return 0
+
+
+def _print(console: Console, table: str, files: Sequence[Path]) -> None:
+    console.clear()
+    click.echo(table, nl=False)
+    for path in files:
+        console.info(f"wrote {path}")
 
 
 class _Line:

@@ -1,13 +1,12 @@
-"""mediacodec decode: .mcx -> sound (wav, flac, ogg, mp3, m4a, raw) or films (mp4, mov, mkv, y4m, yuv, png)"""
+"""mediacodec decode: .mcx -> audio (wav, flac, ogg, mp3, m4a, raw) or video (mp4, mov, mkv, y4m, yuv, png)"""
 
 from __future__ import annotations
-
-from typing import Any
 
 import click
 
 from mediacodec.cli.parsing import options
 from mediacodec.cli.parsing.command import Spelt, Verb
+from mediacodec.cli.parsing.groups import Files, Kinds, Machine, Output, Overwriting, TimeRange
 from mediacodec.cli.ui.console import Console
 
 EXAMPLE = """
@@ -17,9 +16,9 @@ mediacodec decode -i talk.mcx -ss 1:00 -t 5 -f wav - | aplay
 """
 
 
-@click.command(cls=Verb, usage="-i IN.mcx [options] OUT", example=EXAMPLE, short_help=".mcx to sound and pictures.")
+@click.command(cls=Verb, usage="-i IN.mcx [options] OUT", example=EXAMPLE, short_help=".mcx to audio and video.")
 @options.files
-@options.sound
+@options.audio_output
 @click.option("-c:v", "-codec:v", "-vcodec", "output_codec", cls=Spelt, metavar="NAME",
               help="h264 (default), or ffv1 in mkv.")  # fmt: skip
 @click.option("-skip_frame", type=click.Choice(("default", "nokey")), metavar="KIND", default="default",
@@ -31,25 +30,39 @@ mediacodec decode -i talk.mcx -ss 1:00 -t 5 -f wav - | aplay
 @options.progress_url
 @options.quietness
 @click.pass_obj
-def decode(console: Console, /, **given: Any) -> int:
-    """Decode what OUT can hold of IN.mcx: sound (wav ...), pictures (y4m, yuv, frame%04d.png) or both (mp4, mkv).
+def decode(
+    console: Console,
+    /,
+    *,
+    files: Files,
+    output: Output,
+    output_codec: str | None,
+    skip_frame: str,
+    kinds: Kinds,
+    stretch: TimeRange,
+    overwriting: Overwriting,
+    machine: Machine,
+    progress: str | None,
+) -> int:
+    """Decode what OUT can hold of IN.mcx: audio (wav ...), video (y4m, yuv, frame%04d.png) or both (mp4, mkv).
 
     Lengths and times are the original's. From a damaged file what is good is written, the gaps are listed and the
     exit code is 4.
     """
-    from mediacodec.cli.jobs import decoded
+    from mediacodec.cli.jobs import DecodeJob, decoded
     from mediacodec.cli.parsing.outputs import may_overwrite
     from mediacodec.cli.ui.damage import complain
     from mediacodec.cli.ui.monitor import check_progress_url, summary
 
-    source, target = options.endpoints(given)
-    options.only_kinds(given)
-    check_progress_url(given["progress"], target)
-    overwrite = may_overwrite(console, source, target, yes=given["yes"], no=given["no"])
-    report, header = decoded(console, source, target, given, overwrite=overwrite)
+    source, target = files.endpoints()
+    kinds.check()
+    check_progress_url(progress, target)
+    overwrite = may_overwrite(console, source, target, overwriting)
+    job = DecodeJob(output, kinds, stretch, machine, progress, output_codec, skip_frame == "nokey")
+    report, header = decoded(console, source, target, job, overwrite=overwrite)
     console.notes(report.notes)
     if not report.seconds:
-        what = "no sound" if report.frames is None else "nothing"
+        what = "no audio" if report.frames is None else "nothing"
         console.warning(f"there is {what} in that stretch of {source!r}: the output is empty")
     console.info(summary("decoded", report))
     rest = "; all that is whole was decoded"

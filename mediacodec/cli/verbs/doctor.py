@@ -14,7 +14,7 @@ from mediacodec.cli.parsing import options
 from mediacodec.cli.parsing.command import Verb
 from mediacodec.cli.ui.console import Console, printable
 
-NEEDED = {"numpy": "numpy", "av": "av", "soundfile": "soundfile", "onnxruntime": "onnxruntime", "click": "click"}
+NEEDED = ("numpy", "av", "soundfile", "onnxruntime", "click", "platformdirs")
 EXTRAS = {
     "bench": ("pesq", "pystoi", "visqol", "matplotlib"),
     "train": ("torch", "onnx", "onnxscript"),
@@ -27,7 +27,7 @@ Check = Iterator[tuple[str, bool]]  # a line, and whether all is well
 @options.quietness
 @click.pass_obj
 def doctor(console: Console) -> int:
-    """Show versions, devices, coder, extras and models, and send a second of sound there and back.
+    """Show versions, devices, coder, extras and models, and send a second of audio there and back.
 
     Exit code 0 when this machine can encode and decode.
     """
@@ -123,10 +123,10 @@ def _self_test() -> Check:
     samples = (0.1 * np.sin(2 * np.pi * 200 * seconds) * np.sin(2 * np.pi * 3 * seconds)).astype(np.float32)
     began = time.perf_counter()
     data = mediacodec.encode(samples, sample_rate=16_000)
-    sound = mediacodec.decode(data)
+    chunk = mediacodec.decode(data)
     took = time.perf_counter() - began
-    well = sound.duration_seconds == 1.0 and bool(np.isfinite(sound.samples).all())
-    yield f"1 s of sound: {len(data)} bytes and back in {took:.2f} s{'' if well else ', but it came back wrong'}", well
+    well = chunk.duration_seconds == 1.0 and bool(np.isfinite(chunk.samples).all())
+    yield f"1 s of audio: {len(data)} bytes and back in {took:.2f} s{'' if well else ', but it came back wrong'}", well
 
 
 def _version(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -86,7 +86,7 @@ def show_model(_: Console, name: str, folder: Path | None, output_format: str) -
         "weights": model.weights_sha256,
         "tables": model.tables_sha256,
     }
-    for key, value in {**lines, **_sound(model)}.items():
+    for key, value in {**lines, **_audio(model)}.items():
         click.echo(printable(f"{key:8} {value}"))
     for key, value in model.settings.items():
         if isinstance(value, (int, float, str)) and key != "parity":
@@ -147,14 +147,14 @@ def import_checkpoint(console: Console, checkpoint: Path, name: str | None, fold
     return 0
 
 
-def _sound(model: Manifest) -> dict[str, str]:
-    """What a sound model's settings come to, in units for people; nothing where they make no sense."""
+def _audio(model: Manifest) -> dict[str, str]:
+    """What an audio model's settings come to, in units for people; nothing where they make no sense."""
     s = model.settings
     try:
         channels, rate, size = s.get("channels", 1), s["sample_rate"], s["frame_size"]
         kilobits = [bits * rate / size / 1000 for bits in (s["bits_per_frame"][0], s["bits_per_frame"][-1])]
         lines = {
-            "sound": f"{rate / 1000:g} kHz, {channels} channel{'s' if channels > 1 else ''}",
+            "audio": f"{rate / 1000:g} kHz, {channels} channel{'s' if channels > 1 else ''}",
             "rates": f"{kilobits[0]:.3g} to {kilobits[1]:.3g} kbit/s, packets' checks not counted",
             "delay": f"{1000 * s['algorithmic_delay'] / rate:.1f} ms",
         }
@@ -191,7 +191,7 @@ def _folders(folder: Path | None) -> Iterator[Path]:
                 yield path.parent
 
 
-def as_json(model: Manifest) -> dict[str, Any]:
+def as_json(model: Manifest) -> dict[str, object]:
     """What programs may want to know of a model."""
     return {
         "name": model.name,

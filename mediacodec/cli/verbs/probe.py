@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from mediacodec.cli.parsing import options
 from mediacodec.cli.parsing.command import Verb
+from mediacodec.cli.parsing.groups import Files
 from mediacodec.cli.ui.console import Console, printable
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ mediacodec probe -of json -show_packets talk.mcx
 @click.option("-show_packets", "show_packets", is_flag=True, help="List the packets too.")
 @options.quietness
 @click.pass_obj
-def probe(_: Console, /, **given: Any) -> int:
+def probe(_: Console, /, *, files: Files, output_format: str, show_packets: bool) -> int:
     """Show format, streams, rates and delay of an .mcx file.
 
     Nothing is decoded and no model is needed. A file that has its end is not searched for damage; `verify` does that.
@@ -37,16 +38,16 @@ def probe(_: Console, /, **given: Any) -> int:
     from mediacodec.cli.parsing.inputs import opened_mcx
     from mediacodec.cli.ui.probe_json import print_json
 
-    source = options.only_name(given)
+    source = files.only()
     with opened_mcx(source) as (file, header), tempfile.TemporaryFile() as spool:
-        if given["show_packets"] and not file.seekable():  # a pipe cannot be read twice
+        if show_packets and not file.seekable():  # a pipe cannot be read twice
             shutil.copyfileobj(file, spool)
             spool.seek(0)
             file = spool
-        if given["output_format"] == "json":
-            print_json(source, file, header, show_packets=given["show_packets"])
+        if output_format == "json":
+            print_json(source, file, header, show_packets=show_packets)
         else:
-            _print_text(source, file, header, show_packets=given["show_packets"])
+            _print_text(source, file, header, show_packets=show_packets)
     return 0
 
 
@@ -91,7 +92,7 @@ def _stream_lines(stream: StreamInfo) -> Iterator[str]:
     packet, codec = 1000 * stream.packet_duration, 1000 * stream.algorithmic_delay
     yield f"    rate     {stream.bit_rate / 1000:.2f} kbps payload"
     if stream.frame_rate is not None:
-        yield f"    pictures {stream.num_frames} in {stream.duration:.2f} s"
+        yield f"    frames   {stream.num_frames} in {stream.duration:.2f} s"
         return
     if not packet:
         yield f"    packets  {stream.packets}"

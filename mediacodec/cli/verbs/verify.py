@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mediacodec.cli.parsing import options
 from mediacodec.cli.parsing.command import Verb
+from mediacodec.cli.parsing.groups import Files, Machine
 from mediacodec.cli.ui.console import Console, printable
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ mediacodec verify talk.mcx && rm talk.wav
 @options.machine
 @options.quietness
 @click.pass_obj
-def verify(console: Console, /, **given: Any) -> int:
+def verify(console: Console, /, *, files: Files, machine: Machine) -> int:
     """Check every CRC of FILE and decode all of it.
 
     Exit code 0: whole. 4: damaged or cut, with the gaps listed. 5: the model is missing, so that only the bytes could
@@ -35,12 +36,11 @@ def verify(console: Console, /, **given: Any) -> int:
     from mediacodec.cli.ui.damage import complain
     from mediacodec.mcx.reader import FileReader
 
-    source = options.only_name(given)
-    machine = {name: given[name] for name in ("device", "threads", "models")}
+    source = files.only()
     with opened_mcx(source) as (file, _):
-        reader = FileReader(file, **machine)
+        reader = FileReader(file, device=machine.device, threads=machine.threads, models=machine.models)
         done, missing = _checked(console, reader)
-    gaps = list(dict.fromkeys(reader.gaps))
+    gaps = reader.gaps
     code = complain(console, source, gaps, reader.header, truncated=reader.truncated)
     if code == 0 and missing is not None:
         console.info(f"{printable(source)}: the bytes are whole, but nothing could be decoded")
@@ -55,9 +55,9 @@ def _checked(console: Console, reader: FileReader) -> tuple[str, MediaCodecError
     from mediacodec.cli.ui.monitor import Monitor
     from mediacodec.errors import ModelError, UnsupportedFeatureError
     from mediacodec.frames import AudioChunk, VideoFrame
-    from mediacodec.transcode.reports import Progress
+    from mediacodec.progress import Progress
 
-    seconds, heard, began = 0.0, 0.0, time.perf_counter()
+    seconds, audio, began = 0.0, 0.0, time.perf_counter()
     frames = 0 if reader.has_video else None
     missing: MediaCodecError | None = None
     lengths = [stream.duration for stream in reader.streams]
@@ -66,7 +66,7 @@ def _checked(console: Console, reader: FileReader) -> tuple[str, MediaCodecError
         try:
             for item in reader.everything():
                 if isinstance(item, AudioChunk):
-                    heard += item.duration_seconds
+                    audio += item.duration_seconds
                     seconds = max(seconds, item.pts_seconds + item.duration_seconds)
                 elif isinstance(item, VideoFrame):
                     frames = (frames or 0) + 1
@@ -75,8 +75,8 @@ def _checked(console: Console, reader: FileReader) -> tuple[str, MediaCodecError
         except (ModelError, UnsupportedFeatureError) as error:
             missing = error
         if missing or not reader.streams:
-            for _ in reader.reader:
+            for _ in reader.remaining_packets():
                 monitor(Progress(seconds, None, 0, time.perf_counter() - began))
-    parts = [f"{heard:.2f} s"] if heard or frames is None else []
-    parts += [] if frames is None else [f"{frames} picture{'s' * (frames != 1)}"]
+    parts = [f"{audio:.2f} s"] if audio or frames is None else []
+    parts += [] if frames is None else [f"{frames} frame{'s' * (frames != 1)}"]
     return " and ".join(parts), missing

@@ -22,7 +22,7 @@ from mediacodec.codecs.conditional.settings import MOST_THREADS, ConditionalSett
 from mediacodec.codecs.conditional.tiling import Array, Worker, run_tiled
 from mediacodec.codecs.options import Runtime
 from mediacodec.manifest import Manifest
-from mediacodec.session import Array as AnyArray
+from mediacodec.npz import Array as AnyArray
 from mediacodec.session import shared_graph
 from mediacodec.video_coding.motion.compensate import Planes
 from mediacodec.video_coding.motion.skip_map import SkipMap

@@ -12,54 +12,20 @@ from typing import Protocol, runtime_checkable
 
 from mediacodec.codecs.options import DEFAULT_RUNTIME, PRESETS, Runtime, VideoFormat, VideoOptions
 from mediacodec.frames import VideoFrame
+from mediacodec.progress import FitMonitor, FitProgress, NullMonitor
 from mediacodec_bitstream import Packet
 
+__all__ = [
+    "AppendingFitter",
+    "FitMonitor",
+    "FitProgress",
+    "FitTask",
+    "FittedFrame",
+    "Fitter",
+    "NullMonitor",
+]
+
 MAX_BUFFERED_BYTES = 256 << 20  # of frames that may wait for their group to fill
-
-
-@dataclass(frozen=True)
-class FitProgress:
-    """Where a fit stands.
-
-    Attributes:
-        family: of the codec.
-        group: number of the group of frames, from 1.
-        step: steps done for this group.
-        steps: steps planned for this group.
-        loss: of the last step.
-        psnr: of the group so far in dB, 6:1:1 over Y, U and V; None before it was measured.
-        seconds_left: for this group; None before it can be told.
-    """
-
-    family: str
-    group: int
-    step: int
-    steps: int
-    loss: float
-    psnr: float | None = None
-    seconds_left: float | None = None
-
-
-class FitMonitor(Protocol):
-    """Who watches a fit and may end it."""
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the fit is to end now, and the stream to close with what is fitted."""
-        ...
-
-    def report(self, progress: FitProgress) -> None:
-        """Take the progress, every few steps. May raise, which ends the encoding with that error."""
-        ...
-
-
-class NullMonitor:
-    """A monitor that ignores all reports and never stops."""
-
-    stopped = False
-
-    def report(self, _: FitProgress) -> None:
-        """See `FitMonitor.report`."""
 
 
 @dataclass(frozen=True)

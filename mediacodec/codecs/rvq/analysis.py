@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from mediacodec.audio_coding.codebook_settings import CodebookSettings
 from mediacodec.audio_coding.queues import Queue
-from mediacodec.codecs.base import LIVE_BELOW, Codes, Samples
+from mediacodec.codecs.base import LIVE_BELOW
 from mediacodec.codecs.options import Runtime
 from mediacodec.errors import ModelError
+from mediacodec.frames import Codes, Samples
 from mediacodec.manifest import Manifest
 from mediacodec.session import StepGraph, shared_graph
 
@@ -41,7 +42,15 @@ class Analysis(Protocol):
         ...
 
     def codes(self, found: Found, num_codebooks: int) -> Codes:
-        """Codes [num_codebooks, frames] of found frames."""
+        """Codes of found frames.
+
+        Args:
+            found: frames that a network found.
+            num_codebooks: how many are wanted.
+
+        Returns:
+            uint16 [num_codebooks, frames].
+        """
         ...
 
 
@@ -75,10 +84,12 @@ class SearchNetwork:
         self._graph, self._state = graph, graph.initial_state()
 
     def run(self, samples: Samples) -> Found:
+        """See `StepNetwork.run`."""
         outputs, self._state = self._graph.step({"samples": samples}, self._state)
         return np.stack([outputs["entries"][0], outputs["parents"][0]])
 
     def codes(self, found: Found, num_codebooks: int) -> Codes:
+        """See `Analysis.codes`."""
         return best_path(found, num_codebooks)
 
 
@@ -101,6 +112,7 @@ class CodeNetwork:
         self._wanted = settings.wanted(num_codebooks)
 
     def run(self, samples: Samples) -> Found:
+        """See `StepNetwork.run`."""
         count = self._num_codebooks
         outputs, self._state = self._graph.step({"samples": samples[None], **self._wanted}, self._state)
         codes = outputs["codes"][0, :count]
@@ -109,6 +121,7 @@ class CodeNetwork:
         return np.asarray(codes, dtype=np.uint16)
 
     def codes(self, found: Found, num_codebooks: int) -> Codes:
+        """See `Analysis.codes`."""
         return np.asarray(found[:num_codebooks], dtype=np.uint16)
 
 
@@ -135,6 +148,7 @@ class StepAnalysis:
         return frames * self._settings.frame_size
 
     def push(self, samples: Samples) -> list[Found]:
+        """See `Analysis.push`."""
         self._waiting.put(samples)
         found = []
         while len(self._waiting) >= (size := self._step_size):
@@ -144,6 +158,7 @@ class StepAnalysis:
         return found
 
     def drain(self, frames: int) -> list[Found]:
+        """See `Analysis.drain`."""
         s, found, left = self._settings, list[Found](), frames
         while left > 0:
             if self._network.in_fixed_steps:
@@ -160,6 +175,7 @@ class StepAnalysis:
         return found
 
     def codes(self, found: Found, num_codebooks: int) -> Codes:
+        """See `Analysis.codes`."""
         return self._network.codes(found, num_codebooks)
 
 
@@ -185,15 +201,22 @@ def best_path(paths: Found, num_codebooks: int) -> Codes:
 
 
 def open_search(model: Manifest, settings: CodebookSettings, frames: int, _: int, runtime: Runtime) -> Analysis:
+    """Open a network that searches; see `Opener` for the arguments."""
     return StepAnalysis(SearchNetwork(encoder_graph(model, runtime)), settings, frames)
 
 
 def open_step(model: Manifest, settings: CodebookSettings, frames: int, books: int, runtime: Runtime) -> Analysis:
+    """Open a streaming network that gives codes; see `Opener` for the arguments."""
     return StepAnalysis(CodeNetwork(encoder_graph(model, runtime), settings, books), settings, frames)
 
 
 def encoder_graph(model: Manifest, runtime: Runtime) -> StepGraph:
-    """The encoder graph of a model."""
+    """The encoder graph of a model.
+
+    Args:
+        model: that has it.
+        runtime: what it runs on.
+    """
     return shared_graph(
         model.graph_path("encoder"), model.graph("encoder"), device=runtime.device, threads=runtime.threads_for(1)
     )

@@ -10,13 +10,11 @@ order in which it adds. A packet's first frame knows of no frame before it, so p
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.audio_coding.codebook_settings import CodeRates
-from mediacodec.codecs.base import Codes
 from mediacodec.codecs.rvq.context_weights import (
     AGES,
     INPUT_TOP,
@@ -30,10 +28,13 @@ from mediacodec.codecs.rvq.context_weights import (
     one_row,
 )
 from mediacodec.entropy_coding.code_tables import count_row
+from mediacodec.frames import Codes
 from mediacodec_bitstream import CorruptError, open_decoder, open_encoder
 from mediacodec_bitstream.tables import PRECISION, TableRow
 
 Sums = NDArray[np.int32]
+Indices = NDArray[np.int64]
+Tables = NDArray[np.uint32]
 
 # A payload holds the bits of its codes but for zeros at its end, which are cut; so many of them never happen.
 ZEROS = 512
@@ -44,7 +45,13 @@ _LOW, _HIGH = np.float32(-INPUT_TOP), np.float32(INPUT_TOP)
 
 @dataclass
 class History:
-    """Sums of entries of the frames of a packet so far; `push` takes the next frame's."""
+    """Sums of entries of the frames of a packet so far; `push` takes the next frame's.
+
+    Attributes:
+        latest: int32 [dim] each, the last frame first.
+        averages: int32 [dim] each, over 16.
+        age: frames so far.
+    """
 
     latest: list[Sums]  # [dim] each, the last frame first
     averages: list[Sums]  # [dim] each, over 16
@@ -52,29 +59,31 @@ class History:
 
     @classmethod
     def empty(cls, dim: int) -> History:
+        """At the start of a packet, for entries of `dim` dimensions."""
         zeros = np.zeros(dim, dtype=np.int32)
         return cls([zeros] * len(LAGS), [zeros] * len(RATES))
 
     def push(self, entries: Sums) -> None:
-        """entries: their sum over the codebooks of a frame, [dim]."""
+        """Take the sum of the entries of a frame over its codebooks, int32 [dim]."""
         total = np.clip(entries, -INPUT_TOP, INPUT_TOP)
         self.latest = [total, *self.latest[:-1]]
         self.averages = [a + ((total * 16 - a) >> rate) for a, rate in zip(self.averages, RATES, strict=True)]
         self.age += 1
 
     def inputs(self) -> Sums:
+        """What the network gets of it, int32 [inputs]."""
         return np.concatenate([*self.latest, *(average >> 4 for average in self.averages)])
 
 
 class ContextModel:
-    """Codes packets under a model's context network; see `rvq_entropy.EntropyModel`."""
+    """Codes packets under a model's context network; see `mediacodec.codecs.rvq.entropy.EntropyModel`."""
 
     def __init__(self, weights: ContextWeights) -> None:
         self._w = weights
         self.rates = CodeRates(tuple(weights.bits_first_frame), tuple(weights.bits_per_frame))
 
     def encode(self, codes: Codes, *, max_codebooks: int | None = None) -> bytes:
-        """[codebooks, frames] to an RC24 payload; with `max_codebooks` it begins with the number of codebooks."""
+        """See `EntropyModel.encode`."""
         encoder = open_encoder()
         if max_codebooks is not None:
             encoder.encode_one(len(codes) - 1, count_row(max_codebooks))
@@ -86,7 +95,7 @@ class ContextModel:
         return encoder.finish()
 
     def lengths(self, codes: Codes) -> NDArray[np.float64]:
-        """Bits that each codebook of a packet's codes [codebooks, frames] takes: the information content."""
+        """See `EntropyModel.lengths`."""
         result: NDArray[np.float64] = self.bits(codes).sum(1)
         return result
 
@@ -99,10 +108,7 @@ class ContextModel:
         return result
 
     def decode(self, payload: bytes, num_codebooks: int, num_frames: int, *, counted: bool = False) -> Codes:
-        """An RC24 payload to [codebooks, num_frames] uint16; the inverse of `encode`.
-
-        There are num_codebooks, or, where it is `counted`, as many as the payload begins with. Raises CorruptError.
-        """
+        """See `EntropyModel.decode`."""
         w, decoder = self._w, open_decoder(payload)
         count = decoder.decode_one(count_row(num_codebooks)) + 1 if counted else num_codebooks
         places = np.empty((count, num_frames), dtype=np.int64)
@@ -131,7 +137,7 @@ class ContextModel:
         decoder.finish()
         return np.take_along_axis(w.order[:count], places, 1).astype(np.uint16)
 
-    def _tables(self, codes: Codes) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.uint32], NDArray[np.uint32]]:
+    def _tables(self, codes: Codes) -> tuple[Indices, Indices, Tables, Tables]:
         """Class and member of each code [codebooks, frames], and the tables of both [codebooks, frames, n]."""
         w, (count, frames) = self._w, codes.shape
         place = np.take_along_axis(w.place[:count], codes.astype(np.int64), 1)
@@ -150,7 +156,7 @@ class ContextModel:
         lower = frequencies(np.stack(fine) + w.fine_bias[np.arange(count)[:, None], groups], w.powers)
         return groups, members, upper, lower
 
-    def _frame_sums(self, inputs: Sums, age: NDArray[Any], past: Exact) -> Exact:
+    def _frame_sums(self, inputs: Sums, age: NDArray[np.int64], past: Exact) -> Exact:
         """What earlier frames add to the hidden sums, [books, frames, hidden].
 
         inputs [frames, inputs]; age [frames]; past [books, frames, dim]: the entries of the frame before each.

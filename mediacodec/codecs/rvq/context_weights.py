@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.errors import ModelError
+from mediacodec.npz import Array
 from mediacodec_bitstream.tables import TOTAL, TableRow
 
 SHIFT = 8  # weights and biases are integers over 2^SHIFT
@@ -25,7 +25,7 @@ MAX_GAIN = 8
 MAX_CLASSES = 4096  # of a codebook, and members of a class
 
 Exact = NDArray[np.float32]
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, Array]
 
 
 class ContextWeights:
@@ -39,7 +39,11 @@ class ContextWeights:
     coarse_bias [b, c], fine_bias [b, c, m]: biases over 2^SHIFT; powers [n]: exponentials, falling, the first largest;
     bits [2, b]: thousandths of bits that 1, 2, ... codebooks of a packet's first frame and of a later one take.
 
-    Raises ModelError where they contradict each other or a sum could leave the integers that float32 holds exactly.
+    Args:
+        arrays: by name.
+
+    Raises:
+        ModelError: they contradict each other, or a sum could leave the integers that float32 holds exactly.
     """
 
     def __init__(self, arrays: Arrays) -> None:
@@ -48,7 +52,7 @@ class ContextWeights:
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise ModelError(f"the model's context network cannot be used: {error!r}; reinstall it") from error
 
-    def _read(self, raw: dict[str, NDArray[Any]]) -> None:
+    def _read(self, raw: dict[str, Array]) -> None:
         if any(array.dtype.kind not in "iu" or array.size == 0 for array in raw.values()):
             raise ValueError("all of it must be integers")
         if any(max(-int(array.min()), int(array.max())) > WIDEST for array in raw.values()):
@@ -82,7 +86,7 @@ class ContextWeights:
         self.powers = raw["powers"].astype(np.int64)
         self.bits_first_frame, self.bits_per_frame = (raw["bits"] / 1000).tolist()
 
-    def _check(self, raw: dict[str, NDArray[Any]]) -> None:
+    def _check(self, raw: dict[str, Array]) -> None:
         """Raise ValueError where an index, a table or a sum could leave its range."""
         if max(self.groups, self.members) > MAX_CLASSES:
             raise ValueError(f"{self.groups} classes of {self.members} are too many")
@@ -110,21 +114,30 @@ class ContextWeights:
                 raise ValueError(f"sums of {name} may reach {bound}, beyond what float32 holds exactly")
 
 
-def largest(weight: NDArray[Any], top: int) -> int:
-    """The most that a sum of weights (last axis) times inputs of up to `top` in magnitude can be."""
+def largest(weight: Array, top: int) -> int:
+    """The most that a sum of weights times inputs can be.
+
+    Args:
+        weight: integers; sums go over the last axis.
+        top: the largest magnitude of an input.
+    """
     return top * int(np.abs(weight.astype(np.int64)).sum(-1).max())
 
 
-def most(bias: NDArray[Any]) -> int:
+def most(bias: Array) -> int:
+    """The largest magnitude of a bias."""
     return int(np.abs(bias.astype(np.int64)).max())
 
 
-
 def frequencies(sums: Exact, powers: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """Tables over the last axis, from sums over 2^SHIFT that are logits in units.
+    """Tables of the range coder over the last axis.
 
     powers[d] of how far a logit lies below the largest is scaled to 2^24: everyone gets 1, the rest is shared in
     proportion, rounded down, and what is left goes to the first largest.
+
+    Args:
+        sums: over 2^SHIFT, logits in units.
+        powers: exponentials.
     """
     logits = sums.astype(np.int32) >> SHIFT
     size = logits.shape[-1]
@@ -138,7 +151,12 @@ def frequencies(sums: Exact, powers: NDArray[np.int64]) -> NDArray[np.uint32]:
 
 
 def one_row(sums: Exact, powers: NDArray[np.int64]) -> TableRow:
-    """`frequencies` of one row; a decoder needs them one by one, and this takes a third of the time."""
+    """`frequencies` of one row; a decoder needs them one by one, and this takes a third of the time.
+
+    Args:
+        sums: of the row.
+        powers: exponentials.
+    """
     logits = sums.astype(np.int32)
     logits >>= SHIFT
     first = logits.argmax()

@@ -8,12 +8,12 @@ import numpy as np
 
 from mediacodec.audio_coding.codebook_settings import CodebookSettings
 from mediacodec.audio_coding.concealment import FADE_SECONDS, HOLD_SECONDS, comeback, fade
-from mediacodec.codecs.base import AudioDecoderBackend, Codes, Samples
+from mediacodec.codecs.base import AudioDecoderBackend
 from mediacodec.codecs.options import DEFAULT_RUNTIME, Runtime
 from mediacodec.codecs.rvq.packet import RvqCodeReader
 from mediacodec.codecs.rvq.settings import SEARCH, WINDOW, network_of
 from mediacodec.codecs.rvq.window_decoder import WindowDecoder
-from mediacodec.frames import AudioChunk
+from mediacodec.frames import AudioChunk, Codes, Samples
 from mediacodec.manifest import Manifest
 from mediacodec.session import StepGraph, shared_graph
 from mediacodec_bitstream import Packet, StreamHeader
@@ -24,16 +24,24 @@ FADED_SECONDS = 1
 class Synthesis(Protocol):
     """A network with a state that makes samples [channels, n] of codes [codebooks, frames], step by step."""
 
-    def run(self, codes: Codes) -> Samples: ...
+    def run(self, codes: Codes) -> Samples:
+        """One step over codes uint16 [codebooks, frames]."""
+        ...
 
 
 class PaddedSynthesis:
-    """The decoder of a model of our own: it takes all codebooks, codebook_size for those that the stream drops."""
+    """The decoder of a model of our own: it takes all codebooks, codebook_size for those that the stream drops.
+
+    Args:
+        graph: the decoder graph.
+        settings: of the model.
+    """
 
     def __init__(self, graph: StepGraph, settings: CodebookSettings) -> None:
         self._graph, self._state, self._settings = graph, graph.initial_state(), settings
 
     def run(self, codes: Codes) -> Samples:
+        """See `Synthesis.run`."""
         s = self._settings
         padded = np.full((1, s.num_codebooks, codes.shape[1]), s.codebook_size, dtype=np.int64)
         padded[0, : len(codes)] = codes
@@ -48,6 +56,7 @@ class CodeSynthesis:
         self._graph, self._state = graph, graph.initial_state()
 
     def run(self, codes: Codes) -> Samples:
+        """See `Synthesis.run`."""
         outputs, self._state = self._graph.step({"codes": codes[None].astype(np.int64)}, self._state)
         return np.array(outputs["samples"][0])
 
@@ -117,7 +126,17 @@ class RvqDecoder:
 
 
 def open_decoder(model: Manifest, header: StreamHeader, runtime: Runtime = DEFAULT_RUNTIME) -> AudioDecoderBackend:
-    """The decoder of a stream of RVQ codes, by how the model's network runs."""
+    """The decoder of a stream of RVQ codes, by how the model's network runs.
+
+    Args:
+        model: of the stream.
+        header: of the stream.
+        runtime: what it runs on.
+
+    Raises:
+        CorruptError: the header is none of this family.
+        ModelError: the model cannot be used.
+    """
     if network_of(model) == WINDOW:
         return WindowDecoder(model, header, runtime)
     return RvqDecoder(model, header, runtime)

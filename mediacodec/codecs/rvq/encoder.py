@@ -14,14 +14,14 @@ import numpy as np
 from mediacodec.audio_coding.codebook_settings import CodebookSettings
 from mediacodec.audio_coding.queues import Queue
 from mediacodec.audio_coding.rate_cap import RateCap
-from mediacodec.codecs.base import LIVE_BELOW, Codes, Samples, channel_samples
+from mediacodec.codecs.base import LIVE_BELOW, channel_samples
 from mediacodec.codecs.options import DEFAULT_RUNTIME, AudioOptions, Runtime
 from mediacodec.codecs.rvq.analysis import STEP_NETWORKS, Analysis, Found
 from mediacodec.codecs.rvq.entropy import open_entropy, write_extradata
 from mediacodec.codecs.rvq.settings import FOURCC, WINDOW, network_of
 from mediacodec.codecs.rvq.window import WindowAnalysis
 from mediacodec.errors import ParameterError
-from mediacodec.frames import AudioChunk
+from mediacodec.frames import AudioChunk, Codes, Samples
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import Packet, seal, symbol_crc
 
@@ -137,7 +137,15 @@ class RvqEncoder:
 def open_analysis(
     model: Manifest, settings: CodebookSettings, packet_frames: int, num_codebooks: int, runtime: Runtime
 ) -> Analysis:
-    """The analysis network of a model, for packets of so many frames and at most so many codebooks."""
+    """The analysis network of a model.
+
+    Args:
+        model: that has it.
+        settings: of the model.
+        packet_frames: frames of a packet.
+        num_codebooks: how many are wanted at most.
+        runtime: what it runs on.
+    """
     if (network := network_of(model)) == WINDOW:
         return WindowAnalysis(model, packet_frames, runtime)
     return STEP_NETWORKS[network](model, settings, packet_frames, num_codebooks, runtime)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from mediacodec.audio_coding.codebook_settings import CodebookSettings
-from mediacodec.codecs.base import Codes
 from mediacodec.codecs.rvq.entropy import open_entropy, read_extradata
 from mediacodec.codecs.rvq.settings import FOURCC
 from mediacodec.entropy_coding.code_tables import encode_codes
 from mediacodec.errors import ParameterError
+from mediacodec.frames import Codes
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import (
     CorruptError,

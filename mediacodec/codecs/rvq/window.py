@@ -13,10 +13,11 @@ import numpy as np
 
 from mediacodec.audio_coding.codebook_settings import CodebookSettings
 from mediacodec.audio_coding.queues import Queue
-from mediacodec.codecs.base import LIVE_BELOW, Codes, Samples
+from mediacodec.codecs.base import LIVE_BELOW
 from mediacodec.codecs.options import Runtime
 from mediacodec.codecs.rvq.analysis import Found, encoder_graph
 from mediacodec.errors import ModelError
+from mediacodec.frames import Codes, Samples
 from mediacodec.manifest import Manifest
 
 MAX_WINDOW_SECONDS = 60
@@ -25,8 +26,12 @@ MAX_WINDOW_SECONDS = 60
 class WindowSettings:
     """What `model.json` says of the windows of a model; checked once.
 
+    Args:
+        model: that has it.
+        frame_rate: frames a second.
+
     Attributes:
-        context_frames: frames that a window sees on each side of it.
+        context_frames: frames that a window covers on each side of what it gives.
         window_frames: frames of a window without them, in streams that are not live.
 
     Raises:
@@ -86,6 +91,7 @@ class WindowAnalysis:
         return found
 
     def codes(self, found: Found, num_codebooks: int) -> Codes:
+        """See `Analysis.codes`."""
         return np.asarray(found[:num_codebooks], dtype=np.uint16)
 
     def _next(self, frames: int) -> Found:

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from mediacodec.audio_coding.codebook_settings import MAX_PACKET_SECONDS, CodebookSettings
 from mediacodec.audio_coding.concealment import comeback, fade
-from mediacodec.codecs.base import Codes, Samples
 from mediacodec.codecs.options import DEFAULT_RUNTIME, Runtime
 from mediacodec.codecs.rvq.packet import RvqCodeReader
 from mediacodec.codecs.rvq.window import WindowSettings
-from mediacodec.frames import AudioChunk
+from mediacodec.frames import AudioChunk, Codes, Samples
 from mediacodec.manifest import Manifest
 from mediacodec.session import shared_graph
 from mediacodec_bitstream import Packet, StreamHeader

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from mediacodec.codecs.base import Codes, Samples, channel_samples
+from mediacodec.codecs.base import channel_samples
 from mediacodec.codecs.options import DEFAULT_RUNTIME, AudioOptions, Runtime
 from mediacodec.codecs.segment.packet import CRC_SIZE, HEAD, MAX_SCALE, Segment, symbols
 from mediacodec.codecs.segment.settings import FOURCC, SegmentSettings
 from mediacodec.entropy_coding.code_tables import encode_codes
 from mediacodec.errors import ModelError, ParameterError
-from mediacodec.frames import AudioChunk
+from mediacodec.frames import AudioChunk, Codes, Samples
 from mediacodec.manifest import Manifest
 from mediacodec.session import shared_graph
 from mediacodec_bitstream import Packet, seal, symbol_crc

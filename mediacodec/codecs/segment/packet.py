@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.audio_coding.codebook_settings import MAX_PACKET_SECONDS
-from mediacodec.codecs.base import Codes
 from mediacodec.codecs.segment.settings import SegmentSettings
 from mediacodec.entropy_coding.code_tables import decode_codes
+from mediacodec.frames import Codes
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import CorruptError, Packet, StreamHeader, TruncatedError, check_symbols, unseal
 
@@ -28,7 +28,12 @@ MAX_SCALE = 4.0  # 12 dB over full scale
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """codes: [codebooks, frames]; scale: what the decoder's sound is multiplied by."""
+    """One segment of a packet.
+
+    Attributes:
+        codes: uint16 [codebooks, frames].
+        scale: what the decoder's output is multiplied by.
+    """
 
     codes: Codes
     scale: float
@@ -87,5 +92,10 @@ class SegmentCodeReader:
 
 
 def symbols(heads: bytes, codes: Codes) -> NDArray[np.uint16]:
-    """Everything a packet says, for its check."""
+    """Everything a packet says, for its check.
+
+    Args:
+        heads: of the segments.
+        codes: uint16 [codebooks, frames].
+    """
     return np.concatenate([np.frombuffer(heads, dtype=np.uint8).astype(np.uint16), codes.ravel()])

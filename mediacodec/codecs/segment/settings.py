@@ -27,6 +27,7 @@ class SegmentSettings(CodebookSettings):
 
     @property
     def segment_frames(self) -> int:
+        """Frames of a whole segment."""
         return self.segment // self.frame_size
 
     @property

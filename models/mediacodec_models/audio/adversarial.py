@@ -11,6 +11,7 @@ import time
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -71,8 +72,9 @@ class Stage:
 
 
 def read_config(path: Path) -> AdversarialConfig:
-    values = tomllib.loads(path.read_text()).get("adversarial", {})
-    return AdversarialConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    values: dict[str, Any] = tomllib.loads(path.read_text()).get("adversarial", {})
+    values |= {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+    return AdversarialConfig(**values)
 
 
 def open_stage(codec: SpectralCodec, config: AdversarialConfig) -> Stage:
@@ -82,7 +84,7 @@ def open_stage(codec: SpectralCodec, config: AdversarialConfig) -> Stage:
     average = SpectralCodec(codec.config)
     average.load_state_dict(codec.state_dict())
     discriminators = Discriminators(config.windows, config.channels)
-    optimisers = {
+    optimisers: dict[str, torch.optim.Optimizer] = {
         "decoder": torch.optim.AdamW(codec.decoder.parameters(), betas=(0.8, 0.99), weight_decay=0.01, fused=True),
         "discriminators": torch.optim.AdamW(discriminators.parameters(), betas=(0.8, 0.99), fused=True),
     }
@@ -123,8 +125,9 @@ def stage_step(
         _descend(stage.optimisers["decoder"], total)
         terms |= reconstruction | {"adversarial": passing, "feature": distance}
         with torch.no_grad():
-            ours, theirs = (list(c.decoder.parameters()) for c in (stage.average, codec))
-            torch._foreach_lerp_(ours, theirs, 1 - config.ema)
+            averages: list[Tensor] = list(stage.average.decoder.parameters())
+            learnt: list[Tensor] = list(codec.decoder.parameters())
+            torch._foreach_lerp_(averages, learnt, 1 - config.ema)
     stage.step += 1
     return {key: float(value.detach()) for key, value in terms.items()}
 
@@ -149,7 +152,8 @@ def run_stage(codec: SpectralCodec, recipe: Path, args: argparse.Namespace) -> N
     torch.manual_seed(train.seed + stage.step)  # after a stop other rates are drawn, not the first ones again
     loss = ReconstructionLoss(codec.config.sample_rate)
     kept_of = torch.tensor(train.kept)
-    budget, sums, count = args.minutes * 60, {}, 0
+    sums: dict[str, float] = {}
+    budget, count = args.minutes * 60, 0
     mark = reported = saved = time.monotonic()
     while stage.seconds < budget:
         late = {"discriminators": 0, "decoder": config.alone}  # steps after which each begins, and warms up

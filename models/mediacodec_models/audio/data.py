@@ -37,9 +37,7 @@ def is_dev_speaker(speaker: str) -> bool:
     return hashlib.sha256(speaker.encode()).digest()[0] < DEV_SHARE * 256
 
 
-def pack(
-    root: Path, out: Path, *, category: str, sample_rate: int, speeds: tuple[float, ...] = (1.0,)
-) -> list[Clip]:
+def pack(root: Path, out: Path, *, category: str, sample_rate: int, speeds: tuple[float, ...] = (1.0,)) -> list[Clip]:
     """Pack the train clips of `category` in root/MANIFEST.csv, as mono at `sample_rate`, into the folder out.
 
     speeds: each clip of a training speaker once at each, pitch and all (Ko et al. 2015): more voices than recorded.
@@ -113,9 +111,7 @@ def main() -> None:
     parser.add_argument("--sample-rate", type=int, default=16_000)
     parser.add_argument("--speeds", type=float, nargs="+", default=[1.0], help="of training clips, say 0.9 1 1.1")
     args = parser.parse_args()
-    clips = pack(
-        args.root, args.out, category=args.category, sample_rate=args.sample_rate, speeds=tuple(args.speeds)
-    )
+    clips = pack(args.root, args.out, category=args.category, sample_rate=args.sample_rate, speeds=tuple(args.speeds))
     minutes = sum(clip.samples for clip in clips) / args.sample_rate / 60
     held = sum(clip.samples for clip in clips if clip.dev) / args.sample_rate / 60
     print(f"{len(clips)} clips, {minutes:.1f} minutes, of which {held:.1f} by speakers set aside")

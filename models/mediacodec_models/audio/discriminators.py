@@ -27,6 +27,8 @@ class Verdict:
 class SpectrumDiscriminator(nn.Module):
     """Looks at spectra of `window` samples every quarter of it."""
 
+    hann: Tensor
+
     def __init__(self, window: int, channels: int) -> None:
         super().__init__()
         self.window = window

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from mediacodec.codecs.rvq.analysis import best_path
 from mediacodec.manifest import Manifest, read_manifest
+from mediacodec.npz import save_arrays
 from mediacodec.session import StepGraph
 from mediacodec_models.audio.data import Segments
 from mediacodec_models.audio.resume import QUANTIZER, save_quantizer
@@ -30,6 +31,7 @@ from mediacodec_models.entropy.code_tables import fit_tables, mean_bits
 from mediacodec_models.entropy.code_vectors import code_vectors
 from mediacodec_models.entropy.search import beam_search, rate_penalties
 from mediacodec_models.onnx_files import HALVED, OPSET, half_weights, write_graph, write_manifest
+from mediacodec_models.quantizers.moving import MovingCodebooks
 from mediacodec_models.quantizers.rvq import ResidualVQ
 
 EXACT = ("stft", "istft")  # parts that stay float32: half precision would break perfect reconstruction
@@ -51,8 +53,11 @@ class EncoderStep(nn.Module):
 class SearchStep(nn.Module):
     """Samples to the beam search of residual codebooks, as one step graph."""
 
+    penalty: Tensor
+
     def __init__(self, codec: SpectralCodec, penalty: Tensor, width: int) -> None:
         super().__init__()
+        assert isinstance(codec.quantizer, MovingCodebooks), "a search goes through codebooks that are one tensor"
         self.encoder, self.quantizer, self.width = codec.encoder, codec.quantizer, width
         self.register_buffer("penalty", penalty)
 
@@ -106,6 +111,7 @@ def export_step(
         optimize=True,
         verbose=False,
     )
+    assert program is not None, "dynamo=True gives a program"
     model = program.model_proto
     entry = write_graph(half_weights(model, exact=(*EXACT, *derived(model))), folder / f"{name}.onnx")
     return entry | {"states": [{"name": n, "shape": list(s.shape)} for n, s in zip(states, state, strict=True)]}
@@ -120,7 +126,10 @@ def derived(model: onnx.ModelProto) -> list[str]:
 
 def shipped_weights(codec: SpectralCodec) -> dict[str, np.ndarray]:
     """The weights as stored, by name: what the canonical hash of the model is taken of."""
-    named = {**dict(codec.encoder.named_parameters("encoder")), **dict(codec.decoder.named_parameters("decoder"))}
+    named: dict[str, Tensor] = {
+        **dict(codec.encoder.named_parameters("encoder")),
+        **dict(codec.decoder.named_parameters("decoder")),
+    }
     named |= {f"quantizer.{name}": value for name, value in codec.quantizer.weights().items()}
     small = {k: v.detach().numpy() for k, v in named.items()}
     return {k: v.astype(np.float16) if v.size >= HALVED else v for k, v in small.items()}
@@ -163,7 +172,7 @@ def export(codec: SpectralCodec, recipe: dict[str, Any], data: Path, out: Path) 
     train = all_codes(step, codec, data, dev=False)
     tables = fit_tables(train, dev, code_vectors(train, config.codebook_size))
     arrays = {name: getattr(tables, name) for name in ("frequencies", "classes", "source", "lag")}
-    np.savez_compressed(out / "tables.npz", **arrays)
+    save_arrays(out / "tables.npz", arrays)
     save_quantizer(weights, out)
     samples = torch.zeros(1, 2 * config.frame_size), codec.encoder.initial_state(1)
     codes = torch.zeros(1, config.num_codebooks, 2, dtype=torch.int64), codec.decoder.initial_state(1)

@@ -10,6 +10,7 @@ from onnx import numpy_helper
 from torch import Tensor
 from torch.nn import functional as F
 
+from mediacodec.npz import save_arrays
 from mediacodec_models.audio.spectral import SpectralCodec, SpectralConfig
 from mediacodec_models.layers.convnext import ConvNeXtBlock
 
@@ -19,7 +20,7 @@ QUANTIZER = "quantizer.npz"  # in the model's folder: an exporter folds such wei
 def save_quantizer(weights: dict[str, np.ndarray], folder: Path) -> None:
     """Write those of a codec's shipped weights that are the quantizer's."""
     own = {name: value for name, value in weights.items() if name.startswith("quantizer.")}
-    np.savez_compressed(folder / QUANTIZER, **own)
+    save_arrays(folder / QUANTIZER, own)
 
 
 def shipped_state(folder: Path) -> dict[str, Tensor]:

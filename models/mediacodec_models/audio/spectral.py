@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mediacodec_models.layers.convnext import ConvNeXtStack
+from mediacodec_models.layers.module_list import ModuleList
 from mediacodec_models.layers.spectrum import CausalISTFT, CausalSTFT, compress, expand
 from mediacodec_models.quantizers import QUANTIZERS
 
@@ -71,7 +72,8 @@ class Encoder(nn.Module):
             ahead = config.ahead[0] if i == len(config.encoder) - 1 else 0
             stacks.append(ConvNeXtStack(width, hidden, blocks, scale=1 / depth, ahead=ahead))
             width_in = width
-        self.joins, self.stacks = nn.ModuleList(joins), nn.ModuleList(stacks)
+        self.joins = nn.ModuleList(joins)
+        self.stacks: ModuleList[ConvNeXtStack] = ModuleList(stacks)
         self.head = nn.Linear(width_in, config.latent)
 
     def initial_state(self, batch: int) -> State:
@@ -102,7 +104,8 @@ class Decoder(nn.Module):
             ahead = 0 if i else config.ahead[1]
             stacks.append(ConvNeXtStack(width, hidden, blocks, scale=1 / depth, ahead=ahead))
             width_in = width
-        self.joins, self.stacks = nn.ModuleList(joins), nn.ModuleList(stacks)
+        self.joins = nn.ModuleList(joins)
+        self.stacks: ModuleList[ConvNeXtStack] = ModuleList(stacks)
         self.head = nn.Linear(width_in, 2 * (config.hop + 1))
         self.istft = CausalISTFT(config.hop)
 
@@ -111,7 +114,8 @@ class Decoder(nn.Module):
 
     def step(self, latent: Tensor, state: State) -> tuple[Tensor, State]:
         """[batch, frames, latent] -> [batch, frames * latent_size]."""
-        x, after, used = latent, [], 0
+        after: State = []
+        x, used = latent, 0
         for i, (join, stack) in enumerate(zip(self.joins, self.stacks, strict=True)):
             x = join(x)
             if i:

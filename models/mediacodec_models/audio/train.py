@@ -129,8 +129,9 @@ def train_step(run: Run, config: TrainConfig, batch: Tensor, loss: Reconstructio
     run.optimiser.step()
     with torch.no_grad():
         share = min(config.ema, (run.step + 1) / (run.step + 10))
-        learnt = [p for p in run.model.parameters() if p.requires_grad]
-        torch._foreach_lerp_([p for p in run.average.parameters() if p.requires_grad], learnt, 1 - share)
+        learnt: list[Tensor] = [p for p in run.model.parameters() if p.requires_grad]
+        averages: list[Tensor] = [p for p in run.average.parameters() if p.requires_grad]
+        torch._foreach_lerp_(averages, learnt, 1 - share)
         moved = dict(run.average.quantizer.named_parameters()) | dict(run.average.quantizer.named_buffers())
         for name, value in run.model.quantizer.state_dict().items():
             if not moved[name].requires_grad:  # codebooks that are averages already
@@ -142,7 +143,7 @@ def train_step(run: Run, config: TrainConfig, batch: Tensor, loss: Reconstructio
 @torch.no_grad()
 def evaluate(model: SpectralCodec, batch: Tensor, loss: ReconstructionLoss) -> dict[str, float]:
     """Loss terms on development speakers at up to three rates."""
-    result = {}
+    result: dict[str, float] = {}
     model.eval()
     books = model.config.num_codebooks
     for kept in [n for n in (4, 8, 16) if n <= books] or [books]:
@@ -189,7 +190,8 @@ def run_training(network: SpectralConfig, config: TrainConfig, args: argparse.Na
     torch.manual_seed(config.seed + run.step)
     dev = Segments(args.data, length=2 * config.segment, dev=True, seed=1).batch(24).to(device)
     loss = ReconstructionLoss(network.sample_rate).to(device)
-    budget, sums, count = args.minutes * 60, {}, 0
+    sums: dict[str, float] = {}
+    budget, count = args.minutes * 60, 0
     mark = reported = saved = time.monotonic()
     while run.seconds < budget:
         if run.step == config.free_steps:

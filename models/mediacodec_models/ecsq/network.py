@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mediacodec_models.layers.module_list import ModuleList
 from mediacodec_models.layers.quality import QualityStack, knot_weights
 from mediacodec_models.layers.spectrum import CausalISTFT, CausalSTFT, compress, expand
 
@@ -115,7 +116,7 @@ class EntropyModel(nn.Module):
         self.stack = QualityStack(*config.context, knots=config.knots)
         before = [sum(config.groups[:i]) for i in range(len(config.groups))]
         self.hidden = nn.ModuleList(nn.Linear(width + n, hidden) for n in before)
-        self.heads = nn.ModuleList(nn.Linear(hidden, 2 * size) for size in config.groups)
+        self.heads: ModuleList[nn.Linear] = ModuleList(nn.Linear(hidden, 2 * size) for size in config.groups)
         for head in self.heads:
             nn.init.normal_(head.weight, std=0.01)
             nn.init.zeros_(head.bias)
@@ -197,12 +198,12 @@ class ScalarCodec(nn.Module):
         rounded = exact + (exact.round() - exact).detach()
         with torch.autocast(samples.device.type, torch.bfloat16, enabled=autocasts):
             counted = exact + torch.rand_like(exact) - 0.5 if noisy else rounded
-            bits = self._bits(counted, rounded / gain, knots, log_gain)
+            bits = self.packet_bits(counted, rounded / gain, knots, log_gain)
             output, _ = self.decoder.step(rounded / gain, self.decoder.initial_state(batch), knots)
         return Coded(output[:, self.config.delay :].float(), bits, rounded / gain)
 
-    def _bits(self, symbols: Tensor, latent: Tensor, knots: Tensor, log_gain: Tensor) -> Tensor:
-        """Bits in packets of PACKET_FRAMES, where the segment is whole packets; else the segment is one."""
+    def packet_bits(self, symbols: Tensor, latent: Tensor, knots: Tensor, log_gain: Tensor) -> Tensor:
+        """As `EntropyModel.bits`, in packets of PACKET_FRAMES where the segment is whole ones; else in one packet."""
         frames = symbols.shape[1]
         if frames <= PACKET_FRAMES or frames % PACKET_FRAMES:
             return self.entropy.bits(symbols, latent, knots, log_gain)

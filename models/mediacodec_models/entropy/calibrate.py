@@ -23,6 +23,7 @@ from mediacodec.entropy_coding.code_tables import CodeTables
 from mediacodec.errors import InputError, ModelError, ParameterError
 from mediacodec.manifest import Manifest, available, read_manifest
 from mediacodec.media import AudioSource, Converter
+from mediacodec.npz import save_arrays
 from mediacodec_bitstream import AudioParameters, canonical_hash
 from mediacodec_models.entropy.code_tables import fit_tables, mean_bits
 from mediacodec_models.entropy.code_vectors import code_vectors
@@ -83,8 +84,8 @@ def calibrate(
     with new_model(place) as made:
         _write(model, made, new, after)
         _ = _tables(read_manifest(made))
-    found = ([float(b) for b in np.diff(bits[1], prepend=0.0)] for bits in (before, after))
-    return Calibration(read_manifest(place), *found, seconds)
+    took, takes = ([float(b) for b in np.diff(bits[1], prepend=0.0)] for bits in (before, after))
+    return Calibration(read_manifest(place), took, takes, seconds)
 
 
 def _tables(model: Manifest) -> CodeTables:
@@ -148,7 +149,7 @@ def _write(model: Manifest, made: Path, tables: CodeTables, bits: tuple[list[flo
             _linked(model.folder / file.file, made / file.file)
     arrays = {name: getattr(tables, name) for name in ("frequencies", "classes", "source", "lag")}
     path = made / model.tables.file
-    np.savez_compressed(path, allow_pickle=False, **arrays)
+    save_arrays(path, arrays)
     raw = json.loads((model.folder / "model.json").read_text(encoding="utf-8"))
     raw |= {"name": made.name, "alias": made.name, "generation": 1}
     raw.pop("aliases", None)  # those stay the old model's

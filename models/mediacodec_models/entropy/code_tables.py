@@ -63,8 +63,8 @@ def cluster(
     size = len(book)
     random = np.random.default_rng(0)
     count = np.bincount(context, minlength=size).astype(np.float64)
-    mean = np.stack([np.bincount(context, book[code, d], minlength=size) for d in range(book.shape[1])], 1)
-    mean /= np.maximum(count, 1)[:, None]
+    sums = np.stack([np.bincount(context, book[code, d], minlength=size) for d in range(book.shape[1])], 1)
+    mean = sums / np.maximum(count, 1)[:, None]
     chance = count + 1e-9  # a codebook may use fewer codes than there are classes
     centre = mean[random.choice(size, classes, replace=False, p=chance / chance.sum())]
     for _ in range(30):

@@ -38,6 +38,12 @@ class Batch:
 class ContextNetwork(nn.Module):
     """See `mediacodec.codecs.rvq.context` for what is computed; inputs are integers, weights multiples of 2^-SHIFT."""
 
+    entries: Tensor
+    order: Tensor
+    place: Tensor
+    gain: Tensor
+    even: Tensor
+
     def __init__(
         self, codebooks: Tensor, *, trunk: int = 256, hidden: int = 64, members: int = 32, dropout: float = 0.1
     ) -> None:

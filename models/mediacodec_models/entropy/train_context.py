@@ -25,6 +25,7 @@ from mediacodec.codecs.rvq.analysis import best_path
 from mediacodec.codecs.rvq.context import ContextModel
 from mediacodec.codecs.rvq.context_weights import ContextWeights
 from mediacodec.manifest import Manifest, read_manifest
+from mediacodec.npz import save_arrays
 from mediacodec.session import shared_graph
 from mediacodec_bitstream import canonical_hash
 from mediacodec_models.audio.data import Segments
@@ -67,7 +68,8 @@ class ContextConfig:
 
 def encoder_paths(model: Manifest, pack: Path, *, dev: bool, shift: int = 0, level: float = 0.0) -> Clips:
     """What the model's encoder finds in every clip, int16 [2, frames, stages, width] each (see `best_path`)."""
-    random, result = np.random.default_rng(shift), []
+    random = np.random.default_rng(shift)
+    result: Clips = []
     for clip in Segments(pack, length=1, dev=dev, seed=0).clips:
         samples = clip[shift:].astype(np.float32) / 32768
         gain = 10 ** (random.uniform(-level, level) / 20)
@@ -92,7 +94,7 @@ def kept_paths(path: Path, model: Manifest, pack: Path, **which: float) -> Clips
     """`encoder_paths`, from the file where an earlier run left them."""
     if not path.exists():
         clips = encoder_paths(model, pack, **which)  # type: ignore[arg-type]
-        np.savez(path, **{f"c{i:04d}": clip for i, clip in enumerate(clips)})
+        save_arrays(path, {f"c{i:04d}": clip for i, clip in enumerate(clips)})
     with np.load(path, allow_pickle=False) as archive:
         return [archive[name] for name in archive.files]
 
@@ -179,7 +181,7 @@ def install(arrays: dict[str, NDArray[np.generic]], model: Manifest, dev: Clips,
     arrays["bits"] = np.rint(1000 * np.maximum.accumulate(means, axis=1)).astype(np.uint32)
     ContextWeights(arrays)  # checks them
     path = model.folder / "context.npz"
-    np.savez_compressed(path, **arrays)
+    save_arrays(path, arrays)
     raw = json.loads((model.folder / "model.json").read_text())
     settings = raw.pop("settings")
     raw["context"] = {"file": path.name, "sha256": file_hash(path)}

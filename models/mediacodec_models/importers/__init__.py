@@ -88,4 +88,3 @@ def check(model: Manifest) -> None:
     for chunk in (*map(decoder.push, packets), decoder.flush()):
         if not np.isfinite(chunk.samples).all():
             raise ModelError("the checkpoint's network gives sound that is not finite: its weights are damaged")
-

@@ -121,7 +121,7 @@ def config_of(checkpoint: Checkpoint) -> EncodecConfig:
         return PUBLISHED_48K if "encoder.model.0.conv.norm.weight" in checkpoint else PUBLISHED_24K
     raw = {"pad_mode": "reflect", "trim_right_ratio": 1.0, "norm_type": "weight_norm"} | checkpoint.config
     causal = bool(raw.get("use_causal_conv", True))
-    known = {"pad_mode": "reflect", "norm_type": "weight_norm" if causal else "time_group_norm"}
+    known: dict[str, object] = {"pad_mode": "reflect", "norm_type": "weight_norm" if causal else "time_group_norm"}
     known |= {"trim_right_ratio": 1.0} if causal else {}
     for key, value in known.items():
         if raw[key] != value:
@@ -138,7 +138,7 @@ def _given(raw: dict[str, Any]) -> dict[str, Any]:
     return seanet.given(raw, FIELDS) | flags
 
 
-def _segments(raw: dict[str, Any]) -> dict[str, int]:
+def _segments(raw: dict[str, Any]) -> dict[str, Any]:
     if raw.get("chunk_length_s") is None:
         return {}
     length = int(raw["chunk_length_s"] * raw["sampling_rate"])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mediacodec.entropy_coding.code_tables import CodeTables
+from mediacodec.npz import save_arrays
 from mediacodec_bitstream import TableFamily
 from mediacodec_models.graph_builder import GraphBuilder
 from mediacodec_models.onnx_files import write_manifest
@@ -46,7 +47,7 @@ def write_model(
     weights = {name: array for graph in graphs.values() for name, array in graph.weights.items()}
     books, size = settings["num_codebooks"], settings["codebook_size"]
     tables = uniform_tables(books, size)
-    np.savez_compressed(out / "tables.npz", allow_pickle=False, **tables)
+    save_arrays(out / "tables.npz", tables)
     bits = [round(float(n * np.log2(size)), 3) for n in range(1, books + 1)]
     rates = {"bits_first_frame": bits, "bits_per_frame": bits, "parity": about.parity}
     network = {"network": about.network} if about.network else {}

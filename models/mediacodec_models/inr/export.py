@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.manifest import read_manifest
+from mediacodec.npz import save_arrays
 from mediacodec_bitstream import TableFamily
 from mediacodec_models.onnx_files import write_manifest
 
@@ -78,7 +79,7 @@ def export(recipe: dict[str, Any], out: Path) -> dict[str, Any]:
     """
     out.mkdir(parents=True, exist_ok=True)
     arrays = {"tensors": make_tables()}
-    np.savez_compressed(out / "tables.npz", allow_pickle=False, **arrays)
+    save_arrays(out / "tables.npz", arrays)
     about = recipe["model"]
     settings = {"architecture": about["architecture"], "shapes": recipe["shapes"]}
     manifest = write_manifest(out, about, weights={}, tables=arrays, graphs={}, settings=settings)

@@ -171,7 +171,9 @@ class InrFitter:
         self, fitted: FittedNetwork, coded: CodedGroup, start: Initialisation, pts: int | None
     ) -> None:
         """Keep what the next groups may be predicted from: the weights as decoded; pts: of a keyframe."""
-        reference = start.reference and {name: value.cpu().numpy() for name, value in start.reference.items()}
+        reference = None
+        if start.reference is not None:
+            reference = {name: value.cpu().numpy() for name, value in start.reference.items()}
         weights = coded.weights(reference)
         state = {name: value.detach().clone() for name, value in fitted.encoder.state_dict().items()}
         self._next = Initialisation(coded.network, start.target, self._tensors(weights), state)

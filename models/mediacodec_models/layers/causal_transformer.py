@@ -63,7 +63,7 @@ class CausalTransformer:
         count = g.length(x, 0)
         total = g.op("Add", count, g.scalar(past))
         cos, sin = self._rotations(total)
-        now = tuple(g.cut(table, past, axis=0) for table in (cos, sin))
+        now = (g.cut(cos, past, axis=0), g.cut(sin, past, axis=0))
         mask = self._mask(count, total)
         after = g.op("Add", self.filled, g.op("Cast", count, to=1))
         g.keep(self.filled, g.op("Min", after, g.constant(np.array([past], dtype=np.float32))))
@@ -102,7 +102,7 @@ class CausalTransformer:
     def _attend(self, x: str, layer: Layer, window: tuple[str, str], now: tuple[str, str], mask: str) -> str:
         g, a = self._graph, self._attention
         # queries carry the scaling of the scores
-        scale = np.repeat(np.float32([a.head_dim**-0.5, 1, 1]), a.heads * a.head_dim)
+        scale = np.repeat(np.array([a.head_dim**-0.5, 1, 1], dtype=np.float32), a.heads * a.head_dim)
         product = g.op("MatMul", x, g.weight(f"{layer.name}.qkv", layer.qkv * scale))
         parts = g.op("Split", product, outputs=3, axis=1, num_outputs=3)
         queries, keys, values = (self._by_head(part) for part in parts)

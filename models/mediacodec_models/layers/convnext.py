@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mediacodec_models.layers.module_list import ModuleList
+
 KERNEL = 7  # frames seen by the depthwise filter: this one and six before it
 
 
@@ -44,7 +46,7 @@ class ConvNeXtStack(nn.Module):
 
     def __init__(self, width: int, hidden: int, blocks: int, *, scale: float, ahead: int = 0) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(
+        self.blocks: ModuleList[ConvNeXtBlock] = ModuleList(
             ConvNeXtBlock(width, hidden, scale=scale, ahead=int(i < ahead)) for i in range(blocks)
         )
 

@@ -19,9 +19,10 @@ def inverse_stft(g: GraphBuilder, spectrum: str, window: NDArray[np.float32], ho
     basis = np.concatenate([np.fft.irfft(part * np.eye(fft // 2 + 1), n=fft) for part in (1.0, 1.0j)])
     kernel = g.weight("istft", (basis * window).astype(np.float32)[:, None])
     power = g.weight("istft.power", np.square(window)[None, None])
-    ends = {"strides": [hop], "pads": [cut, fft - hop - cut]}
+    strides, pads = [hop], [cut, fft - hop - cut]
     length = g.op("Unsqueeze", g.length(spectrum), g.ints(0))
     shape = g.op("Concat", g.ints(1, 1), length, axis=0)
     ones = g.op("Expand", g.constant(np.ones((1, 1, 1), dtype=np.float32)), shape)
-    sound, weight = g.op("ConvTranspose", spectrum, kernel, **ends), g.op("ConvTranspose", ones, power, **ends)
-    return str(g.op("Div", sound, weight))
+    samples = g.op("ConvTranspose", spectrum, kernel, strides=strides, pads=pads)
+    weight = g.op("ConvTranspose", ones, power, strides=strides, pads=pads)
+    return str(g.op("Div", samples, weight))

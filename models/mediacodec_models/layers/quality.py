@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mediacodec_models.layers.module_list import ModuleList
+
 KERNEL = 7  # frames seen by the depthwise filter: this one and six before it
 
 
@@ -66,7 +68,8 @@ class QualityStack(nn.Module):
 
     def __init__(self, width: int, hidden: int, blocks: int, *, knots: int) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(QualityBlock(width, hidden, scale=1 / blocks, knots=knots) for _ in range(blocks))
+        made = (QualityBlock(width, hidden, scale=1 / blocks, knots=knots) for _ in range(blocks))
+        self.blocks: ModuleList[QualityBlock] = ModuleList(made)
 
     def initial_state(self, batch: int) -> list[Tensor]:
         return [block.initial_state(batch) for block in self.blocks]

@@ -180,9 +180,9 @@ def _snake(graph: GraphBuilder, weights: Weights, x: str, layer: Layer) -> str:
 
 def _convolved(graph: GraphBuilder, weights: Weights, x: str, layer: Layer) -> str:
     names = [graph.weight(name, weights[name]) for name in (f"{layer.name}.weight", f"{layer.name}.bias")]
-    pads = [layer.padding, layer.padding]
+    pads, strides = [layer.padding, layer.padding], [layer.stride]
     if layer.kind == "up":
-        how = {"strides": [layer.stride], "output_padding": [layer.extra]}
-        return str(graph.op("ConvTranspose", x, *names, pads=pads, **how))
-    how = {"strides": [layer.stride], "dilations": [layer.dilation], "group": layer.groups}
-    return str(graph.op("Conv", x, *names, pads=pads, **how))
+        extra = [layer.extra]
+        return str(graph.op("ConvTranspose", x, *names, pads=pads, strides=strides, output_padding=extra))
+    spread = [layer.dilation]
+    return str(graph.op("Conv", x, *names, pads=pads, strides=strides, dilations=spread, group=layer.groups))

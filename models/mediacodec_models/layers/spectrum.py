@@ -43,6 +43,8 @@ def expand(spectrum: Tensor) -> Tensor:
 class CausalSTFT(nn.Module):
     """Samples [batch, frames * hop] to spectra [batch, frames, 2 * bins]. State: the last hop samples, [batch, hop]."""
 
+    matrix: Tensor
+
     def __init__(self, hop: int) -> None:
         super().__init__()
         self.hop = hop
@@ -63,6 +65,8 @@ class CausalISTFT(nn.Module):
 
     State: the second half of the last windowed frame, [batch, hop].
     """
+
+    matrix: Tensor
 
     def __init__(self, hop: int) -> None:
         super().__init__()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mediacodec.codecs.overfit.context import FEATURE_SHIFT, WEIGHT_SHIFT
 from mediacodec.codecs.overfit.settings import FEATURES, LEVELS, SYNTHESIS_SHIFT, OverfitModel
 from mediacodec.manifest import find_by_name, read_manifest
+from mediacodec.npz import save_arrays
 from mediacodec.video_coding.motion.default_tables import default_tables
 from mediacodec_models.onnx_files import write_manifest
 from mediacodec_models.overfit.context import GAIN, QUALITY_UNIT, ContextNetwork
@@ -104,7 +105,7 @@ def export(
         "motion": default_tables().to_array() if motion is None else motion,
     }
     arrays = weights | tables
-    np.savez_compressed(out / "tables.npz", **arrays)
+    save_arrays(out / "tables.npz", arrays)
     write_manifest(out, about, weights=weights, tables=arrays, graphs={}, settings={"levels": LEVELS})
     OverfitModel(read_manifest(out))  # checks that the runtime takes it, and that no sum that chooses tables is rounded
 

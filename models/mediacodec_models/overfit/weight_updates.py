@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.codecs.overfit.weight_updates import SHIFTS, WeightUpdate
+from mediacodec.codecs.overfit.exactness import SHIFTS
+from mediacodec.codecs.overfit.weight_updates import WeightUpdate
 from mediacodec.entropy_coding.signed_golomb import LARGEST
 
 DEAD_ZONE = 0.6  # of a multiple, below which an update is not sent

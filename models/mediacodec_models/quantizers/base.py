@@ -12,13 +12,13 @@ AVERAGES = ("sums", "usage")  # buffers that follow from the batches seen: train
 
 
 class Quantizer(nn.Module):
-    """Base of all; subclasses write `forward`, `encode`, `decode` and `initialise`."""
+    """Base of all, for a latent of `dim`; subclasses write `forward`, `encode`, `decode` and `initialise`."""
 
-    def __init__(self, num_codebooks: int, codebook_size: int) -> None:
+    def __init__(self, num_codebooks: int, codebook_size: int, dim: int) -> None:
         super().__init__()
         if codebook_size < 2 or num_codebooks < 1:
             raise ValueError(f"{num_codebooks} codebooks of {codebook_size} entries code nothing")
-        self.num_codebooks, self.codebook_size = num_codebooks, codebook_size
+        self.num_codebooks, self.codebook_size, self.dim = num_codebooks, codebook_size, dim
         self.stride = self.stride_for(num_codebooks)
 
     @staticmethod

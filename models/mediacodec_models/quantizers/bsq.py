@@ -15,8 +15,11 @@ from mediacodec_models.quantizers.start import principal_axes
 class BinarySpherical(Quantizer):
     """`num_codebooks` spheres; an entry is a corner of the cube in one, `codebook_size`, a power of two, of them."""
 
+    mean: Tensor
+    places: Tensor
+
     def __init__(self, num_codebooks: int, codebook_size: int, dim: int) -> None:
-        super().__init__(num_codebooks, codebook_size)
+        super().__init__(num_codebooks, codebook_size, dim)
         self.bits = codebook_size.bit_length() - 1
         if codebook_size != 1 << self.bits:
             raise ValueError(f"codebook_size {codebook_size} of a binary quantizer is no power of two")

@@ -21,6 +21,9 @@ class CrossScaleVQ(MovingCodebooks):
     merges: the latent as seen at each scale; splits: what a scale foretells of the next; exit: back to the latent.
     """
 
+    mean: Tensor
+    views: Tensor
+
     def __init__(self, num_codebooks: int, codebook_size: int, dim: int) -> None:
         super().__init__(num_codebooks, codebook_size, dim)
         self.merges = nn.Parameter(torch.eye(dim).repeat(num_codebooks, 1, 1))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mediacodec_models.layers.module_list import ModuleList
 from mediacodec_models.quantizers.base import Quantizer, looked_up, nearest
 from mediacodec_models.quantizers.start import assigned, kmeans, principal_axes
 
@@ -20,10 +21,10 @@ class FactorisedVQ(Quantizer):
     """`num_codebooks` stages of `codebook_size` entries in eight dimensions, of a latent of `dim`."""
 
     def __init__(self, num_codebooks: int, codebook_size: int, dim: int) -> None:
-        super().__init__(num_codebooks, codebook_size)
+        super().__init__(num_codebooks, codebook_size, dim)
         small = min(LOOKUP_DIM, dim)
-        self.entries = nn.ModuleList(nn.Linear(dim, small) for _ in range(num_codebooks))
-        self.exits = nn.ModuleList(nn.Linear(small, dim) for _ in range(num_codebooks))
+        self.entries: ModuleList[nn.Linear] = ModuleList(nn.Linear(dim, small) for _ in range(num_codebooks))
+        self.exits: ModuleList[nn.Linear] = ModuleList(nn.Linear(small, dim) for _ in range(num_codebooks))
         self.codebooks = nn.ParameterList(torch.randn(codebook_size, small) for _ in range(num_codebooks))
 
     def forward(self, x: Tensor, num_kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -24,8 +24,12 @@ SLOPE = 0.8  # tanh(0.8 z) is nearly the distribution function of a standard nor
 class FiniteScalar(Quantizer):
     """`num_codebooks` groups of scalars; a codebook's entries are the points of its grid, `codebook_size` of them."""
 
+    mean: Tensor
+    levels: Tensor
+    places: Tensor
+
     def __init__(self, num_codebooks: int, codebook_size: int, dim: int) -> None:
-        super().__init__(num_codebooks, codebook_size)
+        super().__init__(num_codebooks, codebook_size, dim)
         if codebook_size not in LEVELS:
             raise ValueError(f"codebook_size {codebook_size} is no product of levels; there are {sorted(LEVELS)}")
         levels = torch.tensor(LEVELS[codebook_size])

@@ -14,6 +14,8 @@ GROUPS = 2
 class GroupVQ(ResidualVQ):
     """Codebook k serves group k % 2, so that the first of both groups come first and any number of them may stay."""
 
+    views: Tensor
+
     def __init__(self, num_codebooks: int, codebook_size: int, dim: int) -> None:
         super().__init__(num_codebooks, codebook_size, dim)
         if dim < GROUPS:

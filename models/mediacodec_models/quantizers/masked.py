@@ -16,6 +16,8 @@ SHARED_OUT = 3  # first codebooks that divide the channels among them
 class MaskedVQ(ResidualVQ):
     """`num_codebooks` stages; the first three at most see a share of the channels each, the others all."""
 
+    views: Tensor
+
     def __init__(self, num_codebooks: int, codebook_size: int, dim: int) -> None:
         super().__init__(num_codebooks, codebook_size, dim)
         self.register_buffer("views", torch.ones(num_codebooks, dim), persistent=False)

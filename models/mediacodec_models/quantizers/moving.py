@@ -19,12 +19,15 @@ class MovingCodebooks(Quantizer):
     k-means to begin with.
     """
 
+    sums: Tensor
+    usage: Tensor
+
     decay = 0.99
     restart_below = 0.02
     iterations = 10
 
     def __init__(self, num_codebooks: int, codebook_size: int, dim: int, *, stages: int | None = None) -> None:
-        super().__init__(num_codebooks, codebook_size)
+        super().__init__(num_codebooks, codebook_size, dim)
         stages = num_codebooks if stages is None else stages
         self.codebooks = nn.Parameter(torch.zeros(stages, codebook_size, dim), requires_grad=False)
         self.register_buffer("sums", torch.zeros(stages, codebook_size, dim))

@@ -20,8 +20,12 @@ class SimVQ(Quantizer):
     steps, and latents whose scale grew faster than those left it behind for good.
     """
 
+    basis: Tensor
+    mean: Tensor
+    size: Tensor
+
     def __init__(self, num_codebooks: int, codebook_size: int, dim: int) -> None:
-        super().__init__(num_codebooks, codebook_size)
+        super().__init__(num_codebooks, codebook_size, dim)
         self.register_buffer("basis", torch.randn(num_codebooks, codebook_size, dim))
         self.layers = nn.Parameter(torch.eye(dim).repeat(num_codebooks, 1, 1))
         self.register_buffer("mean", torch.zeros(dim))

@@ -16,7 +16,7 @@ from mediacodec.codecs.rvq.analysis import best_path
 from mediacodec.codecs.rvq.entropy import ENTROPY, open_entropy
 from mediacodec.manifest import read_manifest
 from mediacodec_models.audio.data import read_mono
-from mediacodec_models.entropy.train_context import encoder_paths, paths_of
+from mediacodec_models.entropy.train_context import Clips, encoder_paths, paths_of
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     fixed = (settings.codebook_size - 1).bit_length()
     if args.clips:
         files = sorted(path for path in args.clips.iterdir() if path.is_file())
-        clips = [paths_of(model, read_mono(path, settings.sample_rate)) for path in files]
+        clips: Clips = [paths_of(model, read_mono(path, settings.sample_rate)) for path in files]
     else:
         clips = encoder_paths(model, args.data, dev=True)
     frames = sum(clip.shape[1] for clip in clips)

@@ -100,14 +100,14 @@ def skipped_blocks(coded: CodedFrame, predicted: Planes) -> np.ndarray:
     """Blocks of 16x16 that are their prediction to the last bit, bool [h/16, w/16]."""
     other = (coded.planes[0] != predicted[0])[0, 0].numpy()
     rows, columns = other.shape
-    return ~other.reshape(rows // 16, 16, columns // 16, 16).any(axis=(1, 3))
+    return np.logical_not(other.reshape(rows // 16, 16, columns // 16, 16).any(axis=(1, 3)))
 
 
 def cells(blocks: np.ndarray) -> np.ndarray:
     """Which cells of 2x2 blocks have one that is set."""
     rows, columns = blocks.shape
     even = np.pad(blocks, ((0, rows % 2), (0, columns % 2)))
-    return even.reshape(-(-rows // 2), 2, -(-columns // 2), 2).any(axis=(1, 3))
+    return np.asarray(even.reshape(-(-rows // 2), 2, -(-columns // 2), 2).any(axis=(1, 3)))
 
 
 def count_motion(clips: list[Clip], counts: Counts, *, frames: int = 12) -> None:

@@ -119,7 +119,7 @@ def _i420(frame: av.VideoFrame) -> Bytes:
     height, width = frame.height // 16 * 16, frame.width // 16 * 16
     parts = []
     for plane, scale in zip(frame.planes, (1, 2, 2), strict=True):
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        rows = np.frombuffer(bytes(plane), np.uint8).reshape(-1, plane.line_size)
         parts.append(rows[: height // scale, : width // scale].reshape(-1, width))
     return np.concatenate(parts)
 

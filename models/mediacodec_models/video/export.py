@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from mediacodec.codecs.conditional.exactness import ENTROPY_PARTS, check_file
 from mediacodec.manifest import read_manifest
+from mediacodec.npz import save_arrays
 from mediacodec_models.onnx_files import HALVED, half_weights, write_graph, write_manifest
 from mediacodec_models.video.check import check
 from mediacodec_models.video.coded_clips import count_clips
@@ -143,13 +144,12 @@ def export_graph(plan: GraphPlan, config: ConditionalConfig, folder: Path) -> di
         opset_version=OPSET,
         input_names=plan.inputs,
         output_names=plan.outputs,
-        dynamic_shapes=[
-            dict.fromkeys(range(2, value.ndim), free) for value in values
-        ],
+        dynamic_shapes=[dict.fromkeys(range(2, value.ndim), free) for value in values],
         custom_translation_table={torch.ops.aten.pixel_unshuffle.default: space_to_depth},
         optimize=True,
         verbose=False,
     )
+    assert program is not None
     return write_graph(half_weights(program.model_proto, exact=EXACT), folder / f"{plan.name}.onnx")
 
 
@@ -202,7 +202,7 @@ def export(
         codec.eval()
         round_weights(codec)
     arrays = fitted_tables(key, inter, data)
-    np.savez_compressed(out / "tables.npz", **arrays)
+    save_arrays(out / "tables.npz", arrays)
     with torch.no_grad():
         graphs = {
             plan.name: export_graph(plan, (key if plan.name.startswith("key") else inter).config, out)

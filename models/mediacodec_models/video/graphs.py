@@ -31,6 +31,7 @@ class Entry(nn.Module):
     def __init__(self, trunk: Trunk, planes: int) -> None:
         super().__init__()
         weight, bias = trunk.enter.weight.detach().double(), trunk.enter.bias
+        assert bias is not None
         first, second, rest = weight[:, :PACKED], weight[:, PACKED : planes * PACKED], weight[:, planes * PACKED :]
         parts = [first / UNIT, rest] if planes == 1 else [(first + second) / UNIT, -second / UNIT, rest]
         moved = bias.detach().double() - GREY * first.sum(dim=(1, 2, 3))
@@ -184,6 +185,9 @@ class Context(nn.Module):
 class Synthesis(nn.Module):
     """The latent in steps -> planes, and what the next frame starts from."""
 
+    inverse: Tensor
+    middle: Tensor
+
     def __init__(self, codec: ConditionalCodec) -> None:
         super().__init__()
         self.inter = codec.config.inter
@@ -194,6 +198,8 @@ class Synthesis(nn.Module):
         constant(self, "middle", torch.full((PACKED,), 128.5))  # casting to integers rounds down
         self.trunk = Entry(codec.decoder_trunk, 2 if self.inter else 1)
         first = self.trunk.enter[0]
+        assert isinstance(first, Fixed)
+        assert isinstance(first.bias, Tensor)
         first.bias.data -= 0.5 * first.weights().sum(dim=(1, 2, 3))
         self.out = Fixed(codec.decoder_out.weight, codec.decoder_out.bias)
         self.scale = Table(step_size(torch.arange(LEVELS))[:, None])

@@ -7,6 +7,7 @@ counts are folded over the sign, which carries nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -98,9 +99,9 @@ class Counts:
             quality: level.
             kept: what is coded, [h, w].
         """
-        values = hyper[0].long().numpy()[:, kept] + HYPER_LIMIT
+        values: NDArray[Any] = hyper[0].long().numpy()[:, kept] + HYPER_LIMIT
         channel = np.broadcast_to(np.arange(self.channels)[:, None], values.shape)
-        bucket = int(np.searchsorted(BUCKETS, quality, side="right"))
+        bucket = np.searchsorted(BUCKETS, quality, side="right")
         if before is None:
             np.add.at(self.hyper_key, (channel, bucket, values), 1)
         else:

@@ -1,4 +1,4 @@
-"""Speech-like sound drawn by code: voiced syllables with a moving pitch and formants, hisses and pauses."""
+"""Speech-like audio drawn by code: voiced syllables with a moving pitch and formants, hisses and pauses."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def babble():
 
 @pytest.fixture(scope="session")
 def moving():
-    """FFmpeg's moving test picture as a clip of the bench: moving(frames, width, height) at 25 pictures a second."""
+    """FFmpeg's moving test frame as a clip of the bench: moving(frames, width, height) at 25 frames a second."""
     from fractions import Fraction
 
     import av

@@ -87,7 +87,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         mediacodec.info(tmp_path)
     with pytest.raises(InputError, match="is a directory"):
         open_path(str(tmp_path))
-    for content in (b"text, not sound\n" * 100, b"RIFF" + bytes(100)):
+    for content in (b"text, not audio\n" * 100, b"RIFF" + bytes(100)):
         with pytest.raises(NotAnMcxError):
             mediacodec.info(content)
     with pytest.raises((TruncatedError, NotAnMcxError)):

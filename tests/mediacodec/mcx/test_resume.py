@@ -16,7 +16,7 @@ from mediacodec_bitstream import Packet, Reader
 
 pytest.importorskip("torch", reason="torch is not installed: pip install 'mediacodec[train]'")
 
-Pictures = Callable[..., list[VideoFrame]]
+MakeFrames = Callable[..., list[VideoFrame]]
 WIDTH, HEIGHT = 64, 48
 RATE = 25
 
@@ -39,9 +39,9 @@ class Interrupting:
 
 
 @pytest.fixture(scope="module")
-def frames(pictures: Pictures) -> list[VideoFrame]:
+def frames(make_frames: MakeFrames) -> list[VideoFrame]:
     """Two scenes."""
-    first, second = pictures(5, WIDTH, HEIGHT), pictures(9, WIDTH, HEIGHT)[4:]
+    first, second = make_frames(5, WIDTH, HEIGHT), make_frames(9, WIDTH, HEIGHT)[4:]
     turned = [VideoFrame(255 - f.y[::-1], f.v[::-1], f.u[::-1], f.pts + 1, f.time_base, f.colour) for f in second]
     return first + turned
 
@@ -161,9 +161,9 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("options", "word"),
         [
-            ({"crf": 30}, "made with -preset ultrafast -crf 40 -g 4, not with -preset ultrafast -crf 30"),
-            ({"preset": "superfast"}, "not with -preset superfast"),
-            ({"gop": 5}, "-g 5"),
+            ({"crf": 30}, "made with crf=40, not with crf=30"),
+            ({"preset": "superfast"}, "made with preset=ultrafast, not with preset=superfast"),
+            ({"gop": 5}, "not with gop=5"),
             ({"crf": None, "bit_rate": 50_000}, "another size, rate"),
         ],
     )
@@ -180,17 +180,17 @@ class TestRefusals:
     def test_another_codec(self, frames: list[VideoFrame], tmp_path: Path) -> None:
         with pytest.raises(ParameterError, match="another size, rate, codec or model"):
             write(tmp_path / "a.mcx", frames, "inr", resume=True, crf=40, gop=4)
-        with pytest.raises(ParameterError, match="is no fit"):
+        with pytest.raises(ParameterError, match="fits no network: there is nothing to resume"):
             write(tmp_path / "a.mcx", frames, "conditional", resume=True, preset="fast")
 
     @pytest.mark.usefixtures("partial")
-    def test_another_size(self, pictures: Pictures, tmp_path: Path) -> None:
+    def test_another_size(self, make_frames: MakeFrames, tmp_path: Path) -> None:
         with pytest.raises(ParameterError, match="another size"):
-            write(tmp_path / "a.mcx", pictures(3, 32, 32), "overfit", resume=True, crf=40, gop=4)
+            write(tmp_path / "a.mcx", make_frames(3, 32, 32), "overfit", resume=True, crf=40, gop=4)
 
     @pytest.mark.usefixtures("partial")
-    def test_other_pictures_and_times(self, frames: list[VideoFrame], tmp_path: Path) -> None:
-        with pytest.raises(ParameterError, match="made of other pictures"):
+    def test_other_frames_and_times(self, frames: list[VideoFrame], tmp_path: Path) -> None:
+        with pytest.raises(ParameterError, match="made of other frames"):
             write(tmp_path / "a.mcx", frames[1:], "overfit", resume=True, crf=40, gop=4)
         with pytest.raises(ParameterError, match="has other times: 1 where there is 2"):
             write(tmp_path / "a.mcx", [frames[0], *frames[2:]], "overfit", resume=True, crf=40, gop=4)

@@ -1,4 +1,4 @@
-"""Damaged, cut and joined files with pictures: what is lost, what stands in for it, and that it is said."""
+"""Damaged, cut and joined files with video: what is lost, what stands in for it, and that it is said."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ import mediacodec
 from mediacodec.errors import BitstreamError
 from mediacodec.frames import AudioChunk, VideoFrame
 from mediacodec.mcx.reader import FileReader
-from mediacodec.transcode.encode import DecodeOptions, decode_file
+from mediacodec.transcode.decode import decode_file
+from mediacodec.transcode.options import DecodeOptions
 from mediacodec_bitstream import Reader
 from mediacodec_bitstream.chunk import DATA, END, Head
 
 SIZE, RATE, GOP, COUNT = 32, 10, 10, 150
-SOUND_RATE = 16_000
+AUDIO_RATE = 16_000
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,28 +31,28 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def film(pictures: Callable[..., Any], speech: Callable[..., Any], *, live: bool) -> bytes:
-    """Fifteen seconds, a keyframe every second, packets of sound of a second (live: a tenth)."""
-    frames = pictures(COUNT, SIZE, SIZE, time_base=Fraction(1, RATE))
-    sound = speech(COUNT / RATE, SOUND_RATE)
+def made(make_frames: Callable[..., Any], speech: Callable[..., Any], *, live: bool) -> bytes:
+    """Fifteen seconds, a keyframe every second, packets of audio of a second (live: a tenth)."""
+    frames = make_frames(COUNT, SIZE, SIZE, time_base=Fraction(1, RATE))
+    samples = speech(COUNT / RATE, AUDIO_RATE)
     buffer = BytesIO()
     with mediacodec.open(buffer, "w", live=live) as file:
         video = file.add_video_stream(width=SIZE, height=SIZE, frame_rate=RATE, crf=0, gop=GOP)
-        audio = file.add_audio_stream(sample_rate=SOUND_RATE, bit_rate=3000, packet_duration=0.1 if live else 1.0)
+        audio = file.add_audio_stream(sample_rate=AUDIO_RATE, bit_rate=3000, packet_duration=0.1 if live else 1.0)
         for index, frame in enumerate(frames):
             file.mux(video.encode(frame))
-            file.mux(audio.encode(sound[:, index * 1600 : (index + 1) * 1600]))
+            file.mux(audio.encode(samples[:, index * 1600 : (index + 1) * 1600]))
     return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")
-def data(pictures: Callable[..., Any], speech: Callable[..., Any]) -> bytes:
-    return film(pictures, speech, live=False)
+def data(make_frames: Callable[..., Any], speech: Callable[..., Any]) -> bytes:
+    return made(make_frames, speech, live=False)
 
 
 @pytest.fixture(scope="module")
-def live(pictures: Callable[..., Any], speech: Callable[..., Any]) -> bytes:
-    return film(pictures, speech, live=True)
+def live(make_frames: Callable[..., Any], speech: Callable[..., Any]) -> bytes:
+    return made(make_frames, speech, live=True)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def whole(data: bytes) -> tuple[list[VideoFrame], Any]:
 
 
 def decoded(data: Any, **options: Any) -> tuple[list[VideoFrame], Any, FileReader]:
-    """Pictures, samples [n], and the reader that gave them, in one pass."""
+    """Frames, samples [n], and the reader that gave them, in one pass."""
     with FileReader(data, **options) as file:
         items = list(file.items())
     frames = [item for item in items if isinstance(item, VideoFrame)]
@@ -85,30 +86,30 @@ def hit(data: bytes, places: list[int]) -> bytes:
 
 
 def lost_to(data: bytes, places: list[int]) -> tuple[set[int], list[tuple[int, int]]]:
-    """Pictures from each damaged chunk up to the next keyframe, and ranges of samples of damaged packets."""
-    pictures: set[int] = set()
-    sound = []
+    """Frames from each damaged chunk up to the next keyframe, and ranges of samples of damaged packets."""
+    frames: set[int] = set()
+    audio = []
     for head, offset in chunks_of(data):
         if head.type == DATA and any(offset <= place < offset + head.total for place in places):
             if head.stream_id == 0:
-                pictures |= set(range(head.pts, (head.pts // GOP + 1) * GOP))
+                frames |= set(range(head.pts, (head.pts // GOP + 1) * GOP))
             else:
-                sound.append((head.pts, head.end))
-    return pictures, sound
+                audio.append((head.pts, head.end))
+    return frames, audio
 
 
 def check(data: bytes, places: list[int], whole: tuple[list[VideoFrame], Any]) -> FileReader:
     """Decode with bytes at these places changed: all is there, and all but what was hit is as it was."""
-    shown, heard, file = decoded(hit(data, places))
+    presented, audio, file = decoded(hit(data, places))
     lost, silent = lost_to(data, places)
-    assert [f.pts for f in shown] == list(range(COUNT))
-    wrong = {f.pts for f, good in zip(shown, whole[0], strict=True) if not np.array_equal(f.y, good.y)}
+    assert [f.pts for f in presented] == list(range(COUNT))
+    wrong = {f.pts for f, good in zip(presented, whole[0], strict=True) if not np.array_equal(f.y, good.y)}
     assert wrong <= lost
-    assert heard.shape == whole[1].shape
-    good = np.ones(heard.shape, bool)
+    assert audio.shape == whole[1].shape
+    good = np.ones(audio.shape, bool)
     for begin, end in silent:
         good[max(0, begin - 3200) : end + 6400] = False  # concealment fades out, and the codec comes back
-    assert np.abs(heard - whole[1])[good].max(initial=0) < 2e-3
+    assert np.abs(audio - whole[1])[good].max(initial=0) < 2e-3
     if lost or silent:
         assert file.gaps
     return file
@@ -124,20 +125,20 @@ def test_twenty_places(data: bytes, whole: tuple[list[VideoFrame], Any]) -> None
 
 @pytest.mark.parametrize("part", range(20))
 def test_each_of_twenty_places(data: bytes, whole: tuple[list[VideoFrame], Any], part: int) -> None:
-    """One place at a time: heads, tables and payloads, of pictures mostly."""
+    """One place at a time: heads, tables and payloads, of frames mostly."""
     chunks = [(head, offset) for head, offset in chunks_of(data) if head.type == DATA and head.stream_id == 0]
     head, offset = chunks[len(chunks) * part // 20]
     place = offset + (part * 7) % 30 if part % 2 else offset + 20 + (part * 131) % head.size
-    shown = list(FileReader(hit(data, [place])).video.frames())
-    assert [f.pts for f in shown] == list(range(COUNT))
-    wrong = {f.pts for f, good in zip(shown, whole[0], strict=True) if not np.array_equal(f.y, good.y)}
+    presented = list(FileReader(hit(data, [place])).video.frames())
+    assert [f.pts for f in presented] == list(range(COUNT))
+    wrong = {f.pts for f, good in zip(presented, whole[0], strict=True) if not np.array_equal(f.y, good.y)}
     assert 0 < len(wrong) <= GOP
     assert wrong <= lost_to(data, [place])[0]
 
 
-def test_a_packet_whose_symbols_are_wrong(pictures: Any) -> None:
+def test_a_packet_whose_symbols_are_wrong(make_frames: Any) -> None:
     """Its bytes are as they were written: only decoding shows it."""
-    frames, buffer = pictures(30, SIZE, SIZE, time_base=Fraction(1, RATE)), BytesIO()
+    frames, buffer = make_frames(30, SIZE, SIZE, time_base=Fraction(1, RATE)), BytesIO()
     with mediacodec.open(buffer, "w") as file:
         video = file.add_video_stream(width=SIZE, height=SIZE, frame_rate=RATE, crf=0, gop=GOP)
         for frame in frames:
@@ -146,9 +147,9 @@ def test_a_packet_whose_symbols_are_wrong(pictures: Any) -> None:
                 packets = [type(p)(p.stream_id, p.pts, p.data[:-2] + b"xx", p.duration, None, False) for p in packets]
             file.mux(packets)
     with FileReader(buffer.getvalue()) as reader:
-        shown = list(reader.video.frames())
-    assert len(shown) == 30
-    frozen = [f.pts for f in shown if np.array_equal(f.y, shown[12].y)]
+        presented = list(reader.video.frames())
+    assert len(presented) == 30
+    frozen = [f.pts for f in presented if np.array_equal(f.y, presented[12].y)]
     assert frozen == [12, *range(13, 20)]
     assert [(g.pts_start, g.pts_end) for g in reader.gaps] == [(13, 14), (13, 20)]
     assert "undecodable" in reader.gaps[0].reason
@@ -157,12 +158,12 @@ def test_a_packet_whose_symbols_are_wrong(pictures: Any) -> None:
         list(reader.video.frames())
 
 
-def test_pictures_before_the_first_good_one_show_that_one(data: bytes, whole: tuple[list[VideoFrame], Any]) -> None:
+def test_frames_before_the_first_good_one_show_that_one(data: bytes, whole: tuple[list[VideoFrame], Any]) -> None:
     (_, offset), *_ = chunks_of(data)
-    shown, _, file = decoded(hit(data, [offset + 40]))
-    assert len(shown) == COUNT
-    assert all(np.array_equal(f.y, whole[0][GOP].y) for f in shown[: GOP + 1])
-    assert np.array_equal(shown[GOP + 1].y, whole[0][GOP + 1].y)
+    presented, _, file = decoded(hit(data, [offset + 40]))
+    assert len(presented) == COUNT
+    assert all(np.array_equal(f.y, whole[0][GOP].y) for f in presented[: GOP + 1])
+    assert np.array_equal(presented[GOP + 1].y, whole[0][GOP + 1].y)
     assert file.gaps
 
 
@@ -170,19 +171,19 @@ def test_a_start_in_damage(data: bytes, whole: tuple[list[VideoFrame], Any]) -> 
     """The keyframe that a start needs is damaged."""
     offset = next(o for h, o in chunks_of(data) if h.stream_id == 0 and h.pts == 50)
     with FileReader(hit(data, [offset + 60])) as file:
-        shown = list(file.video.frames(start=5.3, stop=7.0))
-    assert [f.pts for f in shown] == list(range(53, 70))
-    assert np.array_equal(shown[-1].y, whole[0][69].y)
+        presented = list(file.video.frames(start=5.3, stop=7.0))
+    assert [f.pts for f in presented] == list(range(53, 70))
+    assert np.array_equal(presented[-1].y, whole[0][69].y)
     assert file.gaps
 
 
 def test_a_chunk_that_is_gone(data: bytes, whole: tuple[list[VideoFrame], Any]) -> None:
     head, offset = next((h, o) for h, o in chunks_of(data) if h.stream_id == 0 and h.pts == 35)
-    shown, heard, file = decoded(data[:offset] + data[offset + head.total :])
-    assert [f.pts for f in shown] == list(range(COUNT))
-    assert all(np.array_equal(f.y, whole[0][34].y) for f in shown[35:40])
-    assert np.array_equal(shown[40].y, whole[0][40].y)
-    assert np.array_equal(heard, whole[1])
+    presented, audio, file = decoded(data[:offset] + data[offset + head.total :])
+    assert [f.pts for f in presented] == list(range(COUNT))
+    assert all(np.array_equal(f.y, whole[0][34].y) for f in presented[35:40])
+    assert np.array_equal(presented[40].y, whole[0][40].y)
+    assert np.array_equal(audio, whole[1])
     assert len(file.gaps) == 1
 
 
@@ -191,15 +192,15 @@ def test_packets_missing_before_the_end(data: bytes) -> None:
     _, end = next((h, o) for h, o in chunks if h.type == END)
     begin = next(o for h, o in chunks if h.stream_id == 0 and h.pts >= 130)
     with FileReader(data[:begin] + data[end:]) as file:
-        shown = list(file.video.frames())
+        presented = list(file.video.frames())
         assert file.gaps
-    assert [f.pts for f in shown] == list(range(COUNT))
+    assert [f.pts for f in presented] == list(range(COUNT))
 
 
 def test_a_file_that_was_cut(data: bytes) -> None:
-    shown, heard, file = decoded(data[: len(data) // 2])
-    assert 60 < len(shown) < 90
-    assert 4 < len(heard) / SOUND_RATE < 9
+    presented, audio, file = decoded(data[: len(data) // 2])
+    assert 60 < len(presented) < 90
+    assert 4 < len(audio) / AUDIO_RATE < 9
     assert file.truncated
 
 
@@ -208,26 +209,26 @@ class TestLive:
         """The header came 10 s into the stream: what is there before its copy is not to be had."""
         place = next(o for h, o in chunks_of(live) if h.stream_id == 0 and h.pts == 93)
         for source in (live[place:], pipe(live[place:])):
-            shown, heard, file = decoded(source)
-            assert shown[0].pts % GOP == 0
-            assert [f.pts for f in shown] == list(range(shown[0].pts, COUNT))
-            assert shown[0].pts in (100, 110)
-            assert len(heard) > 3 * SOUND_RATE
+            presented, audio, file = decoded(source)
+            assert presented[0].pts % GOP == 0
+            assert [f.pts for f in presented] == list(range(presented[0].pts, COUNT))
+            assert presented[0].pts in (100, 110)
+            assert len(audio) > 3 * AUDIO_RATE
             assert file.gaps == []
 
-    def test_pictures_lost_on_the_way(self, live: bytes) -> None:
+    def test_frames_lost_on_the_way(self, live: bytes) -> None:
         """Every packet is a chunk: only what follows until the keyframe is lost with it."""
         head, offset = next((h, o) for h, o in chunks_of(live) if h.stream_id == 0 and h.pts == 47)
-        shown, _, file = decoded(live[:offset] + live[offset + head.total :])
+        presented, _, file = decoded(live[:offset] + live[offset + head.total :])
         good, _, _ = decoded(live)
-        assert [f.pts for f in shown] == list(range(COUNT))
-        wrong = [f.pts for f, g in zip(shown, good, strict=True) if not np.array_equal(f.y, g.y)]
+        assert [f.pts for f in presented] == list(range(COUNT))
+        wrong = [f.pts for f, g in zip(presented, good, strict=True) if not np.array_equal(f.y, g.y)]
         assert wrong == [47, 48, 49]
         assert len(file.gaps) == 2
 
 
-def test_a_forged_time_makes_no_hours_of_pictures(pictures: Any) -> None:
-    frames = pictures(4, SIZE, SIZE, times=[0, 1, 2, 1 << 33], time_base=Fraction(1, RATE))
+def test_a_forged_time_makes_no_hours_of_frames(make_frames: Any) -> None:
+    frames = make_frames(4, SIZE, SIZE, times=[0, 1, 2, 1 << 33], time_base=Fraction(1, RATE))
     buffer = BytesIO()
     with mediacodec.open(buffer, "w", live=True) as file:
         video = file.add_video_stream(width=SIZE, height=SIZE, frame_rate=RATE, gop=1)
@@ -235,8 +236,8 @@ def test_a_forged_time_makes_no_hours_of_pictures(pictures: Any) -> None:
             file.mux(video.encode(frame))
     data = buffer.getvalue()
     head, offset = [c for c in chunks_of(data) if c[0].type == DATA][2]
-    shown = list(FileReader(data[:offset] + data[offset + head.total :]).video.frames())
-    assert [f.pts for f in shown] == [0, 1, 1 << 33]
+    presented = list(FileReader(data[:offset] + data[offset + head.total :]).video.frames())
+    assert [f.pts for f in presented] == [0, 1, 1 << 33]
 
 
 def test_the_pipeline_says_it_and_goes_on(data: bytes, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pictures in files: written and read through the API, times, order, seeking, what probe says."""
+"""Video in files: written and read through the API, times, order, seeking, what probe says."""
 
 from __future__ import annotations
 
@@ -30,77 +30,77 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def frames(pictures: Callable[..., Any]) -> list[VideoFrame]:
-    """Three seconds at 10 pictures a second."""
-    made: list[VideoFrame] = pictures(30, WIDTH, HEIGHT, time_base=Fraction(1, 10), colour=(1, 1, 1, 0))
+def frames(make_frames: Callable[..., Any]) -> list[VideoFrame]:
+    """Three seconds at 10 frames a second."""
+    made: list[VideoFrame] = make_frames(30, WIDTH, HEIGHT, time_base=Fraction(1, 10), colour=(1, 1, 1, 0))
     return made
 
 
 @pytest.fixture(scope="module")
-def sound(speech: Callable[..., Any]) -> Any:
+def audio(speech: Callable[..., Any]) -> Any:
     return speech(3.0, 16_000)
 
 
 def written(
-    frames: list[VideoFrame], sound: Any = None, *, live: bool = False, rate: int = 10, **options: Any
+    frames: list[VideoFrame], audio: Any = None, *, live: bool = False, rate: int = 10, **options: Any
 ) -> bytes:
-    """An .mcx, with sound in step with the pictures."""
+    """An .mcx, with audio in step with the frames."""
     buffer, first = BytesIO(), frames[0]
     with mediacodec.open(buffer, "w", live=live) as file:
         size = {"width": first.width, "height": first.height}
         video = file.add_video_stream(
             **size, frame_rate=rate, time_base=first.time_base, colour=first.colour, **options
         )
-        audio = None
-        if sound is not None:
-            audio = file.add_audio_stream(
+        track = None
+        if audio is not None:
+            track = file.add_audio_stream(
                 "speech", sample_rate=16_000, bit_rate=3000, packet_duration=0.1 if live else 1.0
             )
         for index, frame in enumerate(frames):
             file.mux(video.encode(frame))
-            if audio is not None:
+            if track is not None:
                 step = 16_000 // rate
-                file.mux(audio.encode(sound[:, index * step : (index + 1) * step]))
+                file.mux(track.encode(audio[:, index * step : (index + 1) * step]))
         assert video.num_frames == len(frames)
     return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")
-def data(frames: list[VideoFrame], sound: Any) -> bytes:
-    """Keyframes at 0, 1 and 2 s, sound beside them."""
-    return written(frames, sound, crf=CRF, gop=10)
+def data(frames: list[VideoFrame], audio: Any) -> bytes:
+    """Keyframes at 0, 1 and 2 s, audio beside them."""
+    return written(frames, audio, crf=CRF, gop=10)
 
 
-def same(shown: VideoFrame, frame: VideoFrame, crf: float = CRF) -> bool:
+def same(presented: VideoFrame, frame: VideoFrame, crf: float = CRF) -> bool:
     """Whether one is what the other decodes to, at the same time."""
     expected = plain.coarse((frame.y, frame.u, frame.v), crf)
-    planes = zip((shown.y, shown.u, shown.v), expected, strict=True)
-    return shown.pts_seconds == frame.pts_seconds and all(np.array_equal(a, b) for a, b in planes)
+    planes = zip((presented.y, presented.u, presented.v), expected, strict=True)
+    return presented.pts_seconds == frame.pts_seconds and all(np.array_equal(a, b) for a, b in planes)
 
 
 class TestReading:
-    def test_every_picture_comes_back_at_its_time(self, data: bytes, frames: list[VideoFrame]) -> None:
+    def test_every_frame_comes_back_at_its_time(self, data: bytes, frames: list[VideoFrame]) -> None:
         with FileReader(data) as file:
             video = file.video
             assert (video.width, video.height, video.frame_rate, video.colour) == (WIDTH, HEIGHT, 10, (1, 1, 1, 0))
             assert (video.num_frames, video.duration) == (30, 3.0)
-            shown = list(video.frames())
-            assert len(shown) == 30
-            assert all(map(same, shown, frames))
-            assert all(frame.colour == (1, 1, 1, 0) for frame in shown)
+            presented = list(video.frames())
+            assert len(presented) == 30
+            assert all(map(same, presented, frames))
+            assert all(frame.colour == (1, 1, 1, 0) for frame in presented)
             assert (file.gaps, file.truncated) == ([], False)
 
-    def test_sound_beside_pictures_is_that_of_a_file_of_sound(self, data: bytes, sound: Any) -> None:
-        alone = mediacodec.encode(sound, sample_rate=16_000, bit_rate=3000)
+    def test_audio_beside_frames_is_that_of_a_file_of_audio(self, data: bytes, audio: Any) -> None:
+        alone = mediacodec.encode(audio, sample_rate=16_000, bit_rate=3000)
         assert np.array_equal(mediacodec.decode(data).samples, mediacodec.decode(alone).samples)
 
     @pytest.mark.parametrize(("start", "stop"), [(0.0, None), (0.3, 0.5), (1.0, 2.0), (1.95, None), (2.9, 3.0)])
     def test_a_stretch(self, data: bytes, frames: list[VideoFrame], start: float, stop: float | None) -> None:
         wanted = [f for f in frames if f.pts_seconds >= start and (stop is None or f.pts_seconds < stop)]
         with FileReader(data) as file:
-            shown = list(file.video.frames(start=start, stop=stop))
-            assert [f.pts for f in shown] == [f.pts for f in wanted]
-            assert all(map(same, shown, wanted))
+            presented = list(file.video.frames(start=start, stop=stop))
+            assert [f.pts for f in presented] == [f.pts for f in wanted]
+            assert all(map(same, presented, wanted))
             assert file.gaps == []
 
     def test_a_start_decodes_from_the_keyframe_before(self, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,20 +130,20 @@ class TestReading:
             items = list(file.items(start=start, stop=2.5))
         times = [item.pts_seconds for item in items]  # type: ignore[union-attr]
         back = max(before - after for before, after in pairwise(times))
-        assert back <= (1.0 if piped else 0), "the length is known late: sound may come a packet late"
+        assert back <= (1.0 if piped else 0), "the length is known late: audio may come a packet late"
         assert [i.pts for i in items if isinstance(i, VideoFrame)] == [p for p in range(30) if start <= p / 10 < 2.5]
-        heard = np.concatenate([i.samples for i in items if isinstance(i, AudioChunk)], axis=1)
+        audio = np.concatenate([i.samples for i in items if isinstance(i, AudioChunk)], axis=1)
         whole = mediacodec.decode(data).samples
-        assert np.abs(heard - whole[:, round(start * 16_000) : 40_000]).max() < 2e-4
+        assert np.abs(audio - whole[:, round(start * 16_000) : 40_000]).max() < 2e-4
 
     def test_times_that_cannot_be(self, data: bytes) -> None:
         with FileReader(data) as file:
-            for start, stop in ((-1.0, None), (2.0, 1.0)):
-                with pytest.raises(ParameterError, match="0 <= start <= stop"):
+            for start, stop, word in ((-1.0, None, "from 0 on, not -1.0"), (2.0, 1.0, "0 <= start <= stop")):
+                with pytest.raises(ParameterError, match=word):
                     list(file.video.frames(start=start, stop=stop))
 
-    def test_kinds_that_are_not_there(self, sound: Any, frames: list[VideoFrame]) -> None:
-        with FileReader(mediacodec.encode(sound, sample_rate=16_000)) as file:
+    def test_kinds_that_are_not_there(self, audio: Any, frames: list[VideoFrame]) -> None:
+        with FileReader(mediacodec.encode(audio, sample_rate=16_000)) as file:
             assert (file.has_audio, file.has_video) == (True, False)
             with pytest.raises(InputError, match="no video"):
                 _ = file.video
@@ -155,18 +155,18 @@ class TestReading:
 
 class TestTimes:
     @pytest.mark.parametrize("live", [False, True])
-    def test_a_variable_frame_rate(self, pictures: Callable[..., Any], live: bool) -> None:
+    def test_a_variable_frame_rate(self, make_frames: Callable[..., Any], live: bool) -> None:
         times = [3, 40, 79, 300, 301, 340, 2000, 2041]
-        frames = pictures(len(times), 32, 32, times=times, time_base=Fraction(1, 1000))
+        frames = make_frames(len(times), 32, 32, times=times, time_base=Fraction(1, 1000))
         data = written(frames, rate=25, crf=CRF, live=live)
         with FileReader(data) as file:
             assert [f.pts for f in file.video.frames()] == times
             assert file.video.duration == pytest.approx(2.081)
             assert file.gaps == []
 
-    def test_other_ticks_than_the_stream_has(self, pictures: Callable[..., Any]) -> None:
-        """A caller's pictures may count in any ticks; so fine that no duration would fit, a stream gets its own."""
-        nanoseconds = pictures(3, 32, 32, times=[0, 40_000_000, 90_000_000], time_base=Fraction(1, 10**9))
+    def test_other_ticks_than_the_stream_has(self, make_frames: Callable[..., Any]) -> None:
+        """A caller's frames may count in any ticks; so fine that no duration would fit, a stream gets its own."""
+        nanoseconds = make_frames(3, 32, 32, times=[0, 40_000_000, 90_000_000], time_base=Fraction(1, 10**9))
         with FileReader(written(nanoseconds, rate=25)) as file:
             assert file.video.time_base == Fraction(1, 90_000)
             assert [f.pts_seconds for f in file.video.frames()] == [0, 0.04, 0.09]
@@ -177,7 +177,7 @@ class TestTimes:
         with pytest.raises(ParameterError, match="in the order of time"):
             written([frames[1], frames[1]])
 
-    def test_one_picture(self, frames: list[VideoFrame]) -> None:
+    def test_one_frame(self, frames: list[VideoFrame]) -> None:
         data = written(frames[:1], crf=CRF)
         info = mediacodec.info(data).streams[0]
         assert (info.packets, info.duration) == (1, 0.1)
@@ -192,17 +192,17 @@ class TestLayout:
         assert video == [0, 5, 10, 15, 20, 25]
         seconds = [pts / (10 if stream == 0 else 16_000) for stream, pts, _ in chunks]
         late = [a - b for a, b in pairwise(seconds)]
-        assert max(late) <= 1.6, "a second of sound in a packet, half a second of pictures in a chunk"
+        assert max(late) <= 1.6, "a second of audio in a packet, half a second of frames in a chunk"
         framing = len(data) - sum(stream.payload_bytes for stream in mediacodec.info(data).streams)
         assert framing < 1000
 
-    def test_live_writes_every_packet_at_once(self, frames: list[VideoFrame], sound: Any) -> None:
-        data = written(frames, sound, live=True)
+    def test_live_writes_every_packet_at_once(self, frames: list[VideoFrame], audio: Any) -> None:
+        data = written(frames, audio, live=True)
         assert [pts for stream, pts, _ in chunks_of(data) if stream == 0] == list(range(30))
         assert mediacodec.info(data).live
 
     def test_it_costs_little(self, data: bytes) -> None:
-        """Half a second of pictures costs a head and two bytes or so each."""
+        """Half a second of frames costs a head and two bytes or so each."""
         heads = sum(24 for stream, _, _ in chunks_of(data) if stream == 0)
         tables = sum(3 * count for stream, _, count in chunks_of(data) if stream == 0)
         assert heads + tables < 30 * 10
@@ -261,9 +261,9 @@ def test_info(data: bytes) -> None:
     assert (audio.width, audio.frame_rate, audio.num_frames) == (None, None, None)
 
 
-def test_progress_of_a_call(sound: Any) -> None:
+def test_progress_of_a_call(audio: Any) -> None:
     steps: list[Any] = []
-    long = np.tile(sound, 4)
+    long = np.tile(audio, 4)
     data = mediacodec.encode(long, sample_rate=16_000, callback=steps.append)
     assert data == mediacodec.encode(long, sample_rate=16_000)
     assert [step.seconds_done for step in steps] == [5.0, 10.0, 12.0]

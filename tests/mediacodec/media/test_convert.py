@@ -192,7 +192,7 @@ def test_notes_are_loud_about_a_second_channel_that_differs(level: float, loud: 
     assert note.startswith("WARNING: downmixed 2 channels -> 1: the channels differ") == loud
 
 
-def test_a_mono_film_in_surround_is_no_loss_but_its_rear_is() -> None:
+def test_a_mono_clip_in_surround_is_no_loss_but_its_rear_is() -> None:
     x = np.zeros((6, 8000), np.float32)
     front = mix_matrix(6, 2)[0]
     x[:] = np.outer(front, tone(440, 16000))  # lies wholly in what the left output keeps

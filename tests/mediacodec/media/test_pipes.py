@@ -63,8 +63,8 @@ def test_mp3_in_a_pipe_behind_a_large_id3_tag(
 ) -> None:
     x = speech(1.2345, rate, channels)
     encode(tmp_path / "a.mp3", x, rate, "libmp3lame", options={"id3v2_version": "0"})
-    picture = 100_000
-    tag = b"ID3\x04\x00\x00" + bytes(picture >> shift & 0x7F for shift in (21, 14, 7, 0)) + bytes(picture)
+    size = 100_000  # of an image in the tag
+    tag = b"ID3\x04\x00\x00" + bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0)) + bytes(size)
     assert read(pipe(tag + (tmp_path / "a.mp3").read_bytes())).shape == x.shape
 
 
@@ -102,7 +102,7 @@ def test_standard_input(tmp_path: Path, speech: Speech, encode: Encode, read: Re
 
 
 @pytest.mark.parametrize(("codec", "rate", "sent"), [("pcm_s16le", 16000, 9600), ("pcm_s24le", 48000, 21000)])
-def test_live_sound_does_not_wait_for_more(
+def test_live_audio_does_not_wait_for_more(
     codec: str, rate: int, sent: int, tmp_path: Path, speech: Speech, encode: Encode, read: Read
 ) -> None:
     encode(tmp_path / "a.wav", speech(3.0, rate), rate, codec)

@@ -136,7 +136,7 @@ def test_more_than_two_channels(tmp_path: Path, speech: Speech) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac"])
-def test_nothing_written_is_an_empty_sound(suffix: str, tmp_path: Path) -> None:
+def test_nothing_written_is_an_empty_audio(suffix: str, tmp_path: Path) -> None:
     write(tmp_path / f"a.{suffix}", np.zeros((2, 0), np.float32), 16000)
     assert read(tmp_path / f"a.{suffix}")[0].shape == (2, 0)
 
@@ -147,7 +147,7 @@ def test_nothing_written_to_a_lossy_file_is_no_accident(suffix: str, tmp_path: P
     assert (tmp_path / f"a.{suffix}").exists()
 
 
-def test_the_same_sound_gives_the_same_bytes_for_any_chunking(tmp_path: Path, speech: Speech) -> None:
+def test_the_same_audio_gives_the_same_bytes_for_any_chunking(tmp_path: Path, speech: Speech) -> None:
     x = speech(0.7, 16000)
     for suffix in ("wav", "flac", "mp3", "m4a"):
         for size in (100, 5000, 10**6):

@@ -49,7 +49,7 @@ def check(out: Samples, x: Samples, rate: int, exactness: str, lag: Callable[[Sa
         assert out.shape[1] == x.shape[1]
     assert lag(x, out) == 0
     likeness = np.corrcoef(x.ravel(), out[:, : x.shape[1]].ravel())[0, 1]
-    assert likeness > 0.85, "not the same sound"
+    assert likeness > 0.85, "not the same audio"
 
 
 @pytest.mark.parametrize(("rate", "channels"), SHAPES)
@@ -99,7 +99,7 @@ def test_short_files(
 @pytest.mark.parametrize(
     ("suffix", "codec", "exactness"), [("mp4", "aac", "aligned"), ("mkv", "aac", "start"), ("mkv", "flac", "bits")]
 )
-def test_the_sound_of_a_film(
+def test_the_audio_of_a_clip(
     suffix: str,
     codec: str,
     exactness: str,
@@ -110,8 +110,8 @@ def test_the_sound_of_a_film(
     read: Read,
 ) -> None:
     x = speech(2.2, 44100, 2)
-    encode(tmp_path / f"film.{suffix}", x, 44100, codec, video=True)
-    check(read(tmp_path / f"film.{suffix}"), x, 44100, exactness, lag)
+    encode(tmp_path / f"clip.{suffix}", x, 44100, codec, video=True)
+    check(read(tmp_path / f"clip.{suffix}"), x, 44100, exactness, lag)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
@@ -134,7 +134,7 @@ def test_six_channels(tmp_path: Path, speech: Speech, read: Read) -> None:
     np.testing.assert_allclose(read(tmp_path / "a.flac"), x, atol=1 / 32768)
 
 
-def test_no_sound_at_all(tmp_path: Path, read: Read) -> None:
+def test_no_audio_at_all(tmp_path: Path, read: Read) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros((0, 2)), 22050)
     assert read(tmp_path / "a.wav").shape == (2, 0)
 

@@ -14,8 +14,8 @@ from mediacodec.metrics.video import ms_ssim, ms_ssim_db, psnr, psnr_611
 def scene(height, width, phase=0.0):
     """Soft shapes, edges and a texture: uint8 [h, w]."""
     y, x = np.mgrid[:height, :width]
-    picture = 110 + 60 * np.sin(x / 17 + phase) * np.cos(y / 23) + 40 * (x + y > width) + 12 * np.sin(x * y / 90)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    frame = 110 + 60 * np.sin(x / 17 + phase) * np.cos(y / 23) + 40 * (x + y > width) + 12 * np.sin(x * y / 90)
+    return np.clip(frame, 0, 255).astype(np.uint8)
 
 
 def test_psnr_by_hand():

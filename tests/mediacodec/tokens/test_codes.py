@@ -63,7 +63,7 @@ def test_they_hold_what_decodes_them(tokens: Tokens) -> None:
     assert "codes" not in repr(tokens), "a repr of a million numbers helps nobody"
 
 
-def test_they_decode_to_the_same_sound(data: bytes, tokens: Tokens) -> None:
+def test_they_decode_to_the_same_audio(data: bytes, tokens: Tokens) -> None:
     file = io.BytesIO()
     tokens.write_mcx(file)
     ours, theirs = mediacodec.decode(file.getvalue()), mediacodec.decode(data)

@@ -16,14 +16,11 @@ from support.coding import encode_options
 
 import mediacodec
 from mediacodec.errors import InputError, OutputError, OutputExistsError, ParameterError, UsageError
-from mediacodec.transcode.encode import (
-    DecodeOptions,
-    DecodeReport,
-    EncodeReport,
-    Progress,
-    decode_file,
-    encode_file,
-)
+from mediacodec.progress import Progress
+from mediacodec.transcode.decode import decode_file
+from mediacodec.transcode.encode import encode_file
+from mediacodec.transcode.options import DecodeOptions
+from mediacodec.transcode.reports import DecodeReport, EncodeReport
 
 SECONDS = 3.3
 
@@ -74,15 +71,15 @@ def test_there_and_back(source: Path, tmp_path: Path) -> None:
     assert back.seconds == pytest.approx(SECONDS)
     assert (back.gaps, back.truncated, back.damaged, back.notes) == ([], False, False, [])
     assert steps[-1].seconds_done == pytest.approx(SECONDS)
-    rate, sound = read_wav(out)
-    assert (rate, sound.shape) == (16_000, (1, round(SECONDS * 16_000)))
+    rate, audio = read_wav(out)
+    assert (rate, audio.shape) == (16_000, (1, round(SECONDS * 16_000)))
     expected = mediacodec.decode(target.getvalue()).samples
-    assert np.abs(sound - expected).max() <= 1 / 32768
+    assert np.abs(audio - expected).max() <= 1 / 32768
 
 
 def test_it_is_the_bytes_of_the_api(source: Path, coded: bytes) -> None:
-    sound = read_wav(source)[1]
-    assert mediacodec.encode(sound, sample_rate=44_100) == coded
+    audio = read_wav(source)[1]
+    assert mediacodec.encode(audio, sample_rate=44_100) == coded
 
 
 @pytest.mark.parametrize(("start", "duration"), [(1.0, 1.5), (0.0, 0.25), (3.0, 99.0), (2.5, None)])
@@ -112,9 +109,9 @@ def test_a_part_of_the_coded(coded: bytes, tmp_path: Path, start: float, duratio
 def test_another_rate_and_more_channels(coded: bytes, tmp_path: Path) -> None:
     out = tmp_path / "out.wav"
     report = decode_file(coded, out, DecodeOptions(sample_rate=44_100, channels=2))
-    rate, sound = read_wav(out)
-    assert (rate, sound.shape) == (44_100, (2, round(SECONDS * 44_100)))
-    assert np.array_equal(sound[0], sound[1])
+    rate, audio = read_wav(out)
+    assert (rate, audio.shape) == (44_100, (2, round(SECONDS * 44_100)))
+    assert np.array_equal(audio[0], audio[1])
     assert len(report.notes) == 2
 
 
@@ -187,7 +184,7 @@ class TestFailure:
 
     @pytest.mark.parametrize("name", ["missing.wav", "text.wav", "empty.wav", "."])
     def test_an_input_that_is_none(self, tmp_path: Path, name: str) -> None:
-        (tmp_path / "text.wav").write_text("no sound at all\n" * 50)
+        (tmp_path / "text.wav").write_text("no audio at all\n" * 50)
         (tmp_path / "empty.wav").write_bytes(b"")
         with pytest.raises(InputError):
             encode_file(tmp_path / name, BytesIO())

@@ -48,11 +48,11 @@ def scene() -> Iterator[VideoFrame | AudioChunk]:
 
 
 def events(path: Path) -> tuple[list[float], list[float], int]:
-    """Times of the flashes and of the clicks, s, and the number of pictures; read with PyAV alone."""
-    flashes, levels, pictures = [], [], 0
+    """Times of the flashes and of the clicks, s, and the number of frames; read with PyAV alone."""
+    flashes, levels, frames = [], [], 0
     with av.open(path) as container:
         for frame in container.decode(video=0):
-            pictures += 1
+            frames += 1
             if np.frombuffer(frame.planes[0], np.uint8).reshape(-1, frame.planes[0].line_size)[:, :64].min() > 200:
                 flashes.append(frame.time)
     with av.open(path) as container:
@@ -60,7 +60,7 @@ def events(path: Path) -> tuple[list[float], list[float], int]:
             peak = np.abs(frame.to_ndarray()[0])
             levels += [(frame.time + k / RATE) for k in np.flatnonzero(peak > 0.4)]
     clicks = [t for k, t in enumerate(levels) if k == 0 or t - levels[k - 1] > 1]
-    return flashes, clicks, pictures
+    return flashes, clicks, frames
 
 
 def sink_like(media: MediaSource, path: Path) -> MediaSink:
@@ -82,8 +82,8 @@ def test_in_sync_to_the_end(suffix: str, copy: bool | str, tmp_path: Path, made:
         for item in media.items():
             sink.write(item)
     for path in (first, second):
-        flashes, clicks, pictures = events(path)
-        assert (len(flashes), len(clicks), pictures) == (3, 3, int(SECONDS * FRAME_RATE))
+        flashes, clicks, frames = events(path)
+        assert (len(flashes), len(clicks), frames) == (3, 3, int(SECONDS * FRAME_RATE))
         assert np.abs(np.array(flashes) - CLICKS).max() < 0.02
         assert np.abs(np.array(flashes) - clicks).max() < 0.004, "AAC smears a click over a few ms"
 

@@ -139,10 +139,7 @@ class TestPlan:
         options = fit_task(640, 360, RATE, bit_rate=100_000)
         budget = plan.budget_for(options, 125)
         assert 0.9 * 500_000 < budget.bits < 500_000
-        better, worse = (
-            plan.budget_for(fit_task(640, 360, RATE, crf=crf), 125)
-            for crf in (24, 30)
-        )
+        better, worse = (plan.budget_for(fit_task(640, 360, RATE, crf=crf), 125) for crf in (24, 30))
         assert better.bits == pytest.approx(2 * worse.bits, rel=0.01)
 
     def test_every_preset_has_its_epochs(self) -> None:
@@ -227,7 +224,7 @@ class StopAfter:
 
 
 def clip(count: int, width: int = 64, height: int = 48) -> list[Any]:
-    return list(drawn.make_pictures(count, width, height))
+    return list(drawn.make_frames(count, width, height))
 
 
 def encode(frames: list[Any], **options: Any) -> tuple[Any, list[Any]]:

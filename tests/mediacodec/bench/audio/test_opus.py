@@ -34,7 +34,7 @@ def test_the_decoded_signal_lies_where_the_original_does(speech):
     assert si_sdr(reference, lined_up) > 8.0
 
 
-def test_more_bits_sound_better(speech):
+def test_more_bits_audio_better(speech):
     decoded = [OpusEntry(rate).run(speech, RATE).decoded for rate in (6_000, 16_000, 48_000)]
     ratios = [si_sdr(*align(speech, x, RATE)[:2]) for x in decoded]
     assert ratios == sorted(ratios)

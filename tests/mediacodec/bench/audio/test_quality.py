@@ -28,7 +28,7 @@ def test_equal_is_best_and_noise_makes_it_worse(speech, metric):
     name, function = metric
     scores = [function(speech, noisy(speech, level), RATE) for level in (0.0, 0.01, 0.3)]
     assert scores == sorted(scores, reverse=True)
-    # ViSQOL weighs more than likeness: a recording against itself got 3.56 to 4.75, this sound 3.79.
+    # ViSQOL weighs more than likeness: a recording against itself got 3.56 to 4.75, this audio 3.79.
     assert scores[0] > {"pesq": 4.6, "stoi": 0.999, "visqol": 3.5}[name]
     assert scores[2] < {"pesq": 1.5, "stoi": 0.8, "visqol": 2.0}[name]
 

@@ -1,4 +1,4 @@
-"""The audio bench from a folder to CSV, picture and table, with Opus and an entry of the test's own."""
+"""The audio bench from a folder to CSV, plot and table, with Opus and an entry of the test's own."""
 
 import csv
 import sys
@@ -41,9 +41,7 @@ def folder(tmp_path_factory, babble):
     clips = top / "speech"
     (clips / "more").mkdir(parents=True)
     soundfile.write(clips / "a.wav", babble(2.0, seed=1), RATE)
-    quiet = (
-        np.repeat(babble(1.5, seed=2), 3)[::2] * 0.2
-    )  # 24 kHz, crudely: what it sounds like does not matter
+    quiet = np.repeat(babble(1.5, seed=2), 3)[::2] * 0.2  # 24 kHz, crudely: what it is like does not matter
     soundfile.write(clips / "more" / "b.flac", np.stack([quiet, quiet], axis=1), 24_000)
     (clips / "notes.txt").write_text("no clip")
     soundfile.write(clips / ".hidden.wav", babble(1.0, seed=3), RATE)
@@ -77,8 +75,7 @@ def run(folder, tmp_path_factory):
 def test_every_clip_and_codec_has_its_line_sorted_by_rate(run):
     rows = read_csv(run[1] / "clips.csv")
     assert ",".join(rows[0]) == (
-        "clip,language,codec,seconds,payload_kbps,file_kbps,"
-        "pesq,stoi,mel,si_sdr,visqol,encode_speed,decode_speed"
+        "clip,language,codec,seconds,payload_kbps,file_kbps,pesq,stoi,mel,si_sdr,visqol,encode_speed,decode_speed"
     )
     assert [(r["codec"], r["clip"], r["language"]) for r in rows] == [
         (codec, clip, language)

@@ -30,12 +30,12 @@ def test_a_lower_crf_costs_bytes_and_buys_quality(moving, name, capfd):
         assert [plane.shape for plane in decoded] == [plane.shape for plane in original]
     assert fine.encode_seconds > 0
     assert fine.decode_seconds > 0
-    assert capfd.readouterr() == ("", "")  # the libraries are not heard
+    assert capfd.readouterr() == ("", "")  # the libraries say nothing
     assert "SVT_LOG" not in os.environ
 
 
 @pytest.mark.parametrize("name", ["x264", "svtav1"])
-def test_pictures_come_back_in_order_where_the_codec_reorders_them(moving, name):
+def test_frames_come_back_in_order_where_the_codec_reorders_them(moving, name):
     clip = moving(12)
     decoded = AnchorEntry(name).run(clip, 24).frames
     errors = np.array([[psnr_611(a, b) for b in decoded] for a in clip.frames])
@@ -43,9 +43,9 @@ def test_pictures_come_back_in_order_where_the_codec_reorders_them(moving, name)
 
 
 @pytest.mark.parametrize("name", LOW_DELAY)
-def test_low_delay_returns_a_packet_a_picture_and_keyframes_where_asked(moving, name):
+def test_low_delay_returns_a_packet_a_frame_and_keyframes_where_asked(moving, name):
     clip = moving(9)
-    frames = [_av_frame(picture, index, clip.frame_rate) for index, picture in enumerate(clip.frames)]
+    frames = [_av_frame(frame, index, clip.frame_rate) for index, frame in enumerate(clip.frames)]
     for gop, keyframes in ((None, [0]), (4, [0, 4, 8])):
         packets, _ = AnchorEntry(name, gop=gop)._encode(clip, frames, 32)
         assert [packet.pts for packet in packets] == list(range(9))
@@ -54,10 +54,10 @@ def test_low_delay_returns_a_packet_a_picture_and_keyframes_where_asked(moving, 
 
 
 @pytest.mark.parametrize("name", LOW_DELAY)
-def test_low_delay_looks_at_no_later_picture(moving, name):
-    """Packets of the first pictures are the same whatever comes after them."""
+def test_low_delay_looks_at_no_later_frame(moving, name):
+    """Packets of the first frames are the same whatever comes after them."""
     clip, gop = moving(9), 64
-    frames = [_av_frame(picture, index, clip.frame_rate) for index, picture in enumerate(clip.frames)]
+    frames = [_av_frame(frame, index, clip.frame_rate) for index, frame in enumerate(clip.frames)]
     entry = AnchorEntry(name, gop=gop)
     whole, _ = entry._encode(clip, frames, 32)
     part, _ = entry._encode(clip, frames[:5], 32)

@@ -36,7 +36,7 @@ def test_folders_without_clips_are_refused(tmp_path):
         find_videos(tmp_path / "absent")
 
 
-def test_the_first_pictures_are_read_as_they_are(clip, file):
+def test_the_first_frames_are_read_as_they_are(clip, file):
     read = read_video(file, name="x/y.mkv", frames=4)
     assert (read.name, len(read.frames), read.frame_rate) == ("x/y.mkv", 4, Fraction(25))
     assert (read.width, read.height) == (192, 176)
@@ -52,18 +52,18 @@ def test_other_formats_become_8_bit_420(clip, write_video, tmp_path):
     assert psnr_611(clip.frames[0], deep.frames[0]) > 35
 
 
-def test_every_picture_is_scaled_to_the_size(clip, file):
+def test_every_frame_is_scaled_to_the_size(clip, file):
     scaled = read_video(file, size=(97, 89))
     assert {tuple(plane.shape for plane in frame) for frame in scaled.frames} == {((89, 97), (45, 49), (45, 49))}
     assert scaled.frames[0][0].mean() == pytest.approx(clip.frames[0][0].mean(), abs=3)
 
 
 def test_what_is_no_video_is_refused(tmp_path, babble):
-    sound, text = tmp_path / "sound.wav", tmp_path / "text.mp4"
-    soundfile.write(sound, babble(0.5, seed=1), 16_000)
-    text.write_text("This is no film. " * 100)
+    audio, text = tmp_path / "audio.wav", tmp_path / "text.mp4"
+    soundfile.write(audio, babble(0.5, seed=1), 16_000)
+    text.write_text("This is no clip. " * 100)
     with pytest.raises(InputError, match="holds no video"):
-        read_video(sound)
+        read_video(audio)
     with pytest.raises(InputError, match=r"text\.mp4' cannot be read"):
         read_video(text)
     with pytest.raises(InputError, match="does not exist"):

@@ -15,7 +15,7 @@ from mediacodec_bitstream import Packet
 
 @dataclass
 class StoringEncoder:
-    """Keeps luma in steps of `crf`, chroma as it is, and returns each picture a push late."""
+    """Keeps luma in steps of `crf`, chroma as it is, and returns each frame a push late."""
 
     options: dict
     waiting: list = field(default_factory=list)
@@ -39,7 +39,7 @@ class StoringEncoder:
 
 @dataclass
 class StoringDecoder:
-    """The inverse, also a push late; loses the last picture on demand."""
+    """The inverse, also a push late; loses the last frame on demand."""
 
     header: dict
     waiting: list = field(default_factory=list)
@@ -109,12 +109,12 @@ def test_encode_and_decode(moving, opened):
     decoded = list(decode_video(header, packets))
     assert [frame.pts for frame in decoded] == [0, 1, 2, 3]
     assert np.array_equal(decoded[3].v, frames[3].v)
-    with pytest.raises(ParameterError, match="no picture"):
+    with pytest.raises(ParameterError, match="no frame"):
         encode_video([], frame_rate=Fraction(25))
 
 
-def test_a_codec_that_loses_a_picture_is_no_result(moving, opened):
-    with pytest.raises(MediaCodecError, match="4 pictures of 5"):
+def test_a_codec_that_loses_a_frame_is_no_result(moving, opened):
+    with pytest.raises(MediaCodecError, match="4 frames of 5"):
         OurVideoEntry("lossy").run(moving(5), 22)
 
 

@@ -1,4 +1,4 @@
-"""The video bench from a folder to CSV, picture and table, with x264 and entries of the test's own."""
+"""The video bench from a folder to CSV, plot and table, with x264 and entries of the test's own."""
 
 import csv
 import os
@@ -38,7 +38,7 @@ class StepEntry:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, moving, write_video):
     """Two clips, one of them too small for MS-SSIM and in a subfolder."""
-    top = tmp_path_factory.mktemp("films")
+    top = tmp_path_factory.mktemp("videos")
     (top / "more").mkdir()
     write_video(top / "a.mkv", moving(6))
     write_video(top / "more" / "small.mkv", moving(4, 128, 96))
@@ -114,7 +114,7 @@ def test_the_table_says_it_all(run):
 
 
 def test_the_table_states_how_long_a_slow_codec_takes(folder, tmp_path):
-    """As openly as its rate: half a picture a minute is not 0 pictures a second."""
+    """As openly as its rate: half a frame a minute is not 0 frames a second."""
 
     class Slow(StepEntry):
         def run(self, clip, point):

@@ -14,7 +14,9 @@ from support.coding import encode_options
 import mediacodec
 from mediacodec.frames import VideoFrame
 from mediacodec.mcx.reader import FileReader
-from mediacodec.transcode.encode import DecodeOptions, decode_file, encode_file
+from mediacodec.transcode.decode import decode_file
+from mediacodec.transcode.encode import encode_file
+from mediacodec.transcode.options import DecodeOptions
 from mediacodec_bitstream import Reader
 from mediacodec_bitstream.chunk import DATA, Head
 

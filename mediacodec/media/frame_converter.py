@@ -1,4 +1,4 @@
-"""Pictures as FFmpeg decodes them -> 8-bit 4:2:0, upright, and a plain word about what that changed."""
+"""Frames as FFmpeg decodes them to 8-bit 4:2:0, upright, and a plain word about what that changed."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _GRAY: Final = ("gray", "ya8", "ya16", "mono")
 _SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
 
 
-class Pictures:
-    """Converts the frames of one stream.
+class FrameConverter:
+    """Converts the frames of one video stream.
 
     - YUV keeps its matrix and range; only depth and chroma sampling change (swscale, bicubic).
     - RGB becomes BT.709 in limited range; the colour says so, with the sRGB transfer unless the file names another.
     - Gray keeps its range (full, if none is named) and gets neutral chroma.
-    - Alpha is dropped. What the file says about turning and mirroring is applied, so that the picture is upright.
+    - Alpha is dropped. What the file says about turning and mirroring is applied, so that the frame is upright.
     - A frame of another size than the first is scaled to it.
     """
 
@@ -40,7 +40,13 @@ class Pictures:
         return list(self._notes)
 
     def convert(self, frame: av.VideoFrame, pts: int, time_base: Fraction) -> VideoFrame:
-        """One frame, with its pts in ticks of time_base."""
+        """Convert a frame.
+
+        Args:
+            frame: as FFmpeg decoded it.
+            pts: when it is presented, in ticks of time_base.
+            time_base: seconds a tick.
+        """
         if self._size is None:
             self._size = (frame.width, frame.height)
         self._warn(frame)
@@ -62,7 +68,7 @@ class Pictures:
         if self._size != (frame.width, frame.height):
             assert self._size is not None
             width, height = self._size
-            self._note(f"WARNING: the pictures change their size on the way; all are scaled to {width}x{height}")
+            self._note(f"WARNING: the frames change their size on the way; all are scaled to {width}x{height}")
 
     def _planes(self, frame: av.VideoFrame, colour: Colour) -> list[Plane]:
         name = frame.format.name
@@ -115,7 +121,7 @@ class Pictures:
 
 
 def colour_of(frame: av.VideoFrame) -> Colour:
-    """What `Pictures.convert` gives a frame as colour."""
+    """What `FrameConverter.convert` gives a frame as colour."""
     primaries, transfer, matrix = (
         int(value) if 0 < int(value) < 256 and int(value) != 3 else _UNSPECIFIED
         for value in (frame.color_primaries, frame.color_trc, frame.colorspace)

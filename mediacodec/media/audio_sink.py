@@ -1,4 +1,4 @@
-"""Writing sound: wav, flac, Ogg Opus, mp3, m4a and raw samples, to files, pipes and file objects."""
+"""Writing audio: wav, flac, Ogg Opus, mp3, m4a and raw samples, to files, pipes and file objects."""
 
 from __future__ import annotations
 
@@ -9,21 +9,30 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import Final, Self
 
 import av
 import av.error
 
-from mediacodec.errors import MediaCodecError, OutputError, ParameterError, UsageError
+from mediacodec.arguments import as_instance, as_integer
+from mediacodec.errors import ParameterError, UsageError
 from mediacodec.frames import AudioChunk, Samples
-from mediacodec.media.atomic import AtomicFile, LiveFile, open_output
-from mediacodec.media.avio import Bridge, arranged
+from mediacodec.media.avio import arranged
 from mediacodec.media.resample import Resampler
+from mediacodec.media.target import Target, open_target, writing
 
 
 @dataclass(frozen=True)
 class AudioFormat:
-    """How a kind of file is made: FFmpeg's muxer and encoder, the samples that the encoder takes, its limits."""
+    """How a kind of file is made.
+
+    Attributes:
+        muxer, encoder: FFmpeg's names.
+        sample_format: of the samples that the encoder takes.
+        suffixes: of file names.
+        max_channels: that it takes.
+        lossy: whether a bit rate is set.
+    """
 
     muxer: str
     encoder: str
@@ -49,7 +58,7 @@ LAYOUTS = ("mono", "stereo", "2.1", "4.0", "5.0", "5.1", "6.1", "7.1")
 
 
 class AudioSink:
-    """Writes chunks of sound as a file of a classic format; a context manager.
+    """Writes chunks of audio as a file of a classic format; a context manager.
 
     A named file appears when it is closed, whole, and not at all after an exception; pipes grow live. Integer formats
     have 16 bits: samples are rounded to the nearest step of 1/32768 and what is beyond full scale saturates. A rate
@@ -72,13 +81,14 @@ class AudioSink:
 
     def __init__(
         self,
-        target: str | os.PathLike[str] | BinaryIO,
+        target: Target,
         *,
         sample_rate: int,
         channels: int,
         format: str | None = None,  # noqa: A002 - the name that every such interface has
         overwrite: bool = False,
     ) -> None:
+        sample_rate, channels = as_integer("sample_rate", sample_rate), as_integer("channels", channels)
         self.sample_rate, self.channels = sample_rate, channels
         self.format = format_of(target, format)
         self._kind = FORMATS[self.format]
@@ -87,11 +97,8 @@ class AudioSink:
         if not 1 <= channels <= self._kind.max_channels:
             raise UsageError(f"{self.format} takes 1 to {self._kind.max_channels} channels, not {channels}; use -ac")
         self._open = False
-        self._file: AtomicFile | LiveFile | None = None
         self._cleanup = contextlib.ExitStack()
-        if isinstance(target, (str, os.PathLike)):
-            self._file = open_output(target, overwrite=overwrite)
-        self._bridge = Bridge(target if self._file is None else self._file)  # type: ignore[arg-type]
+        self._file, self._bridge = open_target(target, overwrite=overwrite)
         try:
             self._start()
         except BaseException:
@@ -99,32 +106,35 @@ class AudioSink:
             raise
 
     def _start(self) -> None:
-        rate = encoder_rate(self._kind.encoder, self.sample_rate)
-        self._resampler = Resampler(self.sample_rate, rate)
-        self._rate = rate
         self._pts = 0
-        options = {"fflags": "+bitexact"}  # no version strings: the same sound gives the same file
-        if self.format == "wav" and self._bridge.seekable():
-            options["rf64"] = "auto"
-        if self.format == "m4a":
-            options["movie_timescale"] = str(rate)  # by default the edit list rounds the length to milliseconds
-            if not self._bridge.seekable():
-                options["movflags"] = "+frag_keyframe+empty_moov+delay_moov+default_base_moof"
-                options["frag_duration"] = "1000000"  # microseconds
         with self._translated():
-            self._container = av.open(self._bridge, "w", format=self._kind.muxer, options=options)
+            self._rate = encoder_rate(self._kind.encoder, self.sample_rate)
+            self._resampler = Resampler(self.sample_rate, self._rate)
+            self._container = av.open(self._bridge, "w", format=self._kind.muxer, options=self._options())
             self._cleanup.callback(self._container.close)
             self._layout = LAYOUTS[self.channels - 1]
-            stream = self._container.add_stream(self._kind.encoder, rate=rate, layout=self._layout)
+            stream = self._container.add_stream(self._kind.encoder, rate=self._rate, layout=self._layout)
             if not isinstance(stream, av.AudioStream):
                 raise AssertionError(f"{self._kind.encoder} is no audio encoder")
             self._stream = stream
             if self._kind.lossy:
                 # Transparent for speech; encoders refuse or clamp more than this at low rates.
-                self._stream.bit_rate = min(96_000, 4 * rate) * self.channels
-            self._stream.time_base = Fraction(1, rate)
+                self._stream.bit_rate = min(96_000, 4 * self._rate) * self.channels
+            self._stream.time_base = Fraction(1, self._rate)
             self._container.start_encoding()
         self._open = True
+
+    def _options(self) -> dict[str, str]:
+        """Of the muxer."""
+        options = {"fflags": "+bitexact"}  # no version strings: the same input gives the same file
+        if self.format == "wav" and self._bridge.seekable():
+            options["rf64"] = "auto"
+        if self.format == "m4a":
+            options["movie_timescale"] = str(self._rate)  # by default the edit list rounds the length to milliseconds
+            if not self._bridge.seekable():
+                options["movflags"] = "+frag_keyframe+empty_moov+delay_moov+default_base_moof"
+                options["frag_duration"] = "1000000"  # microseconds
+        return options
 
     def __enter__(self) -> Self:
         return self
@@ -140,12 +150,17 @@ class AudioSink:
     def write(self, chunk: AudioChunk) -> None:
         """Append a chunk; its pts is not looked at.
 
+        Args:
+            chunk: of the sink's rate and channels.
+
         Raises:
             ParameterError: the chunk has another rate or other channels than the sink, or the sink is closed.
+            ParameterTypeError: it is no chunk.
             OutputError: it cannot be written; nothing is left under the final name then.
         """
         if not self._open:
             raise ParameterError("the sink is closed")
+        as_instance("chunk", chunk, AudioChunk)
         if (chunk.sample_rate, chunk.channels) != (self.sample_rate, self.channels):
             raise ParameterError(
                 f"expected {self.sample_rate} Hz and {self.channels} channel(s), "
@@ -194,18 +209,22 @@ class AudioSink:
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
-            with self._bridge.guard():
+            with writing(self._bridge, self.format):
                 yield
-        except (MediaCodecError, BrokenPipeError):
+        except Exception:
             self.abort()
             raise
-        except (av.error.FFmpegError, OSError) as error:
-            self.abort()
-            raise OutputError(f"cannot write {self.format}: {error.strerror or error}") from error
 
 
-def format_of(target: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> str:
-    """The format of an output, a key of FORMATS: as named, or else by the suffix of its file name.
+def format_of(target: Target, name: str | None = None) -> str:
+    """The format of an output: as named, or else by the suffix of its file name.
+
+    Args:
+        target: a path, or an open file, whose name counts.
+        name: as somebody gave it; None where nobody did.
+
+    Returns:
+        A key of FORMATS.
 
     Raises:
         UsageError: neither tells; the message lists what there is.
@@ -224,7 +243,12 @@ def format_of(target: str | os.PathLike[str] | BinaryIO, name: str | None = None
 
 
 def encoder_rate(encoder: str, rate: int) -> int:
-    """The rate to encode at: the source's if the encoder knows it, else the next higher one, else its highest."""
+    """The rate to encode at: the source's if the encoder knows it, else the next higher one, else its highest.
+
+    Args:
+        encoder: FFmpeg's name.
+        rate: of the source, Hz.
+    """
     rates = sorted(av.Codec(encoder, "w").audio_rates or [rate])
     if encoder == "libopus" and rate not in rates:
         return rates[-1]  # decoders give 48 kHz in any case, so that resampling once is enough

@@ -1,0 +1,64 @@
+"""What is to be encoded or decoded, and how: the options of a whole journey."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mediacodec.codecs.options import AudioOptions, VideoOptions
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EncodeOptions:
+    """What to encode of a source, and how.
+
+    Attributes:
+        start, duration: seconds of the source; None for all of it.
+        audio_codec, video_codec: names of models; "copy" for audio keeps the packets of the source.
+        audio, video: options of the encoders; None leaves the kind out.
+        device: "auto", "cpu" or "cuda".
+        threads: CPU threads; None for as many as help.
+        models: a folder to look for models in first.
+    """
+
+    start: float = 0.0
+    duration: float | None = None
+    audio_codec: str = "speech"
+    video_codec: str = "conditional"
+    audio: AudioOptions | None = field(default_factory=AudioOptions)
+    video: VideoOptions | None = field(default_factory=VideoOptions)
+    device: str = "auto"
+    threads: int | None = None
+    models: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecodeOptions:
+    """What to decode of an .mcx file, and into what.
+
+    Attributes:
+        start, duration: seconds of the file; None for all of it.
+        sample_rate, channels: of the output; None for the codec's own.
+        format: of the output; None to take it from the file's suffix.
+        audio, video: whether to take them where the output holds them.
+        video_codec: of the output; None for the format's default.
+        keyframes_only: decode no other frames.
+        overwrite: whether an output that exists may be replaced.
+        device: "auto", "cpu" or "cuda".
+        threads: CPU threads; None for as many as help.
+        models: a folder to look for models in first.
+    """
+
+    start: float = 0.0
+    duration: float | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+    format: str | None = None
+    audio: bool = True
+    video: bool = True
+    video_codec: str | None = None
+    keyframes_only: bool = False
+    overwrite: bool = False
+    device: str = "auto"
+    threads: int | None = None
+    models: Path | None = None
