@@ -5,19 +5,19 @@ where each clip lies, who speaks, and whether the clip belongs to the developmen
 """
 
 import argparse
-import csv
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 from torch import Tensor
 
+from mediacodec.errors import InputError, MediaCodecError
+from mediacodec_models.audio.recordings import find_recordings, set_aside
+
 SHARD_SAMPLES = 15_000_000
-DEV_SHARE = 0.05  # of the speakers
+LEAST_SECONDS = 0.2  # of a clip
 
 
 @dataclass(frozen=True)
@@ -32,49 +32,81 @@ class Clip:
     samples: int
 
 
-def is_dev_speaker(speaker: str) -> bool:
-    """Whether a speaker is set aside: decided by a hash of the name, so that it never depends on the other speakers."""
-    return hashlib.sha256(speaker.encode()).digest()[0] < DEV_SHARE * 256
-
-
 def pack(root: Path, out: Path, *, category: str, sample_rate: int, speeds: tuple[float, ...] = (1.0,)) -> list[Clip]:
-    """Pack the train clips of `category` in root/MANIFEST.csv, as mono at `sample_rate`, into the folder out.
+    """Pack the recordings of a folder, as mono.
 
-    speeds: each clip of a training speaker once at each, pitch and all (Ko et al. 2015): more voices than recorded.
-    Those of speakers set aside stay as recorded.
+    Args:
+        root: folder of recordings, with a manifest or without (`recordings`).
+        out: folder to write.
+        category: which rows of the manifest.
+        sample_rate: Hz.
+        speeds: each recording that is learnt from once at each, pitch and all (Ko et al. 2015): more voices than were
+            recorded. Those set aside stay as recorded.
+
+    Returns:
+        What was packed, in order; nothing shorter than LEAST_SECONDS.
+
+    Raises:
+        InputError: there is too little to train on, or a file cannot be read.
     """
+    recordings = find_recordings(root, category)
+    held = set_aside(recordings)
     out.mkdir(parents=True, exist_ok=True)
     clips: list[Clip] = []
     parts: list[np.ndarray] = []
     shard = used = 0
-    with (root / "MANIFEST.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == "train" and row["category"] == category]
-    own = (1.0,)
-    takes = [(row, speed) for row in rows for speed in (own if is_dev_speaker(row["speaker_or_piece"]) else speeds)]
-    for row, speed in takes:
-        speaker = row["speaker_or_piece"]
-        samples = read_mono(root / row["file"], sample_rate, speed)
+    takes = [(each, speed) for each in recordings for speed in ((1.0,) if each.file in held else speeds)]
+    for each, speed in takes:
+        samples = read_mono(root / each.file, sample_rate, speed)
+        if len(samples) < LEAST_SECONDS * sample_rate:
+            continue
         if used and used + len(samples) > SHARD_SAMPLES:
             np.save(out / f"{shard:03d}.npy", np.concatenate(parts))
             parts, used, shard = [], 0, shard + 1
-        clips.append(Clip(row["file"], speaker, is_dev_speaker(speaker), shard, used, len(samples)))
+        clips.append(Clip(each.file, each.speaker, each.file in held, shard, used, len(samples)))
         parts.append(np.round(samples * 32767).clip(-32768, 32767).astype(np.int16))
         used += len(samples)
+    if len({clip.dev for clip in clips}) < 2:
+        raise InputError(f"'{root}' holds too little: some clips of {LEAST_SECONDS} s and more are needed")
     np.save(out / f"{shard:03d}.npy", np.concatenate(parts))
     (out / "index.json").write_text(json.dumps([asdict(clip) for clip in clips], indent=0))
     return clips
 
 
 def read_mono(path: Path, sample_rate: int, speed: float = 1.0) -> np.ndarray:
-    """A file's samples as float32 mono at `sample_rate`, played so many times as fast."""
-    from mediacodec.media import resample_audio  # only packing needs the runtime: a machine that trains has the pack
+    """Samples of a file.
 
-    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    return resample_audio(samples.mean(1), round(rate * speed), sample_rate)
+    Args:
+        path: anything with audio that FFmpeg reads.
+        sample_rate: to resample to, Hz.
+        speed: how many times as fast as recorded.
+
+    Returns:
+        Mono, float32 [n].
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    from mediacodec.media import AudioSource, resample_audio  # only packing needs it: a machine that trains has a pack
+
+    with AudioSource(path) as source:
+        chunks = [chunk.samples.mean(0) for chunk in source.blocks()]
+        rate = source.sample_rate
+    return resample_audio(np.concatenate([np.zeros(0, np.float32), *chunks]), round(rate * speed), sample_rate)
 
 
 class Segments:
-    """Random segments of a pack; in memory as int16."""
+    """Random segments of a pack; in memory as int16.
+
+    Args:
+        folder: of the pack.
+        length: samples of a segment.
+        dev: whether of the clips that were set aside, or of the others.
+        seed: of the choice.
+
+    Raises:
+        InputError: the pack has no such clips.
+    """
 
     def __init__(self, folder: Path, *, length: int, dev: bool, seed: int) -> None:
         self.length = length
@@ -83,6 +115,9 @@ class Segments:
         shards = [np.load(path, allow_pickle=False) for path in sorted(folder.glob("*.npy"))]
         self.clips = [shards[c.shard][c.start : c.start + c.samples] for c in clips if c.dev == dev]
         self.names = [c.file for c in clips if c.dev == dev]
+        if not self.clips:
+            which = "set aside" if dev else "to be learnt from"
+            raise InputError(f"'{folder}' has no clips that are {which}: pack it anew")
         lengths = np.array([max(len(clip), length) for clip in self.clips], dtype=np.float64)
         self.weights = lengths / lengths.sum()
 
@@ -105,16 +140,23 @@ class Segments:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Pack training clips into shards.")
-    parser.add_argument("root", type=Path, help="folder with MANIFEST.csv and the clips it lists")
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--category", default="speech")
+    parser.add_argument("root", type=Path, help="folder of recordings; a MANIFEST.csv in it says which to take")
+    parser.add_argument("out", type=Path, help="folder of the pack")
+    parser.add_argument("--category", default="speech", help="of the rows of the manifest")
     parser.add_argument("--sample-rate", type=int, default=16_000)
     parser.add_argument("--speeds", type=float, nargs="+", default=[1.0], help="of training clips, say 0.9 1 1.1")
     args = parser.parse_args()
-    clips = pack(args.root, args.out, category=args.category, sample_rate=args.sample_rate, speeds=tuple(args.speeds))
-    minutes = sum(clip.samples for clip in clips) / args.sample_rate / 60
-    held = sum(clip.samples for clip in clips if clip.dev) / args.sample_rate / 60
-    print(f"{len(clips)} clips, {minutes:.1f} minutes, of which {held:.1f} by speakers set aside")
+    try:
+        clips = pack(
+            args.root, args.out, category=args.category, sample_rate=args.sample_rate, speeds=tuple(args.speeds)
+        )
+    except MediaCodecError as error:
+        parser.error(str(error))
+    for name, dev in (("to learn from", False), ("set aside", True)):
+        found = [clip for clip in clips if clip.dev == dev]
+        seconds = sum(clip.samples for clip in found) / args.sample_rate
+        speakers = len({clip.speaker for clip in found})
+        print(f"{name}: {len(found)} clips, {seconds / 60:.1f} minutes, speakers: {speakers}")
 
 
 if __name__ == "__main__":

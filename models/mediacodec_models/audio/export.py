@@ -1,6 +1,6 @@
 """Turn a trained codec into a zoo folder: step graphs, integer tables, manifest.
 
-`python -m mediacodec_models.audio.export RECIPE --run RUN --data PACK --out ZOO/NAME`
+`python -m mediacodec_models.audio.export RECIPE --run RUN --data PACK --out FOLDER/NAME`
 
 Weights are stored in half precision and cast back when the graph loads; arithmetic is float32. Fixed transforms stay
 float32.
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from mediacodec.codecs.rvq.analysis import best_path
+from mediacodec.errors import ParameterError
 from mediacodec.manifest import Manifest, read_manifest
 from mediacodec.npz import save_arrays
 from mediacodec.session import StepGraph
@@ -233,17 +234,53 @@ def settings(config: SpectralConfig, first: list[float], later: list[float]) -> 
     }
 
 
+def called(about: dict[str, Any], name: str) -> dict[str, Any]:
+    """What a recipe's [model] says of a model with the name of its folder.
+
+    One that has another name than the recipe's is not the recipe's next generation: it has no alias of theirs.
+    """
+    if name == about["name"]:
+        return about
+    kept = {key: value for key, value in about.items() if key != "aliases"}
+    return kept | {"name": name, "alias": name, "generation": 1}
+
+
+def load_average(codec: SpectralCodec, run: Path, free_steps: int) -> None:
+    """Load what a run ships, the average of its weights.
+
+    Args:
+        codec: of the recipe's shape.
+        run: folder of the run.
+        free_steps: of the recipe.
+
+    Raises:
+        ParameterError: the run was stopped before its quantizer began.
+    """
+    state = torch.load(run / "checkpoint.pt", weights_only=True, map_location="cpu")
+    if "optimiser" in state and state["step"] <= free_steps:  # the adversarial stage counts its own steps
+        raise ParameterError(
+            f"'{run}' stands at step {state['step']}, and its quantizer begins after {free_steps}: train on, "
+            "or start from a shipped model with --init"
+        )
+    codec.load_state_dict(state["average"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--run", type=Path, required=True, help="folder with checkpoint.pt")
     parser.add_argument("--data", type=Path, required=True, help="folder made by mediacodec_models.audio.data.pack")
-    parser.add_argument("--out", type=Path, required=True, help="the zoo folder to write")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to write; the model is called as it is")
     args = parser.parse_args()
-    codec = SpectralCodec(read_recipe(args.recipe)[0]).eval()
-    state = torch.load(args.run / "checkpoint.pt", weights_only=True, map_location="cpu")
-    codec.load_state_dict(state["average"])
-    manifest = export(codec, tomllib.loads(args.recipe.read_text()), args.data, args.out)
+    network, config = read_recipe(args.recipe)
+    recipe = tomllib.loads(args.recipe.read_text())
+    recipe["model"] = called(recipe["model"], args.out.resolve().name)
+    codec = SpectralCodec(network).eval()
+    try:
+        load_average(codec, args.run, config.free_steps)
+    except ParameterError as error:
+        parser.error(str(error))
+    manifest = export(codec, recipe, args.data, args.out)
     print(json.dumps({k: manifest[k] for k in ("name", "weights_sha256", "settings")}, indent=1))
 
 
