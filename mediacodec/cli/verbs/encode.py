@@ -51,7 +51,7 @@ def encode(
 ) -> int:
     """Encode audio and video of IN (wav, mp3, mp4, mkv, y4m, frame%04d.png ...) into an .mcx file.
 
-    Any sample rate, size and frame rate goes in; what the codec cannot keep is said.
+    Any sample rate, size and frame rate goes in; what is lost is said.
     """
     from mediacodec.cli.jobs import EncodeJob, encoded
     from mediacodec.cli.parsing.outputs import check_ends, may_overwrite, refuse_coded

@@ -77,7 +77,7 @@ def show_model(_: Console, name: str, folder: Path | None, output_format: str) -
         click.echo(json.dumps(as_json(model), indent=2))
         return 0
     lines = {
-        "name": f"{model.name} (newest of {name})" if name in model.names[1:] else model.name,
+        "name": f"{model.name} (newest of {name})" if name != model.name else model.name,
         "family": model.family,
         "about": model.description,
         "licence": model.licence,

@@ -77,8 +77,7 @@ def roundtrip(
 ) -> int:
     """Encode IN, decode it again into OUT, and print rates, speed and quality.
 
-    Quality is that of the first minute: PSNR of video; of audio SI-SDR and mel distance, with the extra `bench` PESQ
-    and STOI too.
+    Quality of the first minute: PSNR, or SI-SDR, mel distance, PESQ and STOI.
     """
     from mediacodec.cli.jobs import EncodeJob
     from mediacodec.cli.parsing.outputs import may_overwrite, refuse_coded
