@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 from mediacodec import manifest, memory_errors
 from mediacodec.arguments import as_folder, as_fraction, as_instance
@@ -34,6 +35,8 @@ from mediacodec.errors import ParameterError
 from mediacodec.frames import AudioChunk, Colour, Samples, VideoFrame
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import Packet, StreamHeader
+
+Kind = TypeVar("Kind", AudioFamily, VideoFamily)
 
 
 class AudioEncoder:
@@ -323,14 +326,11 @@ class VideoDecoder:
 def decoder_for(
     header: StreamHeader, *, models: Path | None = None, device: str = "auto", threads: int | None = None
 ) -> AudioDecoder | VideoDecoder:
-    """A decoder for the packets of a stream, by its kind.
+    """An AudioDecoder or a VideoDecoder for the packets of a stream, by its kind.
 
     Args:
         header: of the stream.
         models, device, threads: as for `AudioDecoder`.
-
-    Returns:
-        An AudioDecoder or a VideoDecoder.
 
     Raises:
         UnsupportedFeatureError: the codec is not known.
@@ -352,29 +352,19 @@ def find_audio_model(codec: str, models: Path | None) -> tuple[Manifest, AudioFa
         ParameterError: it is one for video.
         ParameterTypeError: codec is no text, or models no path.
     """
-    model = manifest.find_by_name(as_instance("codec", codec, str), as_folder("models", models))
-    family = family_of_model(model)
-    if not isinstance(family, AudioFamily):
-        raise ParameterError(f"{codec!r} is a codec for video, not for audio")
-    return model, family
+    return _find(AudioFamily, codec, models)
 
 
 def find_video_model(codec: str, models: Path | None) -> tuple[Manifest, VideoFamily]:
-    """The model of a name, and its family.
+    """As `find_audio_model`, for video."""
+    return _find(VideoFamily, codec, models)
 
-    Args:
-        codec: name of a model.
-        models: a folder to look for models in first.
 
-    Raises:
-        ModelNotFoundError: there is no such model.
-        ParameterError: it is one for audio.
-        ParameterTypeError: codec is no text, or models no path.
-    """
+def _find(kind: type[Kind], codec: str, models: Path | None) -> tuple[Manifest, Kind]:
     model = manifest.find_by_name(as_instance("codec", codec, str), as_folder("models", models))
     family = family_of_model(model)
-    if not isinstance(family, VideoFamily):
-        raise ParameterError(f"{codec!r} is a codec for audio, not for video")
+    if not isinstance(family, kind):
+        raise ParameterError(f"{codec!r} is a codec for {family.kind}, not for {kind.kind}")
     return model, family
 
 
