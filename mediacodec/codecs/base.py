@@ -33,7 +33,18 @@ class AudioEncoderBackend(Protocol):
         ...
 
     def push(self, samples: AudioChunk | Samples) -> list[Packet]:
-        """Take [channels, n] or, for mono, [n] float32 in -1..1; return the packets that are complete."""
+        """Encode samples, in pieces of any size.
+
+        Args:
+            samples: at the codec's rate, float32 [channels, n] or, for mono, [n], in -1..1.
+
+        Returns:
+            The packets that are complete by now.
+
+        Raises:
+            ParameterError: the shape or rate is not the codec's, or the encoder was flushed.
+            ParameterTypeError: they are not floating point.
+        """
         ...
 
     def flush(self) -> list[Packet]:
@@ -92,7 +103,18 @@ class VideoEncoderBackend(Protocol):
         ...
 
     def push(self, frame: VideoFrame) -> list[Packet]:
-        """Take the next frame; return the packets that are complete. Raises ParameterError where it does not fit."""
+        """Encode the next frame.
+
+        Args:
+            frame: of the stream's size and time base, later than the one before.
+
+        Returns:
+            The packets that are complete by now.
+
+        Raises:
+            ParameterError: it does not fit the stream, or the encoder was flushed.
+            ParameterTypeError: it is no VideoFrame.
+        """
         ...
 
     def flush(self) -> list[Packet]:
@@ -158,7 +180,17 @@ class CodeReader(Protocol):
     frame_rate: float
 
     def read(self, packet: Packet) -> Codes:
-        """[codebooks, frames] uint16, at most num_codebooks of them. Raises BitstreamError kinds only."""
+        """The codes of a packet.
+
+        Args:
+            packet: of the stream.
+
+        Returns:
+            uint16 [codebooks, frames], at most num_codebooks of them.
+
+        Raises:
+            BitstreamError: the packet is damaged, in one of its kinds, and nothing else.
+        """
         ...
 
 

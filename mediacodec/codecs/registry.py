@@ -125,14 +125,28 @@ CODECS: dict[str, Family] = {
 
 
 def family_of_model(model: Manifest) -> Family:
-    """The family of a model. Raises ModelError where this version does not know it."""
+    """The family of a model.
+
+    Args:
+        model: that names it.
+
+    Raises:
+        ModelError: this version does not know it.
+    """
     if model.family not in CODECS:
         raise ModelError(f"model {model.name} is of family {model.family!r}, which this version does not know")
     return CODECS[model.family]
 
 
 def family_of(header: StreamHeader) -> Family:
-    """The family of a stream. Raises UnsupportedFeatureError where this version does not know it."""
+    """The family of a stream.
+
+    Args:
+        header: of the stream; its fourcc tells.
+
+    Raises:
+        UnsupportedFeatureError: this version does not know it.
+    """
     for family in CODECS.values():
         if family.fourcc == header.codec:
             return family
@@ -141,7 +155,7 @@ def family_of(header: StreamHeader) -> Family:
 
 
 def audio_family_of(header: StreamHeader) -> AudioFamily:
-    """As `family_of`, of a stream of audio."""
+    """As `family_of`, of a stream of audio. Raises UnsupportedFeatureError for one of video too."""
     family = family_of(header)
     if not isinstance(family, AudioFamily):
         raise UnsupportedFeatureError(f"stream {header.stream_id}: codec {header.codec!r} is one for video, not audio")
@@ -149,7 +163,7 @@ def audio_family_of(header: StreamHeader) -> AudioFamily:
 
 
 def video_family_of(header: StreamHeader) -> VideoFamily:
-    """As `family_of`, of a stream of video."""
+    """As `family_of`, of a stream of video. Raises UnsupportedFeatureError for one of audio too."""
     family = family_of(header)
     if not isinstance(family, VideoFamily):
         raise UnsupportedFeatureError(f"stream {header.stream_id}: codec {header.codec!r} is one for audio, not video")
@@ -157,13 +171,25 @@ def video_family_of(header: StreamHeader) -> VideoFamily:
 
 
 def model_of(header: StreamHeader, models: Path | None = None) -> Manifest:
-    """The installed model that a stream names by hash."""
+    """The installed model that a stream names by hash.
+
+    Args:
+        header: of the stream.
+        models: a folder to look for models in first.
+
+    Raises:
+        ModelNotFoundError, ModelMismatchError: it is not here.
+    """
     name = header.fields.get("model_name")
     return manifest.find_by_hash(header.model_hash, header.tables_hash, str(name) if name else None, models)
 
 
 def code_reader(header: StreamHeader, *, models: Path | None = None) -> CodeReader:
     """A reader of the integer codes in the packets of a stream; runs no network.
+
+    Args:
+        header: of the stream.
+        models: a folder to look for models in first.
 
     Raises:
         UnsupportedFeatureError: the codec is not known, or its codes cannot be read without a network.
@@ -176,7 +202,11 @@ def code_reader(header: StreamHeader, *, models: Path | None = None) -> CodeRead
 
 
 def code_writer(model: Manifest, codes: Codes) -> CodeWriter:
-    """A writer of packets for integer codes [codebooks, frames] of a model; runs no network.
+    """A writer of packets for integer codes of a model; runs no network.
+
+    Args:
+        model: that the codes are of.
+        codes: uint16 [codebooks, frames], the codebook size for no code; see `CodeWriter`.
 
     Raises:
         ParameterError: the model has no such codes.

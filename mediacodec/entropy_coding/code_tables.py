@@ -26,10 +26,15 @@ from mediacodec_bitstream.tables import PRECISION, TableRow
 class CodeTables:
     """The tables of a model.
 
-    frequencies: uint32 [codebooks * (1 + classes), codebook size], row k * (1 + classes) plain, the rest by class;
-    classes: uint8 [codebooks, codebook size], class of each code of the codebook that is the context of k;
-    source: uint8 [codebooks], the codebook that is the context of k;
-    lag: uint8 [codebooks], 1 where the context lies in the frame before, 0 in this one (then source < k).
+    Attributes:
+        frequencies: uint32 [codebooks * (1 + classes), codebook size]; row k * (1 + classes) is the plain one of
+            codebook k, those behind it are by class.
+        classes: uint8 [codebooks, codebook size], class of each code of the codebook that is the context of k.
+        source: uint8 [codebooks], the codebook that is the context of k.
+        lag: uint8 [codebooks], 1 where the context lies in the frame before, 0 in this one (then source < k).
+
+    Raises:
+        ModelError: they contradict each other.
     """
 
     frequencies: NDArray[np.uint32]
@@ -80,7 +85,16 @@ class CodeTables:
 
 
 def encode_codes(codes: Codes, tables: CodeTables, *, max_codebooks: int | None = None) -> bytes:
-    """[codebooks, frames] to an RC24 payload; with `max_codebooks` it begins with the number of codebooks."""
+    """Code a packet.
+
+    Args:
+        codes: uint16 [codebooks, frames].
+        tables: of the model.
+        max_codebooks: where given, the payload begins with the number of codebooks, 1..max_codebooks.
+
+    Returns:
+        An RC24 payload.
+    """
     encoder = open_encoder()
     if max_codebooks is not None:
         encoder.encode_one(len(codes) - 1, count_row(max_codebooks))
@@ -98,9 +112,20 @@ def encode_codes(codes: Codes, tables: CodeTables, *, max_codebooks: int | None 
 def decode_codes(
     payload: bytes, num_codebooks: int, num_frames: int, tables: CodeTables, *, counted: bool = False
 ) -> Codes:
-    """An RC24 payload to [codebooks, num_frames] uint16; the inverse of `encode_codes`.
+    """Decode a packet: the inverse of `encode_codes`.
 
-    There are num_codebooks, or as many as the payload begins with saying where it is `counted`. Raises CorruptError.
+    Args:
+        payload: RC24.
+        num_codebooks: how many there are or, where it is `counted`, at most are.
+        num_frames: how many there are.
+        tables: of the model.
+        counted: whether the payload begins with the number of codebooks.
+
+    Returns:
+        uint16 [codebooks, num_frames].
+
+    Raises:
+        CorruptError: the payload is none of such codes.
     """
     decoder = open_decoder(payload)
     count = decoder.decode_one(count_row(num_codebooks)) + 1 if counted else num_codebooks
@@ -126,7 +151,15 @@ def count_row(max_codebooks: int) -> TableRow:
 
 
 def code_lengths(codes: Codes, tables: CodeTables) -> NDArray[np.float64]:
-    """Bits that each codebook of a packet's codes [codebooks, frames] takes: the information content, [codebooks]."""
+    """Bits that each codebook of a packet takes: the information content.
+
+    Args:
+        codes: uint16 [codebooks, frames].
+        tables: of the model.
+
+    Returns:
+        float64 [codebooks].
+    """
     step = len(tables.frequencies) // len(tables.classes)
     result = np.zeros(len(codes))
     for k, book in enumerate(codes):

@@ -161,13 +161,29 @@ def exponents(numbers: Int64s) -> Int64s:
 
 
 def remainder_bits(numbers: Int64s, exponent: Int64s) -> Int64s:
-    """All remainders one after the other, high bits first, [sum of exponent + ORDER] of 0 and 1."""
+    """The remainders of numbers, one after the other, high bits first.
+
+    Args:
+        numbers: int64 [n], >= 0.
+        exponent: of each, as `exponents` gives it.
+
+    Returns:
+        Bits, int64 [sum of exponent + ORDER].
+    """
     which, shifts = _bit_places(exponent + ORDER)
     return (numbers + (1 << ORDER))[which] >> shifts & 1
 
 
 def from_remainders(bits: Int64s, exponent: Int64s) -> Int64s:
-    """Numbers >= 0 from what `remainder_bits` gives."""
+    """The inverse of `remainder_bits`.
+
+    Args:
+        bits: [sum of exponent + ORDER], not empty.
+        exponent: of each number, int64 [n].
+
+    Returns:
+        The numbers, int64 [n], >= 0.
+    """
     lengths = exponent + ORDER
     _, shifts = _bit_places(lengths)
     starts = np.cumsum(lengths) - lengths

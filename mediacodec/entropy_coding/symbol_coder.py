@@ -45,13 +45,49 @@ class SymbolCoder(Protocol):
     """Where symbols go. A decoder is given None in place of symbols."""
 
     def grouped(self, tables: TableFamily, rows: Contexts, symbols: npt.NDArray[np.integer] | None, /) -> Int64s:
-        """Symbols [n], each under the table that its row names: table by table, each run in its own order."""
+        """Pass symbols, each under a table of its own: table by table, those of one table in their own order.
+
+        Args:
+            tables: of one family.
+            rows: the table of each symbol, [n].
+            symbols: [n], None for a decoder.
+
+        Returns:
+            The symbols, int64 [n].
+
+        Raises:
+            CorruptError: a decoder's payload is damaged.
+        """
 
     def run(self, table: TableRow, count: int, symbols: npt.NDArray[np.integer] | None, /) -> Int64s:
-        """`count` symbols, all under one table."""
+        """Pass symbols that share a table.
+
+        Args:
+            table: of all of them.
+            count: how many there are.
+            symbols: [count], None for a decoder.
+
+        Returns:
+            The symbols, int64 [count].
+
+        Raises:
+            CorruptError: a decoder's payload is damaged.
+        """
 
     def integers(self, tables: SignedTables, rows: Rows, values: Int32s | None, /) -> Int32s:
-        """Signed integers [n] of any size, as `encode_integers` has them."""
+        """Pass signed integers of any size, as `encode_integers` has them.
+
+        Args:
+            tables: for the small ones; others follow as Exp-Golomb codes.
+            rows: the table of each integer, uint8 [n].
+            values: int32 [n], None for a decoder.
+
+        Returns:
+            The integers, int32 [n].
+
+        Raises:
+            CorruptError: a decoder's payload is damaged.
+        """
 
 
 class SymbolEncoder:
@@ -61,6 +97,7 @@ class SymbolEncoder:
         self._encoder = encoder
 
     def grouped(self, tables: TableFamily, rows: Contexts, symbols: npt.NDArray[np.integer] | None) -> Int64s:
+        """See `SymbolCoder.grouped`."""
         assert symbols is not None
         order, groups = group_by_table(_narrow(rows, tables), len(tables))
         ordered = symbols if order is None else symbols[order]
@@ -69,11 +106,13 @@ class SymbolEncoder:
         return np.asarray(symbols, np.int64)
 
     def run(self, table: TableRow, _count: int, symbols: npt.NDArray[np.integer] | None) -> Int64s:
+        """See `SymbolCoder.run`."""
         assert symbols is not None
         self._append(table, symbols)
         return np.asarray(symbols, np.int64)
 
     def integers(self, tables: SignedTables, rows: Rows, values: Int32s | None) -> Int32s:
+        """See `SymbolCoder.integers`."""
         assert values is not None
         encode_integers(self._encoder, values, rows, tables)
         return values
@@ -98,6 +137,7 @@ class SymbolDecoder:
         self._decoder, self._left = decoder, payload_bits
 
     def grouped(self, tables: TableFamily, rows: Contexts, _symbols: npt.NDArray[np.integer] | None) -> Int64s:
+        """See `SymbolCoder.grouped`."""
         order, groups = group_by_table(_narrow(rows, tables), len(tables))
         found = np.empty(len(rows), np.int64)
         for row, start, stop in groups:
@@ -112,11 +152,13 @@ class SymbolDecoder:
         return result
 
     def run(self, table: TableRow, count: int, _symbols: npt.NDArray[np.integer] | None) -> Int64s:
+        """See `SymbolCoder.run`."""
         if count == 1:
             return np.array([self._decoder.decode_one(table)])
         return self._decoder.decode(table, count).astype(np.int64)
 
     def integers(self, tables: SignedTables, rows: Rows, _values: Int32s | None) -> Int32s:
+        """See `SymbolCoder.integers`."""
         result = decode_integers(self._decoder, rows, tables, payload_bits=self._left)
         self._left -= int(np.count_nonzero(np.abs(result) > tables.reach[rows])) * SHORTEST_CODE
         return result
@@ -143,17 +185,20 @@ class SymbolCounter:
         return counts
 
     def grouped(self, tables: TableFamily, rows: Contexts, symbols: npt.NDArray[np.integer] | None) -> Int64s:
+        """See `SymbolCoder.grouped`."""
         assert symbols is not None
         np.add.at(self.counts(tables), (rows, symbols), 1)
         self.bits += tables.ideal_bits(symbols, rows)
         return np.asarray(symbols, np.int64)
 
     def run(self, table: TableRow, _count: int, symbols: npt.NDArray[np.integer] | None) -> Int64s:
+        """See `SymbolCoder.run`."""
         assert symbols is not None
         self.bits += float((PRECISION - np.log2(table.frequencies[symbols].astype(np.float64))).sum())
         return np.asarray(symbols, np.int64)
 
     def integers(self, tables: SignedTables, rows: Rows, values: Int32s | None) -> Int32s:
+        """See `SymbolCoder.integers`."""
         assert values is not None
         symbols, escaped = to_symbols(values, rows, tables)
         self.grouped(tables.family, rows, symbols)
@@ -163,7 +208,20 @@ class SymbolCounter:
 
 
 def code_symbol(coder: SymbolCoder, tables: TableFamily, row: int, symbol: int | np.bool_ | None) -> int:
-    """One symbol under one table of a family; None for a decoder."""
+    """Pass one symbol.
+
+    Args:
+        coder: either end.
+        tables: of a family.
+        row: the table of it that the symbol is coded under.
+        symbol: None for a decoder.
+
+    Returns:
+        The symbol.
+
+    Raises:
+        CorruptError: a decoder's payload is damaged.
+    """
     given = None if symbol is None else np.array([symbol], np.int64)
     return int(coder.grouped(tables, np.array([row]), given)[0])
 

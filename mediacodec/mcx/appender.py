@@ -165,10 +165,20 @@ def open_appender(
     threads: int | None = None,
     monitor: FitMonitor | None = None,
 ) -> FileAppender:
-    """A file to append to, by its name.
+    """A file to append to, by its name; it takes the new contents only where nobody changed it meanwhile.
 
-    It takes the new contents only where nobody changed it meanwhile. Arguments and errors as for `FileAppender` and
-    `AppendTarget`.
+    Args:
+        path: of the file.
+        models: a folder to look for models in first.
+        device: "auto", "cpu" or "cuda".
+        threads: CPU threads; None for as many as help.
+        monitor: watches the fit, and may stop it.
+
+    Raises:
+        InputError, BitstreamError: it cannot be read, or is no .mcx file.
+        UsageError: nothing can be appended to files of its kind.
+        OutputError: it cannot be written.
+        ParameterError, ParameterTypeError: an argument makes no sense.
     """
     target = AppendTarget(path)
     try:

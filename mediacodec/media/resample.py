@@ -62,7 +62,17 @@ class Resampler:
         self._graph: av.filter.Graph | None = None
 
     def push(self, samples: Samples) -> Samples:
-        """Take [channels, n], n >= 0; return what is ready, [channels, m], m >= 0."""
+        """Resample the next samples.
+
+        Args:
+            samples: float32 [channels, n], n >= 0.
+
+        Returns:
+            What is ready, float32 [channels, m], m >= 0.
+
+        Raises:
+            ParameterError: the channels are others than before, or FFmpeg cannot do it.
+        """
         if self._channels == 0:
             self._channels = samples.shape[0]
         if samples.ndim != 2 or samples.shape[0] != self._channels:

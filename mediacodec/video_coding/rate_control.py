@@ -49,11 +49,19 @@ class RateControl:
         self._before: float | None = None  # the last base level
 
     def wait(self, seconds: float) -> None:
-        """Time passes before the next frame."""
+        """Time passes before the next frame.
+
+        Args:
+            seconds: since the one before.
+        """
         self._owed = max(self._owed - self._rate * seconds, -self._buffer)
 
     def level(self, position: int) -> int:
-        """The quality level of the next frame, `position` frames after its keyframe."""
+        """The quality level of the next frame, 0..63.
+
+        Args:
+            position: frames since its keyframe; 0 is the keyframe.
+        """
         key = position == 0
         if key and not self._frames[True]:
             room = FIRST_KEY_SECONDS * self._rate * min(1.0, self._gop / self._spread)
@@ -73,7 +81,13 @@ class RateControl:
         return not self._planned / TOLERATED <= max(bits, 1) <= self._planned * TOLERATED
 
     def learn(self, bits: int, level: int, *, key: bool) -> None:
-        """Take what a frame took into the model, whether it is sent or coded again."""
+        """Take what a frame took into the model, whether it is sent or coded again.
+
+        Args:
+            bits: of its packet.
+            level: quality level that it was coded at.
+            key: whether it is a keyframe.
+        """
         found = math.log2(max(bits, 64)) + SLOPE * level / 8
         if key and not self._frames[True]:
             self._complexity[True] = found

@@ -16,12 +16,28 @@ MAX_PIXELS = 12 << 20  # of a padded frame: a packet holds at most 2^24 symbols,
 
 
 def padding(width: int, height: int, block: int) -> tuple[int, int]:
-    """Pixels added on the right and at the bottom for sides to be multiples of `block`."""
+    """Padding that makes the sides of frames multiples of a block's.
+
+    Args:
+        width, height: of the frames, pixels.
+        block: pixels.
+
+    Returns:
+        Pixels added on the right and at the bottom.
+    """
     return -width % block, -height % block
 
 
 def nominal_duration(frame_rate: Fraction, time_base: Fraction) -> int:
-    """Ticks of one frame at the nominal rate; 0 where they are no whole number that a header can hold."""
+    """Ticks of one frame at the nominal rate.
+
+    Args:
+        frame_rate: frames a second.
+        time_base: seconds a tick.
+
+    Returns:
+        Ticks; 0 where they are no whole number that a header can hold.
+    """
     ticks = 1 / (frame_rate * time_base)
     return int(ticks) if ticks.denominator == 1 and ticks < 1 << 24 else 0
 

@@ -106,7 +106,13 @@ class Conditioning:
         return cls(level, True, previous.memory, step_factors(offsets))
 
     def predict(self, planes: Planes, motion: MotionVectors, filter_id: int) -> None:
-        """Motion-compensate the frame before."""
+        """Motion-compensate the frame before; `predicted` and `source_cells` are set.
+
+        Args:
+            planes: of that frame, padded, uint8.
+            motion: int16 [2, H/8, W/8], quarter samples.
+            filter_id: interpolation filter of luma.
+        """
         self.predicted = compensate(planes, motion, filter_id=filter_id)
         self.source_cells = source_cells(motion)
 

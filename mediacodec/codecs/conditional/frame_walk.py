@@ -31,7 +31,7 @@ class ScaleSource(Protocol):
     """Where the scale indices of the two passes come from: a decoder computes them as integers become known."""
 
     def first(self, hyper: HyperLatent) -> ScaleIndex:
-        """Those of the first pass."""
+        """Those of the first pass, uint8 [1, coefficients, h, w], given the hyper-latents."""
 
     def second(self, symbols: Symbols) -> ScaleIndex:
         """Those of the second pass, given the symbols of the first (0 elsewhere)."""
@@ -44,10 +44,12 @@ class KnownScales:
         self._syntax = syntax
 
     def first(self, _hyper: HyperLatent) -> ScaleIndex:
+        """See `ScaleSource.first`."""
         assert self._syntax.scale_index is not None
         return self._syntax.scale_index
 
     def second(self, _symbols: Symbols) -> ScaleIndex:
+        """See `ScaleSource.second`."""
         assert self._syntax.scale_index is not None
         return self._syntax.scale_index
 

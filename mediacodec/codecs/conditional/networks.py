@@ -147,6 +147,9 @@ class Networks:
             hyper: int8 [hyper, hh, ww].
             memory: of the frame before, zeros for a keyframe.
             quality: level, int64 [1].
+
+        Returns:
+            Scale indices, uint8 [1, coefficients, h, w], and what the second pass and the memory go on from.
         """
         inputs: dict[str, Array] = {"hyper": hyper[None].astype(np.float32), "memory": memory, "quality": quality}
         found = self._run(f"{kind}_prior_first", inputs)
@@ -155,12 +158,32 @@ class Networks:
     def prior_second(
         self, kind: Kind, prior: PriorOutput, symbols: Floats, quality: npt.NDArray[np.int64]
     ) -> ScaleIndex:
-        """Scale indices of the second pass, given the symbols of the first."""
+        """The second pass of the prior.
+
+        Args:
+            kind: of the frame.
+            prior: what the first pass gave.
+            symbols: of the first pass, 0 elsewhere, float32 [1, coefficients, h, w].
+            quality: level, int64 [1].
+
+        Returns:
+            Scale indices, uint8 [1, coefficients, h, w].
+        """
         inputs: dict[str, Array] = {"symbols": symbols, "prior_hidden": prior.hidden, "quality": quality}
         return self._run(f"{kind}_prior_second", inputs)["scale_index"]
 
     def update_memory(self, kind: Kind, prior: PriorOutput, symbols: Floats, quality: npt.NDArray[np.int64]) -> Memory:
-        """The prior's memory for the next frame, given the symbols of both passes."""
+        """The prior's memory for the next frame.
+
+        Args:
+            kind: of the frame.
+            prior: what the first pass gave.
+            symbols: of both passes, float32 [1, coefficients, h, w].
+            quality: level, int64 [1].
+
+        Returns:
+            Integers in float32, [1, memory, h, w].
+        """
         inputs: dict[str, Array] = {"symbols": symbols, "prior_input": prior.inputs, "quality": quality}
         return self._run(f"{kind}_memory_update", inputs)["memory"]
 
@@ -202,7 +225,16 @@ class Networks:
         return f"{_kind(conditioning)}_refinement" in self._graphs
 
     def refine(self, conditioning: Conditioning, source: Planes, decoded: Planes) -> Floats:
-        """What a latent lacks for its frame to be decoded to the source, float32 [1, coefficients, h, w]."""
+        """What a latent lacks for its frame to be decoded to the source.
+
+        Args:
+            conditioning: of the frame.
+            source: padded, uint8.
+            decoded: likewise, from that latent.
+
+        Returns:
+            float32 [1, coefficients, h, w].
+        """
         pairs = zip(PLANES, source, decoded, strict=True)
         inputs: dict[str, Array] = {name: np.subtract(a, b, dtype=np.float32)[None, None] for name, a, b in pairs}
         return self._run(f"{_kind(conditioning)}_refinement", inputs | _steps(conditioning))["latent"]

@@ -142,7 +142,14 @@ def prepare(parsed: ParsedFrame, before: Reconstruction | None, networks: Networ
 def reconstruct(
     parsed: ParsedFrame, before: Reconstruction | None, conditional_mean: Floats | None, networks: Networks
 ) -> Reconstruction:
-    """The frame of a packet, after `prepare`; arguments as there, and what it returned."""
+    """The frame of a packet.
+
+    Args:
+        parsed: after `prepare`.
+        before: the last frame, None for a keyframe.
+        conditional_mean: what `prepare` returned.
+        networks: of the model.
+    """
     if parsed.symbols is None or conditional_mean is None:
         assert before is not None
         return skipped_reconstruction(parsed.conditioning, before.features, refresh=parsed.syntax.head.refresh)

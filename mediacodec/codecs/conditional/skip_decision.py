@@ -26,7 +26,13 @@ def early_skip(errors: Errors, weight: Errors, level: int) -> SkipMap:
 
 
 def is_unchanged(planes: Planes, source: Planes, level: int) -> bool:
-    """Whether a source is another one, as far as quality level `level` can tell; both padded, uint8."""
+    """Whether a source is the same as another one, as far as a quality level can tell.
+
+    Args:
+        planes: padded, uint8.
+        source: likewise.
+        level: of the frame, 0..63.
+    """
     allowed = UNCHANGED_ERROR * step_size(level) ** 2
     few = np.subtract(planes[0][::8], source[0][::8], dtype=np.float32)
     if float(np.square(few, out=few).max()) > allowed:  # most sources differ in every eighth row as well
@@ -68,7 +74,13 @@ def _cells(blocks: npt.NDArray[np.generic], outside: float, cells: tuple[int, in
 
 
 def paste(planes: Planes, predicted: Planes, skip: SkipMap) -> Planes:
-    """The planes with these blocks as predicted; the planes themselves where there are none."""
+    """The planes with some blocks as predicted; the planes themselves where there are none.
+
+    Args:
+        planes: padded, uint8.
+        predicted: likewise.
+        skip: those blocks of 16x16, bool [h, w].
+    """
     chosen = np.flatnonzero(skip)
     if not len(chosen):
         return planes

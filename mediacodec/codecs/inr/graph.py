@@ -52,6 +52,7 @@ class OnnxOps:
         return self._shapes[x]
 
     def conv(self, name: str, x: str, channels: tuple[int, int], kernel: int, *, depthwise: bool = False) -> str:
+        """See `Ops.conv`."""
         weight, bias = f"{name}.weight", f"{name}.bias"
         pads = (kernel // 2,) * 4
         group = channels[0] if depthwise else 1
@@ -60,6 +61,7 @@ class OnnxOps:
         return self._node("Conv", [x, weight, bias], shape, settings)
 
     def modulated_conv(self, name: str, x: str, time_code: str, channels: tuple[int, int], kernel: int) -> str:
+        """See `Ops.modulated_conv`."""
         after = channels[1]
         both = self.conv(f"{name}.time", time_code, (self._shapes[time_code][0], 2 * after), 1)
         scale, shift = (self._slice(both, (first,), (first + after,), (1,)) for first in (0, after))
@@ -69,27 +71,33 @@ class OnnxOps:
         return self._node("Add", [self._node("Mul", [x, scale], self._shapes[x]), shift], self._shapes[x])
 
     def pixel_shuffle(self, x: str, factor: int) -> str:
+        """See `Ops.pixel_shuffle`."""
         shape = self._shape_ops.pixel_shuffle(self._shapes[x], factor)
         return self._node("DepthToSpace", [x], shape, {"blocksize": factor, "mode": "DCR"})
 
     def upsample(self, x: str, factor: int) -> str:
+        """See `Ops.upsample`."""
         shape = self._shape_ops.upsample(self._shapes[x], factor)
         scales = self._constant(f"upsample{factor}", np.array([1, 1, factor, factor], np.float32))
         settings = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
         return self._node("Resize", [x, "", scales], shape, settings)
 
     def crop(self, x: str, rows: int, columns: int) -> str:
+        """See `Ops.crop`."""
         if self._shapes[x][1:] == (rows, columns):
             return x
         return self._slice(x, (0, 0), (rows, columns), (2, 3))
 
     def sin(self, x: str) -> str:
+        """See `Ops.sin`."""
         return self._node("Sin", [x], self._shapes[x])
 
     def gelu(self, x: str) -> str:
+        """See `Ops.gelu`."""
         return self._node("Gelu", [x], self._shapes[x])
 
     def add(self, x: str, y: str) -> str:
+        """See `Ops.add`."""
         return self._node("Add", [x, y], self._shapes[x])
 
     def _slice(self, x: str, starts: Sequence[int], stops: Sequence[int], axes: Sequence[int]) -> str:

@@ -120,11 +120,27 @@ class Ops(Protocol[T]):
     """The operations that networks are made of; features are [.., channels, rows, columns]."""
 
     def conv(self, name: str, x: T, channels: tuple[int, int], kernel: int, *, depthwise: bool = False) -> T:
-        """Convolve with an odd kernel, keeping rows and columns, and add a bias; channels: (before, after)."""
+        """Convolve, keeping rows and columns, and add a bias.
+
+        Args:
+            name: of the layer; its weights are NAME.weight and NAME.bias.
+            x: features.
+            channels: before and after.
+            kernel: rows and columns of the kernel, odd.
+            depthwise: whether each channel is convolved by itself.
+        """
         ...
 
     def modulated_conv(self, name: str, x: T, time_code: T, channels: tuple[int, int], kernel: int) -> T:
-        """conv(x) * (1 + s) + b, where s and b, one a channel, are an affine function of the time code."""
+        """Convolve, then scale and shift each channel: conv(x) * (1 + s) + b.
+
+        Args:
+            name: of the layer; that of s and b, which are an affine function of the time code, is NAME.time.
+            x: features.
+            time_code: [.., width, 1, 1].
+            channels: before and after.
+            kernel: rows and columns of the kernel, odd.
+        """
         ...
 
     def pixel_shuffle(self, x: T, factor: int) -> T:
@@ -139,9 +155,17 @@ class Ops(Protocol[T]):
         """Keep the first rows and columns."""
         ...
 
-    def sin(self, x: T) -> T: ...
-    def gelu(self, x: T) -> T: ...
-    def add(self, x: T, y: T) -> T: ...
+    def sin(self, x: T) -> T:
+        """The sine of each number."""
+        ...
+
+    def gelu(self, x: T) -> T:
+        """x * Phi(x), Phi the normal distribution: the exact one."""
+        ...
+
+    def add(self, x: T, y: T) -> T:
+        """The sum of two features of one shape."""
+        ...
 
 
 def synthesise(ops: Ops[T], network: Network, embedding: T, time_encoding: T) -> T:
@@ -227,6 +251,7 @@ class ShapeOps:
         return sum(math.prod(shape) for shape in self.weights.values())
 
     def conv(self, name: str, x: Shape, channels: tuple[int, int], kernel: int, *, depthwise: bool = False) -> Shape:
+        """See `Ops.conv`."""
         before, after = channels
         shape = (after, 1 if depthwise else before, kernel, kernel)
         self.weights[f"{name}.weight"], self.weights[f"{name}.bias"] = shape, (after,)
@@ -234,25 +259,32 @@ class ShapeOps:
         return self._tracked((after, x[1], x[2]))
 
     def modulated_conv(self, name: str, x: Shape, time_code: Shape, channels: tuple[int, int], kernel: int) -> Shape:
+        """See `Ops.modulated_conv`."""
         self.conv(f"{name}.time", time_code, (time_code[0], 2 * channels[1]), 1)
         return self.conv(name, x, channels, kernel)
 
     def pixel_shuffle(self, x: Shape, factor: int) -> Shape:
+        """See `Ops.pixel_shuffle`."""
         return self._tracked((x[0] // factor**2, x[1] * factor, x[2] * factor))
 
     def upsample(self, x: Shape, factor: int) -> Shape:
+        """See `Ops.upsample`."""
         return self._tracked((x[0], x[1] * factor, x[2] * factor))
 
     def crop(self, x: Shape, rows: int, columns: int) -> Shape:
+        """See `Ops.crop`."""
         return (x[0], rows, columns)
 
     def sin(self, x: Shape) -> Shape:
+        """See `Ops.sin`."""
         return x
 
     def gelu(self, x: Shape) -> Shape:
+        """See `Ops.gelu`."""
         return x
 
     def add(self, x: Shape, _: Shape) -> Shape:
+        """See `Ops.add`."""
         return x
 
     def _tracked(self, x: Shape) -> Shape:

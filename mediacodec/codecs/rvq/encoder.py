@@ -64,7 +64,7 @@ class RvqEncoder:
         self.header = replace(header, algorithmic_delay=self._analysis.algorithmic_delay)
 
     def push(self, samples: AudioChunk | Samples) -> list[Packet]:
-        """Take samples in any number; return the packets that are complete."""
+        """See `AudioEncoderBackend.push`."""
         if self._flushed:
             raise ParameterError("this encoder was flushed; open a new one for another stream")
         array = channel_samples(samples, self._settings.sample_rate, self._settings.channels)

@@ -39,7 +39,7 @@ class RvqCodeReader:
         settings.check_header(model, header, self.num_codebooks)
 
     def read(self, packet: Packet) -> Codes:
-        """[codebooks, frames] uint16, at most num_codebooks. Raises CorruptError, TruncatedError or DesyncError."""
+        """See `CodeReader.read`. Raises CorruptError, TruncatedError or DesyncError."""
         frames, rest = divmod(packet.duration, self._frame_size)
         if rest or not 1 <= frames <= self._max_frames:
             raise CorruptError(f"a packet of {packet.duration} samples is not whole frames of {self._frame_size}")

@@ -51,7 +51,7 @@ class SegmentEncoder:
         )
 
     def push(self, samples: AudioChunk | Samples) -> list[Packet]:
-        """Take samples in any number; return the packets that are complete."""
+        """See `AudioEncoderBackend.push`."""
         if self._flushed:
             raise ParameterError("this encoder was flushed; open a new one for another stream")
         s = self._settings

@@ -87,7 +87,16 @@ def source_cells(motion: MotionVectors) -> Index:
 
 
 def compensate_luma(plane: Plane, motion: MotionVectors, *, filter_id: int) -> Plane:
-    """Luma alone, as in `compensate`: a new array."""
+    """Luma alone, as in `compensate`.
+
+    Args:
+        plane: uint8 [H, W].
+        motion: int16 [2, H/8, W/8], quarter samples.
+        filter_id: of FILTERS.
+
+    Returns:
+        A new array, uint8 [H, W].
+    """
     x, y = (axis.reshape(-1).astype(np.int64) for axis in motion)
     moving = np.flatnonzero(x | y)
     return _compensated_luma(plane, moving, x[moving], y[moving], _KERNELS[filter_id])
