@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mediacodec.errors import MediaCodecError, OutputError, OutputExistsError, ParameterError
 from mediacodec.manifest import ZOO, install_folder
@@ -28,6 +29,17 @@ def place_of(name: str, folder: Path | None, *, overwrite: bool) -> Path:
     if place.exists() and not overwrite:
         raise OutputExistsError(f"{place} exists")
     return place
+
+
+def called(about: dict[str, Any], name: str) -> dict[str, Any]:
+    """What a recipe's [model] says of a model with the name of its folder.
+
+    One that has another name than the recipe's is not the recipe's next generation: it has no alias of theirs.
+    """
+    if name == about["name"]:
+        return about
+    kept = {key: value for key, value in about.items() if key != "aliases"}
+    return kept | {"name": name, "alias": name, "generation": 1}
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from mediacodec_models.audio.train import read_recipe
 from mediacodec_models.entropy.code_tables import fit_tables, mean_bits
 from mediacodec_models.entropy.code_vectors import code_vectors
 from mediacodec_models.entropy.search import beam_search, rate_penalties
+from mediacodec_models.installing import called
 from mediacodec_models.onnx_files import HALVED, write_manifest
 from mediacodec_models.quantizers.moving import MovingCodebooks
 from mediacodec_models.quantizers.rvq import ResidualVQ
@@ -197,17 +198,6 @@ def settings(config: SpectralConfig, first: list[float], later: list[float]) -> 
         "bits_first_frame": [round(b, 3) for b in first],
         "bits_per_frame": [round(b, 3) for b in later],
     }
-
-
-def called(about: dict[str, Any], name: str) -> dict[str, Any]:
-    """What a recipe's [model] says of a model with the name of its folder.
-
-    One that has another name than the recipe's is not the recipe's next generation: it has no alias of theirs.
-    """
-    if name == about["name"]:
-        return about
-    kept = {key: value for key, value in about.items() if key != "aliases"}
-    return kept | {"name": name, "alias": name, "generation": 1}
 
 
 def load_average(codec: SpectralCodec, run: Path, free_steps: int) -> None:

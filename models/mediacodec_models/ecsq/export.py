@@ -33,6 +33,7 @@ from mediacodec_models.ecsq.resume import TRAINING, save_training
 from mediacodec_models.ecsq.symbol_tables import SymbolCounts
 from mediacodec_models.ecsq.symbols import PacketSymbols, active_channels, gain_table, packet_symbols, quality_weights
 from mediacodec_models.ecsq.train import Run, plain, read_recipe
+from mediacodec_models.installing import called
 from mediacodec_models.onnx_files import HALVED, write_manifest
 from mediacodec_models.step_graphs import Step, export_step
 
@@ -235,11 +236,13 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder with checkpoint.pt")
     parser.add_argument("--data", type=Path, required=True, help="pack of speech that it was trained on")
     parser.add_argument("--noise", type=Path, help="pack of noise and music, as in training")
-    parser.add_argument("--out", type=Path, required=True, help="the zoo folder to write")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to write; the model is called as it is")
     args = parser.parse_args()
+    recipe = tomllib.loads(args.recipe.read_text())
+    recipe["model"] = called(recipe["model"], args.out.resolve().name)
     run = Run(*read_recipe(args.recipe))
     run.load(args.run / "checkpoint.pt")
-    manifest = export(run, tomllib.loads(args.recipe.read_text()), args.data, args.noise, args.out)
+    manifest = export(run, recipe, args.data, args.noise, args.out)
     print(json.dumps({k: manifest[k] for k in ("name", "weights_sha256", "settings")}, indent=1))
 
 
