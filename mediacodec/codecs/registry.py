@@ -22,6 +22,10 @@ from mediacodec.codecs.base import (
 from mediacodec.codecs.conditional.decoder import ConditionalDecoder
 from mediacodec.codecs.conditional.encoder import ConditionalEncoder
 from mediacodec.codecs.conditional.settings import FOURCC as CONDITIONAL
+from mediacodec.codecs.ecsq.decoder import EcsqDecoder
+from mediacodec.codecs.ecsq.encoder import EcsqEncoder
+from mediacodec.codecs.ecsq.packet import EcsqCodeReader
+from mediacodec.codecs.ecsq.settings import FOURCC as ECSQ
 from mediacodec.codecs.inr.decoder import InrDecoder
 from mediacodec.codecs.inr.encoder import InrEncoder
 from mediacodec.codecs.inr.settings import FOURCC as INR
@@ -117,6 +121,7 @@ Family = AudioFamily | VideoFamily
 
 CODECS: dict[str, Family] = {
     "rvq": AudioFamily(RVQ, RvqEncoder, open_rvq_decoder, RvqCodeReader, RvqCodeWriter, has_context=True),
+    "ecsq": AudioFamily(ECSQ, EcsqEncoder, EcsqDecoder, EcsqCodeReader),
     "segment": AudioFamily(SEGMENT, SegmentEncoder, SegmentDecoder, SegmentCodeReader),
     "conditional": VideoFamily(CONDITIONAL, ConditionalEncoder, ConditionalDecoder),
     "inr": VideoFamily(INR, InrEncoder, InrDecoder, fits=True, appends=True),

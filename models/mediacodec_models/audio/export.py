@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnx.numpy_helper
 import torch
 from torch import Tensor, nn
 
@@ -30,9 +28,10 @@ from mediacodec_models.audio.train import read_recipe
 from mediacodec_models.entropy.code_tables import fit_tables, mean_bits
 from mediacodec_models.entropy.code_vectors import code_vectors
 from mediacodec_models.entropy.search import beam_search, rate_penalties
-from mediacodec_models.onnx_files import HALVED, OPSET, half_weights, write_graph, write_manifest
+from mediacodec_models.onnx_files import HALVED, write_manifest
 from mediacodec_models.quantizers.moving import MovingCodebooks
 from mediacodec_models.quantizers.rvq import ResidualVQ
+from mediacodec_models.step_graphs import Step, export_step
 
 EXACT = ("stft", "istft")  # parts that stay float32: half precision would break perfect reconstruction
 
@@ -89,41 +88,6 @@ def encoder_step(codec: SpectralCodec, about: dict[str, Any], data: Path) -> nn.
     return SearchStep(codec, penalty, int(about["search_width"]))
 
 
-def export_step(
-    module: nn.Module, name: str, example: tuple[Tensor, list[Tensor]], outputs: list[str], *, folder: Path
-) -> dict[str, Any]:
-    """Write folder/NAME.onnx with a free number of frames; returns the graph's entry in the manifest.
-
-    example: the input (its frames are the last axis, or the samples of whole frames) and the initial state.
-    """
-    value, state = example
-    states = [f"state{i}" for i in range(len(state))]
-    frames = torch.export.Dim("frames", min=1, max=4096)
-    free = frames * (value.shape[-1] // 2)  # the example has two frames
-    program = torch.onnx.export(
-        module.eval(),
-        example,
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=["samples" if name == "encoder" else "codes", *states],
-        output_names=[*outputs, *(f"{s}_out" for s in states)],
-        dynamic_shapes=({value.ndim - 1: free}, [{} for _ in state]),
-        optimize=True,
-        verbose=False,
-    )
-    assert program is not None, "dynamo=True gives a program"
-    model = program.model_proto
-    entry = write_graph(half_weights(model, exact=(*EXACT, *derived(model))), folder / f"{name}.onnx")
-    return entry | {"states": [{"name": n, "shape": list(s.shape)} for n, s in zip(states, state, strict=True)]}
-
-
-def derived(model: onnx.ModelProto) -> list[str]:
-    """Constants that the exporter computed from weights: half precision would change what they were computed for."""
-    floats = [t for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT]
-    values = {t.name: onnx.numpy_helper.to_array(t) for t in floats}
-    return [name for name, v in values.items() if not np.array_equal(v, v.astype(np.float16).astype(np.float32))]
-
-
 def shipped_weights(codec: SpectralCodec) -> dict[str, np.ndarray]:
     """The weights as stored, by name: what the canonical hash of the model is taken of."""
     named: dict[str, Tensor] = {
@@ -174,12 +138,13 @@ def export(codec: SpectralCodec, recipe: dict[str, Any], data: Path, out: Path) 
     arrays = {name: getattr(tables, name) for name in ("frequencies", "classes", "source", "lag")}
     save_arrays(out / "tables.npz", arrays)
     save_quantizer(weights, out)
-    samples = torch.zeros(1, 2 * config.frame_size), codec.encoder.initial_state(1)
-    codes = torch.zeros(1, config.num_codebooks, 2, dtype=torch.int64), codec.decoder.initial_state(1)
-    graphs = {
-        "encoder": export_step(step, "encoder", samples, ["entries", "parents"], folder=out),
-        "decoder": export_step(DecoderStep(codec), "decoder", codes, ["samples"], folder=out),
-    }
+    samples = {"samples": torch.zeros(1, 2 * config.frame_size)}
+    codes = {"codes": torch.zeros(1, config.num_codebooks, 2, dtype=torch.int64)}
+    steps = (
+        Step("encoder", step, samples, 1, codec.encoder.initial_state(1), ["entries", "parents"]),
+        Step("decoder", DecoderStep(codec), codes, 2, codec.decoder.initial_state(1), ["samples"]),
+    )
+    graphs = {each.name: export_step(each, out, exact=EXACT) for each in steps}
     manifest = write_manifest(
         out,
         about,

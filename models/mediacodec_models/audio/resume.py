@@ -30,23 +30,29 @@ def shipped_state(folder: Path) -> dict[str, Tensor]:
     """
     state: dict[str, Tensor] = {}
     for name in ("encoder", "decoder"):
-        graph = onnx.load(folder / f"{name}.onnx").graph
-        values = {t.name.removesuffix(".half"): numpy_helper.to_array(t) for t in graph.initializer}
-        state |= {key: _tensor(value) for key, value in values.items() if _is_weight(key, name)}
-        products = {node.output[0]: node.input[1] for node in graph.node if node.op_type == "MatMul"}
-        for node in graph.node:  # the exporter names biases but not the transposed weights they are added to
-            bias = next((i for i in node.input if i.endswith(".bias")), None)
-            product = next((i for i in node.input if i in products), None)
-            if node.op_type == "Add" and bias and product and _is_weight(bias, name):
-                state[bias.removesuffix("bias") + "weight"] = _tensor(values[products[product]].T)
-        if name == "encoder" and "codebooks" in values:
-            state["quantizer.codebooks"] = _tensor(values["codebooks"])  # models from before there was QUANTIZER
+        state |= graph_weights(folder, name)
+    if "codebooks" in state:
+        state["quantizer.codebooks"] = state.pop("codebooks")  # models from before there was QUANTIZER
     if (folder / QUANTIZER).exists():
         with np.load(folder / QUANTIZER, allow_pickle=False) as archive:
             state |= {name: _tensor(archive[name]) for name in archive.files}
     for key in [key for key in state if key.endswith("codebooks")]:
         stem = key.removesuffix("codebooks")
         state |= {f"{stem}sums": state[key].clone(), f"{stem}usage": torch.ones(state[key].shape[:2])}
+    return state
+
+
+def graph_weights(folder: Path, name: str) -> dict[str, Tensor]:
+    """The weights of folder/NAME.onnx by the names that the network NAME has for them, float32 from half precision."""
+    graph = onnx.load(folder / f"{name}.onnx").graph
+    values = {t.name.removesuffix(".half"): numpy_helper.to_array(t) for t in graph.initializer}
+    state = {key: _tensor(value) for key, value in values.items() if _is_weight(key, name) or key == "codebooks"}
+    products = {node.output[0]: node.input[1] for node in graph.node if node.op_type == "MatMul"}
+    for node in graph.node:  # the exporter names biases but not the transposed weights they are added to
+        bias = next((i for i in node.input if i.endswith(".bias")), None)
+        product = next((i for i in node.input if i in products), None)
+        if node.op_type == "Add" and bias and product and _is_weight(bias, name):
+            state[bias.removesuffix("bias") + "weight"] = _tensor(values[products[product]].T)
     return state
 
 

@@ -25,6 +25,7 @@ from mediacodec_models.checkpoints import Parts, load_checkpoint, save_checkpoin
 from mediacodec_models.ecsq.data import AugmentedSegments, Corpus
 from mediacodec_models.ecsq.network import ScalarCodec, ScalarConfig
 from mediacodec_models.ecsq.rates import RateSteering
+from mediacodec_models.ecsq.resume import load_shipped
 from mediacodec_models.layers.quality import knot_weights
 
 GAIN_RATE = 3.0  # times the learning rate, of the gains: they must follow the rates they are to meet
@@ -94,11 +95,11 @@ class Run:
 def read_recipe(path: Path) -> tuple[ScalarConfig, TrainConfig]:
     """The shape of the network and how to train it."""
     recipe: dict[str, Any] = tomllib.loads(path.read_text())
-    network, train = (_plain(recipe[name]) for name in ("network", "train"))
+    network, train = (plain(recipe[name]) for name in ("network", "train"))
     return ScalarConfig(**network), TrainConfig(**train)
 
 
-def _plain(table: dict[str, Any]) -> dict[str, Any]:
+def plain(table: dict[str, Any]) -> dict[str, Any]:
     """A table of a recipe, with tuples for its lists."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
 
@@ -159,8 +160,12 @@ def run_training(recipe: Path, args: argparse.Namespace) -> None:
     run, checkpoint = Run(network, config), args.out / "checkpoint.pt"
     if checkpoint.exists():
         run.load(checkpoint)
-    for part in (run.model.encoder.stack, run.model.decoder.stack, run.model.entropy.stack):
-        part.compile()
+    elif args.init:
+        load_shipped(run.model, run.steering, args.init)
+        run.average.load_state_dict(run.model.state_dict())
+    if not args.eager:
+        for part in (run.model.encoder.stack, run.model.decoder.stack, run.model.entropy.stack):
+            part.compile()
     rate = network.sample_rate
     noise = Corpus(args.noise, dev=False, sample_rate=rate) if args.noise else None
     seed = config.seed + run.step
@@ -170,14 +175,15 @@ def run_training(recipe: Path, args: argparse.Namespace) -> None:
     torch.manual_seed(seed)
     sums: dict[str, list[float]] = {}
     mark = reported = saved = time.monotonic()
-    while args.minutes is None or run.seconds < 60 * args.minutes:
+    over = False
+    while not over:
         for group in run.optimiser.param_groups:
             group["lr"] = learning_rate(config, run, args.minutes, args.fall) * group["factor"]
         for key, value in train_step(run, config, segments.batch(config.batch), loss).items():
             sums.setdefault(key, []).append(value)
         now = time.monotonic()
         run.seconds, mark = run.seconds + now - mark, now
-        over = args.minutes is not None and run.seconds >= 60 * args.minutes
+        over = run.seconds >= 60 * (args.minutes or math.inf) or run.step >= (args.steps or math.inf)
         if now - reported > args.report or over:
             means = {key: sum(values) / len(values) for key, values in sums.items()}
             report(args.out, run, means | evaluate(run.average, dev, loss))
@@ -192,10 +198,10 @@ def report(folder: Path, run: Run, row: dict[str, float]) -> None:
     row = {"step": run.step, "minutes": run.seconds / 60, "lr": run.optimiser.param_groups[0]["lr"]} | row
     print(json.dumps({key: round(value, 4) for key, value in row.items()}), flush=True)
     path = folder / "log.csv"
-    new = not path.exists()
+    header = path.read_text().partition("\n")[0].split(",") if path.exists() else []
     with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=sorted(row), extrasaction="ignore", restval="")
-        if new:
+        writer = csv.DictWriter(file, [name.strip() for name in header] or sorted(row), extrasaction="ignore")
+        if not header:
             writer.writeheader()
         writer.writerow(row)
 
@@ -207,9 +213,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="pack of speech (mediacodec_models.audio.data)")
     parser.add_argument("--noise", type=Path, help="pack of noise and music to be put behind speech")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and log")
+    parser.add_argument("--init", type=Path, help="zoo folder of a shipped model whose weights to start from")
     parser.add_argument("--minutes", type=float, help="training time at which the run ends; none: never")
+    parser.add_argument("--steps", type=int, help="steps after which the run ends; none: never")
     parser.add_argument("--fall", type=float, default=60.0, help="minutes of falling learning rate at the end")
     parser.add_argument("--report", type=float, default=120.0, help="seconds between two lines of the log")
+    parser.add_argument("--eager", action="store_true", help="compile nothing: where there is no C++ compiler")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
