@@ -104,18 +104,17 @@ class Network:
         self.past: list[list[Any]] = [[] for _ in self.dilations]
 
     def _input(self, y: Any) -> Any:
-        return clip((y * self.a["steps"] + (1 << 7)) >> 8, 127)
+        return lim((y * self.a["steps"] + (1 << 7)) >> 8, 127)
 
     def begin(self, before: Any) -> None:
         """The trunk of a frame, behind the symbols of the one before."""
         a = self.a
-        x = clip((a["join"] @ self._input(before) + a["join_bias"]) >> 6, 255)
+        x = lim((a["join"] @ self._input(before) + a["join_bias"]) >> 6, 255)
         for layer, (dilation, past) in enumerate(zip(self.dilations, self.past, strict=True)):
             past.append(x)
             earlier = past[-1 - dilation] if len(past) > dilation else np.zeros_like(x)
             sums = a[f"expand{layer}"] @ np.concatenate([x, earlier]) + a[f"expand{layer}_bias"]
-            z = np.clip(sums >> 6, 0, 255)
-            x = clip((a[f"contract{layer}"] @ z + (x << 6)) >> 6, 255)
+            x = lim((a[f"contract{layer}"] @ act(sums) + (x << 6)) >> 6, 255)
         self.x = x
 
     def distribution(self, group: int, y: Any) -> tuple[list[int], list[int]]:
@@ -123,14 +122,18 @@ class Network:
         a, channels = self.a, self.groups[group]
         b, size = channels.start, len(channels)
         inputs = np.concatenate([self.x, self._input(y)[:b]])
-        z = np.clip((a[f"hidden{group}"] @ inputs + a[f"hidden{group}_bias"]) >> 6, 0, 255)
-        o = a[f"head{group}"] @ z + a[f"head{group}_bias"]
+        hidden = act(a[f"hidden{group}"] @ inputs + a[f"hidden{group}_bias"])
+        o = a[f"head{group}"] @ hidden + a[f"head{group}_bias"]
         mean = ((o[:size] + (1 << 6)) >> 7) * a["mean_gains"][b : b + size]
-        mean = clip((mean + (1 << 11)) >> 12, 1 << 16)
+        mean = lim((mean + (1 << 11)) >> 12, 1 << 16)
         scale = (o[size:] + a["scale_base"][b : b + size] + (1 << 9)) >> 10
         scales = len(a["frequencies"]) // 4
         return mean.tolist(), np.clip(scale, 0, scales - 1).tolist()
 
 
-def clip(values: Any, most: int) -> Any:
+def lim(values: Any, most: int) -> Any:
     return np.clip(values, -most, most)
+
+
+def act(sums: Any) -> Any:
+    return np.clip(sums >> 6, 0, 255)
