@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 import packets_conditional
+import packets_ecsq
 import packets_inr
 import packets_overfit
 import packets_rvq
 from arrays import dumped
 
-MAKERS = (packets_rvq, packets_conditional, packets_inr, packets_overfit)
+MAKERS = (packets_rvq, packets_ecsq, packets_conditional, packets_inr, packets_overfit)
 
 
 def every_vector() -> dict[str, dict[str, Any]]:

@@ -22,6 +22,10 @@ from mediacodec.codecs.conditional.networks import Kind, Networks, PriorOutput
 from mediacodec.codecs.conditional.packet import pack_frame, parse_frame
 from mediacodec.codecs.conditional.settings import ConditionalSettings, FrameGeometry
 from mediacodec.codecs.conditional.tables import ConditionalTables
+from mediacodec.codecs.ecsq.packet import EcsqCodeReader, frame_tables
+from mediacodec.codecs.ecsq.packet import pack as pack_symbols
+from mediacodec.codecs.ecsq.settings import EcsqSettings
+from mediacodec.codecs.ecsq.symbols import EcsqTables
 from mediacodec.codecs.inr.decoder import InrDecoder
 from mediacodec.codecs.inr.network import Network
 from mediacodec.codecs.inr.packet import CodedGroup, pack_group
@@ -77,6 +81,21 @@ def segment_read(model: Manifest, header: StreamHeader, packets: list[Packet]) -
     reader = SegmentCodeReader(model, header)
     found = [reader.segments(packet) for packet in packets]
     return [{"codes": [s.codes for s in segments], "loudness": [s.scale for s in segments]} for segments in found]
+
+
+# ecsq
+
+
+def ecsq_packed(model: Manifest, symbols: Array, quality: int, *, crc_size: int) -> bytes:
+    """symbols: int16 [frames, latent]."""
+    tables = EcsqTables(model, EcsqSettings(model))
+    return pack_symbols(symbols, quality, frame_tables(symbols, quality, tables), tables, crc_size)
+
+
+def ecsq_read(model: Manifest, header: StreamHeader, packets: list[Packet]) -> list[dict[str, Any]]:
+    reader = EcsqCodeReader(model, header)
+    found = [reader.unpacked(packet) for packet in packets]
+    return [{"quality": each.quality, "symbols": each.symbols} for each in found]
 
 
 # cond

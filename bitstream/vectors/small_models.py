@@ -50,6 +50,9 @@ def model_of(vector: Vector, tables: dict[str, Array], place: Path) -> Manifest:
             "bits_first_frame": bits,
             "bits_per_frame": bits,
         }
+    if vector["family"] == "ecsq":
+        rates = [float(quality + 1) for quality in range(64)]
+        raw["settings"] |= {"algorithmic_delay": 0, "preroll_frames": 0, "kbps": rates}
     (place / "model.json").write_text(json.dumps(raw))
     return read_manifest(place)
 
@@ -57,7 +60,8 @@ def model_of(vector: Vector, tables: dict[str, Array], place: Path) -> Manifest:
 def audio_header(vector: Vector, **changes: Any) -> StreamHeader:
     """The header of an audio vector's stream."""
     stream, settings = vector["stream"] | changes, vector["model"]["settings"]
-    parameters = AudioParameters(*(settings[name] for name in ("sample_rate", "channels", "pre_skip", "frame_size")))
+    rate, pre_skip, frame_size = (settings[name] for name in ("sample_rate", "pre_skip", "frame_size"))
+    parameters = AudioParameters(rate, settings.get("channels", 1), pre_skip, frame_size)
     fields = {"extradata": bytes.fromhex(stream["extradata"])}
     return StreamHeader(0, vector["codec"], parameters, Fraction(1, parameters.sample_rate),
                         symbol_crc_size=stream["symbol_crc_size"], fields=fields)  # fmt: skip

@@ -26,6 +26,7 @@ FAULTY = [(name, fault) for name, vector in PACKETS.items() for fault in vector[
 FAULTY_STREAMS = [(name, fault) for name, vector in PACKETS.items() for fault in vector.get("faulty_streams", ())]
 
 product, models = load_from_vectors("product"), load_from_vectors("small_models")
+AUDIO = {"rvq1": product.rvq_read, "sgmt": product.segment_read, "ecsq": product.ecsq_read}
 Read = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 
@@ -38,10 +39,10 @@ def by_product(name: str, folder: Path, *, extradata: str | None = None) -> Read
     """What reads a vector's packets with the product."""
     vector = PACKETS[name]
     model = models.model_of(vector, models.tables_of(vector, FILES[name].parent), folder / "model")
-    if vector["codec"] in ("rvq1", "sgmt"):
+    if vector["codec"] in AUDIO:
         changes = {} if extradata is None else {"extradata": extradata}
         header = models.audio_header(vector, **changes)
-        read = product.rvq_read if vector["codec"] == "rvq1" else product.segment_read
+        read = AUDIO[vector["codec"]]
         read(model, header, [])
         return lambda entry: read(model, header, [models.packet_of(entry)])[0]
     if vector["codec"] == "inr1":

@@ -183,5 +183,8 @@ class EcsqCodeReader:
 
     def read(self, packet: Packet) -> Codes:
         """[latent, frames] uint16. Raises BitstreamError kinds only."""
-        found = unpack([packet.data], self._settings.frames_of(packet), self._tables, self._crc_size)[0]
-        return np.asarray(found.symbols.astype(np.int64).T + MAX_SYMBOL, np.uint16)
+        return np.asarray(self.unpacked(packet).symbols.astype(np.int64).T + MAX_SYMBOL, np.uint16)
+
+    def unpacked(self, packet: Packet) -> Unpacked:
+        """What a packet holds. Raises BitstreamError kinds only."""
+        return unpack([packet.data], self._settings.frames_of(packet), self._tables, self._crc_size)[0]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import conditional, inr, overfit, rvq
+from . import conditional, ecsq, inr, overfit, rvq
 from .base import Arrays, from_json
 
 Read = Callable[[dict[str, Any]], Arrays | None]
@@ -24,9 +24,12 @@ def opened(vector: dict[str, Any], folder: Path, *, extradata: str | None = None
             tables = {name: archive[name] for name in archive}
     else:
         tables = {name: from_json(array) for name, array in tables.items()}
-    if vector["codec"] in ("rvq1", "sgmt"):
-        context = {name: from_json(array) for name, array in model.get("context", {}).items()}
+    if vector["codec"] in ("rvq1", "sgmt", "ecsq"):
         data = bytes.fromhex(stream["extradata"] if extradata is None else extradata)
+        if vector["codec"] == "ecsq":
+            scalar = ecsq.Stream(model["settings"], tables, data, stream["symbol_crc_size"])
+            return lambda entry: ecsq.packet(scalar, bytes.fromhex(entry["data"]), entry["duration"])
+        context = {name: from_json(array) for name, array in model.get("context", {}).items()}
         audio = rvq.Stream(model["settings"], tables, data, stream["symbol_crc_size"], context)
         packet = rvq.packet if vector["codec"] == "rvq1" else rvq.segment_packet
         return lambda entry: packet(audio, bytes.fromhex(entry["data"]), entry["duration"])
