@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from mediacodec import manifest, memory_errors
-from mediacodec.arguments import as_folder, as_fraction, as_instance
+from mediacodec.arguments import as_folder, as_instance, as_positive_fraction, sealed
 from mediacodec.codecs.base import AudioEncoderBackend
 from mediacodec.codecs.options import (
     UNKNOWN_COLOUR,
@@ -36,6 +36,7 @@ from mediacodec.manifest import Manifest
 from mediacodec_bitstream import Packet, StreamHeader
 
 
+@sealed
 class AudioEncoder:
     """Audio to packets.
 
@@ -108,6 +109,7 @@ class AudioEncoder:
         return self._backend.flush()
 
 
+@sealed
 class VideoEncoder:
     """Frames to packets.
 
@@ -189,6 +191,7 @@ class VideoEncoder:
         return self._backend.flush()
 
 
+@sealed
 class AudioDecoder:
     """Packets to audio.
 
@@ -260,6 +263,7 @@ class AudioDecoder:
         return self._backend.flush()
 
 
+@sealed
 class VideoDecoder:
     """Packets to frames.
 
@@ -320,6 +324,7 @@ class VideoDecoder:
         return self._backend.flush()
 
 
+@memory_errors.named
 def decoder_for(
     header: StreamHeader, *, models: Path | None = None, device: str = "auto", threads: int | None = None
 ) -> AudioDecoder | VideoDecoder:
@@ -395,8 +400,8 @@ def video_format(
     return VideoFormat(
         width=width,
         height=height,
-        frame_rate=as_fraction("frame_rate", frame_rate),
-        time_base=None if time_base is None else as_fraction("time_base", time_base),
+        frame_rate=as_positive_fraction("frame_rate", frame_rate),
+        time_base=None if time_base is None else as_positive_fraction("time_base", time_base),
         colour=colour,
     )
 
