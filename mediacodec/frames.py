@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.arguments import as_integer, quoted
+from mediacodec.arguments import as_instance, as_integer, as_positive_fraction, quoted
 from mediacodec.errors import ParameterError, ParameterTypeError
 
 Samples = NDArray[np.float32]
@@ -19,6 +19,8 @@ Codes = NDArray[np.uint16]
 
 Plane = NDArray[np.uint8]
 """One plane of a frame, uint8 [height, width]."""
+
+MAX_SAMPLE_RATE = (1 << 31) - 1  # Hz: what FFmpeg counts in
 
 Colour = tuple[int, int, int, int]
 """Primaries, transfer and matrix as numbered in ITU-T H.273 (2 = unspecified), and 1 for full range, 0 for limited."""
@@ -33,7 +35,7 @@ class AudioChunk:
     Attributes:
         samples: float32 [channels, n], full scale is [-1, 1]; peaks beyond it and n = 0 are allowed. Values are
             not checked for NaN or infinity, since that would cost a pass over every chunk.
-        sample_rate: Hz, at least 1.
+        sample_rate: Hz, 1 to 2^31 - 1.
         pts: position of the first sample, in samples at `sample_rate` since the start of the stream.
 
     Raises:
@@ -58,10 +60,8 @@ class AudioChunk:
                 f"samples must have shape [channels, n], not {list(self.samples.shape)}; "
                 "for one channel use x[numpy.newaxis]"
             )
-        for name in ("sample_rate", "pts"):
-            object.__setattr__(self, name, as_integer(name, getattr(self, name)))
-        if self.sample_rate < 1:
-            raise ParameterError(f"sample_rate must be at least 1 Hz, not {self.sample_rate}")
+        object.__setattr__(self, "sample_rate", as_sample_rate("sample_rate", self.sample_rate))
+        object.__setattr__(self, "pts", as_integer("pts", self.pts))
 
     @property
     def channels(self) -> int:
@@ -134,9 +134,8 @@ class VideoFrame:
         object.__setattr__(self, "pts", as_integer("pts", self.pts))
         if not isinstance(self.time_base, Fraction):
             raise ParameterTypeError(f"time_base must be a fractions.Fraction, not {quoted(self.time_base)}")
-        if self.time_base <= 0:
-            raise ParameterError(f"time_base must be above 0 seconds, not {self.time_base}")
-        check_colour(self.colour)
+        as_positive_fraction("time_base", self.time_base)
+        object.__setattr__(self, "colour", check_colour("colour", self.colour))
 
     @property
     def width(self) -> int:
@@ -160,17 +159,62 @@ class VideoFrame:
         )
 
 
-def check_colour(colour: object) -> None:
-    """Check a description of colour.
+def as_sample_rate(name: str, value: object) -> int:
+    """A sample rate in Hz, 1 to MAX_SAMPLE_RATE.
 
     Args:
+        name: what the value is called in the error.
+        value: anything.
+
+    Raises:
+        ParameterTypeError: it is no integer.
+        ParameterError: it is out of range.
+    """
+    return as_integer(name, value, 1, MAX_SAMPLE_RATE, "Hz")
+
+
+def as_samples(name: str, value: object) -> Samples:
+    """Floating point of any kind, [n] or [channels, n], as samples; what float32 cannot hold becomes infinite.
+
+    Args:
+        name: what the value is called in the error.
+        value: anything.
+
+    Returns:
+        float32 [channels, n]; the caller's own array where it is that already.
+
+    Raises:
+        ParameterTypeError: it holds integers, whose full scale is not known, or no numbers.
+        ParameterError: it has another shape.
+    """
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:  # rows of several lengths, or something that cannot be an array
+        raise ParameterError(f"{name} must be an array [n] or [channels, n], not {quoted(value)}") from error
+    if array.dtype.kind != "f":
+        raise ParameterTypeError(f"{name} must be floating point in -1..1, not {array.dtype}; scale and convert them")
+    if array.ndim not in (1, 2) or (array.ndim == 2 and not len(array)):
+        raise ParameterError(f"{name} must be an array [n] or [channels, n]; got shape {array.shape}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.atleast_2d(array.astype(np.float32, copy=False))
+
+
+def check_colour(name: str, colour: object) -> Colour:
+    """A description of colour.
+
+    Args:
+        name: what it is called in the error.
         colour: what should be four numbers, see `Colour`.
+
+    Returns:
+        The numbers as Python's own.
 
     Raises:
         ParameterTypeError: it is no tuple of integers.
         ParameterError: there are not four, or one is out of range.
     """
-    if not isinstance(colour, tuple) or not all(isinstance(part, (int, np.integer)) for part in colour):
-        raise ParameterTypeError(f"colour must be (primaries, transfer, matrix, 0 or 1), not {quoted(colour)}")
-    if len(colour) != 4 or not all(0 <= part <= 255 for part in colour) or colour[3] > 1:
-        raise ParameterError(f"colour must be (primaries, transfer, matrix, 0 or 1), not {colour}")
+    parts = as_instance(name, colour, tuple)
+    if len(parts) != 4:
+        raise ParameterError(f"{name} must be (primaries, transfer, matrix, 0 or 1), not {quoted(colour)}")
+    primaries, transfer, matrix = (as_integer(f"each part of {name}", part, 0, 255) for part in parts[:3])
+    return primaries, transfer, matrix, as_integer(f"the last part of {name}", parts[3], 0, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class FitProgress:
     seconds_left: float | None = None
 
 
+@runtime_checkable
 class FitMonitor(Protocol):
     """Who watches a fit and may end it."""
 

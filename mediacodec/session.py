@@ -16,14 +16,8 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from mediacodec.errors import (
-    DeviceError,
-    MediaCodecError,
-    ModelError,
-    ModelMismatchError,
-    OutOfMemoryError,
-    ParameterError,
-)
+from mediacodec.arguments import as_device, as_threads
+from mediacodec.errors import DeviceError, MediaCodecError, ModelError, ModelMismatchError, OutOfMemoryError
 from mediacodec.manifest import Graph
 from mediacodec.npz import Array
 
@@ -31,7 +25,6 @@ State = tuple[Array, ...]
 Shape = list[int | str | None]
 
 PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-DEVICES: Final = ("auto", *PROVIDERS)
 
 _FATAL = 4  # the least that is logged; errors come as exceptions too
 _OUT_OF_MEMORY = ("failed to allocate", "bad_alloc", "bad allocation", "out of memory")
@@ -109,7 +102,7 @@ class StepGraph:
     Raises:
         ModelError: the file is no graph, or not the one that the manifest describes.
         DeviceError: the device cannot be used.
-        ParameterError: threads is no positive integer.
+        ParameterError, ParameterTypeError: threads is no positive integer.
     """
 
     def __init__(self, path: Path, graph: Graph, *, device: str = "auto", threads: int = 1) -> None:
@@ -187,14 +180,11 @@ def open_session(path: Path | bytes, *, device: str, threads: int) -> Session:
     Raises:
         DeviceError: the device asked for is not the one that runs.
         ModelError: it is no graph.
-        ParameterError: threads is no positive integer.
+        ParameterError, ParameterTypeError: threads is no positive integer.
     """
     import onnxruntime  # here, so that `probe` and `--help` never wait for it
 
-    if device not in DEVICES:
-        raise DeviceError(f"unknown device {device!r}; choose one of {', '.join(DEVICES)}")
-    if not isinstance(threads, int) or threads < 1:
-        raise ParameterError(f"threads must be a positive integer, not {threads!r}")
+    device, threads = as_device("device", device), as_threads("threads", threads)
     offered = onnxruntime.get_available_providers()
     strict = device != "auto"
     if not strict:

@@ -56,3 +56,18 @@ class DesyncError(BitstreamError):
 
     The usual cause is a model or a set of tables other than the one used for encoding.
     """
+
+
+MAX_QUOTED = 80  # characters of a value in a message
+PRINTABLE_BITS = 12_000  # of an integer: Python refuses to print much longer ones
+
+
+def quoted(value: object) -> str:
+    """A value as a message shows it: on one line, and not all of a long one."""
+    if isinstance(value, int) and value.bit_length() > PRINTABLE_BITS:
+        return f"an integer of {value.bit_length()} bits"
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # somebody else's __repr__, or a number in it that is too long
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 3]}..."

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .errors import CorruptError, ParameterError, ParameterTypeError, UnsupportedFeatureError
+from .errors import CorruptError, ParameterError, ParameterTypeError, UnsupportedFeatureError, quoted
 from .wire import Cursor
 
 CRITICAL = 0x8000
@@ -36,7 +36,7 @@ class Field:
 def _text(limit: int) -> _Coding:
     def encode(value: FieldValue) -> bytes:
         if not isinstance(value, str):
-            raise ParameterTypeError(f"expected str, got {value!r}")
+            raise ParameterTypeError(f"expected str, got {quoted(value)}")
         data = value.encode("utf-8")
         if len(data) > limit or "\0" in value:
             raise ParameterError(f"text must be at most {limit} bytes of UTF-8 without NUL, got {len(data)}")
@@ -48,9 +48,9 @@ def _text(limit: int) -> _Coding:
 def _number(size: int, low: int, high: int) -> _Coding:
     def encode(value: FieldValue) -> bytes:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise ParameterTypeError(f"expected int, got {value!r}")
+            raise ParameterTypeError(f"expected int, got {quoted(value)}")
         if not low <= value <= high:
-            raise ParameterError(f"{value} is not in {low}..{high}")
+            raise ParameterError(f"{quoted(value)} is not in {low}..{high}")
         return value.to_bytes(size, "little")
 
     def decode(data: bytes) -> FieldValue:
@@ -122,14 +122,14 @@ def pack_fields(values: Mapping[str, FieldValue], *, scope: str) -> bytes:
     Raises ParameterError on an unknown name, a value out of range or a field of the other scope,
     ParameterTypeError on a value of the wrong type.
     """
-    items = sorted((_identify(name, scope), name) for name in values)
+    items = sorted((_identify(name, scope), str(name)) for name in values)
     out = bytearray()
     for number, name in items:
         encode = _BY_ID[number].encode if number in _BY_ID else _raw
         try:
             data = encode(values[name])
         except (ParameterError, ParameterTypeError) as error:
-            raise type(error)(f"field {name}: {error}") from None
+            raise type(error)(f"fields: {name}: {error}") from None
         out += struct.pack("<HH", number, len(data)) + data
     return bytes(out)
 
@@ -168,14 +168,14 @@ def check_critical_fields(data: bytes) -> None:
 def _identify(name: str, scope: str) -> int:
     field = _BY_NAME.get(name)
     if field is None:
-        if len(name) == 6 and name.startswith("0x"):
+        if isinstance(name, str) and len(name) == 6 and name.startswith("0x"):
             try:
                 number = int(name, 16)
             except ValueError:
                 number = CRITICAL
             if not number & CRITICAL and number not in _BY_ID and f"0x{number:04x}" == name:
                 return number
-        raise ParameterError(f"unknown field {name!r}; known are {', '.join(sorted(_BY_NAME))}")
+        raise ParameterError(f"fields has an unknown one, {quoted(name)}; known are {', '.join(sorted(_BY_NAME))}")
     if not getattr(field, scope):
         raise ParameterError(f"field {name} does not belong in a {scope} header")
     return field.id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .errors import CorruptError, ParameterError, ParameterTypeError, TruncatedError
+from .errors import CorruptError, ParameterError, ParameterTypeError, TruncatedError, quoted
 from .stream_header import MAX_STREAM_ID, check_range
 from .wire import Cursor, varint
 
@@ -41,8 +41,11 @@ class Packet:
         check_range("duration", self.duration, 0, MAX_DURATION)
         if self.dts is not None:
             check_range("dts", self.dts, -MAX_PTS, MAX_PTS)
+        for name in ("is_keyframe", "discontinuity"):
+            if not isinstance(getattr(self, name), bool):
+                raise ParameterTypeError(f"{name} must be True or False, got {quoted(getattr(self, name))}")
         if len(self.data) > MAX_PAYLOAD:
-            raise ParameterError(f"a packet of {len(self.data)} bytes exceeds {MAX_PAYLOAD}")
+            raise ParameterError(f"packet data of {len(self.data)} bytes exceeds {MAX_PAYLOAD}")
 
     def __repr__(self) -> str:
         dts = "" if self.dts is None else f", dts={self.dts}"

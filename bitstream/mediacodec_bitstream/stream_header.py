@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from .errors import CorruptError, ParameterError
+from .errors import CorruptError, ParameterError, ParameterTypeError, quoted
 from .fields import Fields, FieldValue, pack_fields, unpack_fields
 from .symbols import SYMBOL_CRC_SIZES
 from .wire import Cursor
@@ -70,8 +70,10 @@ class VideoParameters:
         if pixels > MAX_PIXELS:
             raise ParameterError(f"{self.width} x {self.height} with padding is {pixels} pixels, above 2^26")
         check_fraction("frame_rate", self.frame_rate)
-        if len(self.colour) != 4 or not all(0 <= part <= 255 for part in self.colour) or self.colour[3] > 1:
-            raise ParameterError(f"colour must be (primaries, transfer, matrix, 0 or 1), got {self.colour}")
+        if not isinstance(self.colour, tuple) or len(self.colour) != 4:
+            raise ParameterError(f"colour must be (primaries, transfer, matrix, 0 or 1), got {quoted(self.colour)}")
+        for part, most in zip(self.colour, (255, 255, 255, 1), strict=True):
+            check_range("a part of colour", part, 0, most)
 
 
 @dataclass(frozen=True)
@@ -99,20 +101,28 @@ class StreamHeader:
     fields: Mapping[str, FieldValue] = field(default_factory=Fields)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.fields, Mapping):
+            raise ParameterTypeError(f"fields must be values by name, got {quoted(self.fields)}")
         object.__setattr__(self, "fields", Fields(self.fields))
         check_range("stream_id", self.stream_id, 0, MAX_STREAM_ID)
+        if not isinstance(self.codec, str):
+            raise ParameterTypeError(f"codec must be text, got {quoted(self.codec)}")
         if len(self.codec) != 4 or not all(" " <= letter <= "~" for letter in self.codec):
-            raise ParameterError(f"codec must be 4 printable ASCII characters, got {self.codec!r}")
+            raise ParameterError(f"codec must be 4 printable ASCII characters, got {quoted(self.codec)}")
+        if self.parameters is not None and not isinstance(self.parameters, (AudioParameters, VideoParameters)):
+            wanted = "AudioParameters, VideoParameters or None"
+            raise ParameterTypeError(f"parameters must be {wanted}, got {quoted(self.parameters)}")
         check_fraction("time_base", self.time_base)
         check_range("packet_duration", self.packet_duration, 0, (1 << 24) - 1)
         check_range("algorithmic_delay", self.algorithmic_delay, 0, U32)
         check_range("coder", self.coder, BIT_PACKED, OPAQUE)
+        check_range("symbol_crc_size", self.symbol_crc_size, SYMBOL_CRC_SIZES[0], SYMBOL_CRC_SIZES[-1])
         if self.symbol_crc_size not in SYMBOL_CRC_SIZES or (self.coder == OPAQUE and self.symbol_crc_size):
             raise ParameterError(f"symbol_crc_size {self.symbol_crc_size} with coder {self.coder}: not allowed")
         for name in ("model_hash", "tables_hash"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, bytes) or len(value) != HASH_SIZE):
-                raise ParameterError(f"{name} must be {HASH_SIZE} bytes or None")
+                raise ParameterError(f"{name} must be {HASH_SIZE} bytes or None, got {quoted(value)}")
         if "layers" in self.fields and not self.symbol_crc_size:  # an empty layer means a dropped one
             raise ParameterError("a stream with layers needs a symbol_crc_size of 1, 2 or 4")
         if self.coder == OPAQUE and "foreign_codec" not in self.fields:
@@ -195,14 +205,14 @@ def unpack_stream(outer: Cursor) -> StreamHeader:
 
 def check_range(name: str, value: int, low: int, high: int) -> None:
     """Raise ParameterError unless value is an integer in low..high."""
-    if not isinstance(value, int) or not low <= value <= high:
-        raise ParameterError(f"{name} must be an integer in {low}..{high}, got {value!r}")
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ParameterError(f"{name} must be an integer in {low}..{high}, got {quoted(value)}")
 
 
 def check_fraction(name: str, value: Fraction) -> None:
     """Raise ParameterError unless value is a positive Fraction of two 32-bit numbers."""
     if not isinstance(value, Fraction) or not (0 < value.numerator <= U32 and value.denominator <= U32):
-        raise ParameterError(f"{name} must be a positive Fraction of 32-bit numbers, got {value!r}")
+        raise ParameterError(f"{name} must be a positive Fraction of 32-bit numbers, got {quoted(value)}")
 
 
 def _pack_parameters(parameters: AudioParameters | VideoParameters | None) -> bytes:

@@ -11,8 +11,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from mediacodec.errors import ParameterError, ParameterTypeError
-from mediacodec.frames import AudioChunk, Codes, Samples, VideoFrame
+from mediacodec.errors import ParameterError
+from mediacodec.frames import AudioChunk, Codes, Samples, VideoFrame, as_samples
 from mediacodec_bitstream import Packet, StreamHeader
 
 LIVE_BELOW = 0.2  # seconds: packets shorter than this are for live use
@@ -238,15 +238,10 @@ def channel_samples(samples: AudioChunk | Samples, sample_rate: int, channels: i
         if samples.sample_rate != sample_rate:
             raise ParameterError(f"samples are at {samples.sample_rate} Hz, the codec takes {sample_rate}")
         samples = samples.samples
-    array = np.asarray(samples)
-    if array.dtype.kind != "f":
-        raise ParameterTypeError(f"samples must be floating point in -1..1, got {array.dtype}")
-    if array.ndim == 1 and channels == 1:
-        array = array[None]
-    if array.ndim != 2 or array.shape[0] != channels:
+    array = as_samples("samples", samples)
+    if array.shape[0] != channels:
         wanted = "mono, [n] or [1, n]" if channels == 1 else f"{channels} channels, [{channels}, n]"
-        raise ParameterError(f"the codec takes {wanted}; got shape {array.shape}")
-    array = array.astype(np.float32, copy=False)
+        raise ParameterError(f"samples must be what the codec takes, {wanted}; got shape {np.shape(samples)}")
     if array.size and not np.abs(array).max() <= LOUDEST:  # or not a number: a network with a memory keeps it for good
         array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0).clip(-LOUDEST, LOUDEST)
     return array

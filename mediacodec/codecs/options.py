@@ -7,15 +7,27 @@ encoder. `VideoFormat` says what frames come in, `Runtime` on what to run.
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, TypeVar
 
-from mediacodec.arguments import as_float, as_fraction, as_instance, as_integer, normalise, quoted
+from mediacodec.arguments import (
+    as_choice,
+    as_device,
+    as_flag,
+    as_float,
+    as_instance,
+    as_integer,
+    as_positive,
+    as_positive_fraction,
+    as_threads,
+    check_fields,
+    quoted,
+    refuse_unknown,
+    sealed,
+)
 from mediacodec.errors import ParameterError, ParameterTypeError
 from mediacodec.frames import Colour, check_colour
 from mediacodec.progress import FitMonitor
@@ -23,11 +35,15 @@ from mediacodec.progress import FitMonitor
 PRESETS: Final = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 MAX_CRF: Final = 63
 LEAST_VIDEO_BIT_RATE: Final = 1000
+MOST_BIT_RATE: Final = (1 << 32) - 1  # that a file can state
+MAX_GOP: Final = 100_000  # an hour of video
+MAX_SIDE: Final = (1 << 16) - 1  # pixels
 UNKNOWN_COLOUR: Final[Colour] = (2, 2, 2, 0)
 
 Options = TypeVar("Options", bound="AudioOptions | VideoOptions")
 
 
+@sealed
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioOptions:
     """Options of audio encoders.
@@ -48,16 +64,15 @@ class AudioOptions:
     entropy: str | None = None
 
     def __post_init__(self) -> None:
-        normalise(self, bit_rate="float")
-        object.__setattr__(self, "packet_duration", as_float("packet_duration", self.packet_duration))
-        if self.bit_rate is not None and not (math.isfinite(self.bit_rate) and self.bit_rate > 0):
-            raise ParameterError(f"bit_rate must be above 0 bits a second, not {self.bit_rate}")
-        if not (math.isfinite(self.packet_duration) and self.packet_duration > 0):
-            raise ParameterError(f"packet_duration must be above 0 seconds, not {self.packet_duration}")
-        if self.entropy is not None:
-            as_instance("entropy", self.entropy, str)
+        check_fields(
+            self,
+            bit_rate=lambda name, value: as_positive(name, value, "bits a second"),
+            packet_duration=lambda name, value: as_positive(name, value, "seconds"),
+            entropy=lambda name, value: as_instance(name, value, str),
+        )
 
 
+@sealed
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VideoOptions:
     """Options of video encoders.
@@ -81,24 +96,34 @@ class VideoOptions:
     preset: str = "medium"
 
     def __post_init__(self) -> None:
-        normalise(self, crf="float", bit_rate="float", gop="integer")
-        as_instance("scene_cut", self.scene_cut, bool)
-        if as_instance("preset", self.preset, str) not in PRESETS:
-            raise ParameterError(f"preset must be one of {', '.join(PRESETS)}, not {self.preset!r}")
+        check_fields(
+            self,
+            crf=_crf,
+            bit_rate=_video_bit_rate,
+            gop=lambda name, value: as_integer(name, value, 1, MAX_GOP),
+            scene_cut=as_flag,
+            preset=lambda name, value: as_choice(name, value, PRESETS),
+        )
         if self.crf is not None and self.bit_rate is not None:
             raise ParameterError("crf and bit_rate exclude each other: give the one that is to be kept")
-        if self.crf is not None and not 0 <= self.crf <= MAX_CRF:  # also refuses NaN
-            raise ParameterError(f"crf must lie in 0..{MAX_CRF}, not {self.crf}")
-        least = LEAST_VIDEO_BIT_RATE
-        if self.bit_rate is not None and not (math.isfinite(self.bit_rate) and self.bit_rate >= least):
-            raise ParameterError(f"bit_rate must be at least {least} bits a second, not {self.bit_rate}")
-        if self.gop is not None and self.gop < 1:
-            raise ParameterError(f"gop must be a number of frames from 1 up, not {self.gop}")
 
     def require_preset(self, *offered: str) -> None:
         """Raise ParameterError unless the preset is one of those that a codec has."""
-        if self.preset not in offered:
-            raise ParameterError(f"preset must be one of {', '.join(offered)}, not {self.preset!r}")
+        as_choice("preset", self.preset, offered)
+
+
+def _crf(name: str, value: object) -> float:
+    crf = as_float(name, value)
+    if not 0 <= crf <= MAX_CRF:  # also refuses NaN
+        raise ParameterError(f"{name} must lie in 0..{MAX_CRF}, not {crf}")
+    return crf
+
+
+def _video_bit_rate(name: str, value: object) -> float:
+    rate, least = as_float(name, value), LEAST_VIDEO_BIT_RATE
+    if not least <= rate <= MOST_BIT_RATE:
+        raise ParameterError(f"{name} must lie in {least}..{MOST_BIT_RATE} bits a second, not {rate}")
+    return rate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,22 +148,19 @@ class VideoFormat:
     colour: Colour = UNKNOWN_COLOUR
 
     def __post_init__(self) -> None:
-        for name in ("width", "height"):
-            object.__setattr__(self, name, as_integer(name, getattr(self, name)))
-        for name in ("frame_rate", "time_base"):
-            value = getattr(self, name)
-            if name == "frame_rate" or value is not None:
-                object.__setattr__(self, name, as_fraction(name, value))
-                if value <= 0:
-                    raise ParameterError(f"{name} must be above 0, not {value}")
-        check_colour(self.colour)
-        if self.width < 1 or self.height < 1:
-            raise ParameterError(f"frames must have pixels, not {self.width} x {self.height}")
+        check_fields(
+            self, width=_side, height=_side, frame_rate=as_positive_fraction, time_base=as_positive_fraction,
+            colour=check_colour,
+        )  # fmt: skip
 
     @property
     def tick(self) -> Fraction:
         """Seconds a tick of pts."""
         return 1 / self.frame_rate if self.time_base is None else self.time_base
+
+
+def _side(name: str, value: object) -> int:
+    return as_integer(name, value, 1, MAX_SIDE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,8 +173,9 @@ class Runtime:
         monitor: who watches, and may stop, an encoder that fits networks.
 
     Raises:
-        ParameterError: threads is not at least 1.
-        ParameterTypeError: threads is no integer.
+        DeviceError: no device is called so.
+        ParameterError: threads is not in 1..256.
+        ParameterTypeError: a value is of the wrong kind.
     """
 
     device: str = "auto"
@@ -160,14 +183,31 @@ class Runtime:
     monitor: FitMonitor | None = None
 
     def __post_init__(self) -> None:
-        normalise(self, threads="integer")
-        as_instance("device", self.device, str)
-        if self.threads is not None and self.threads < 1:
-            raise ParameterError(f"threads must be a positive integer, not {self.threads}")
+        check_fields(
+            self,
+            device=as_device,
+            threads=as_threads,
+            monitor=as_monitor,
+        )
 
     def threads_for(self, helpful: int) -> int:
         """The threads to use, for a codec that more than `helpful` do not help."""
         return min(helpful, available_cpus()) if self.threads is None else self.threads
+
+
+def as_monitor(name: str, value: object) -> FitMonitor:
+    """Something that watches a fit.
+
+    Args:
+        name: what the value is called in the error.
+        value: anything.
+
+    Raises:
+        ParameterTypeError: it cannot be told of a fit, or does not say whether to stop.
+    """
+    if not isinstance(value, FitMonitor):
+        raise ParameterTypeError(f"{name} must have `stopped` and `report`, as a FitMonitor has, not {quoted(value)}")
+    return value
 
 
 DEFAULT_RUNTIME: Final = Runtime()
@@ -192,13 +232,7 @@ def with_changes(kind: type[Options], options: Options | None, changes: Mapping[
         ParameterError: there is no option of a name, or a value is out of range.
         ParameterTypeError: `options` is of another kind, or a value is.
     """
-    if options is not None and not isinstance(options, kind):
-        raise ParameterTypeError(f"options must be {kind.__name__}, not {quoted(options)}")
-    known = [field.name for field in dataclasses.fields(kind)]
-    for name in changes:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
-            raise ParameterError(f"{kind.__name__} has no option {name!r}{hint}")
+    start = kind() if options is None else as_instance("options", options, kind)
+    refuse_unknown(f"{kind.__name__} has no option", changes, [field.name for field in dataclasses.fields(kind)])
     replace: Callable[..., Options] = dataclasses.replace  # values are checked when the options are made
-    return replace(options or kind(), **changes)
+    return replace(start, **changes)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mediacodec import manifest, memory_errors
-from mediacodec.arguments import as_folder, as_fraction, as_instance
+from mediacodec.arguments import as_folder, as_instance, as_positive_fraction, sealed
 from mediacodec.codecs.base import AudioEncoderBackend
 from mediacodec.codecs.options import (
     UNKNOWN_COLOUR,
@@ -39,6 +39,7 @@ from mediacodec_bitstream import Packet, StreamHeader
 Kind = TypeVar("Kind", AudioFamily, VideoFamily)
 
 
+@sealed
 class AudioEncoder:
     """Audio to packets.
 
@@ -111,6 +112,7 @@ class AudioEncoder:
         return self._backend.flush()
 
 
+@sealed
 class VideoEncoder:
     """Frames to packets.
 
@@ -192,6 +194,7 @@ class VideoEncoder:
         return self._backend.flush()
 
 
+@sealed
 class AudioDecoder:
     """Packets to audio.
 
@@ -263,6 +266,7 @@ class AudioDecoder:
         return self._backend.flush()
 
 
+@sealed
 class VideoDecoder:
     """Packets to frames.
 
@@ -323,6 +327,7 @@ class VideoDecoder:
         return self._backend.flush()
 
 
+@memory_errors.named
 def decoder_for(
     header: StreamHeader, *, models: Path | None = None, device: str = "auto", threads: int | None = None
 ) -> AudioDecoder | VideoDecoder:
@@ -385,8 +390,8 @@ def video_format(
     return VideoFormat(
         width=width,
         height=height,
-        frame_rate=as_fraction("frame_rate", frame_rate),
-        time_base=None if time_base is None else as_fraction("time_base", time_base),
+        frame_rate=as_positive_fraction("frame_rate", frame_rate),
+        time_base=None if time_base is None else as_positive_fraction("time_base", time_base),
         colour=colour,
     )
 

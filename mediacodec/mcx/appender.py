@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from mediacodec import memory_errors
-from mediacodec.arguments import as_folder
+from mediacodec.arguments import as_folder, sealed
 from mediacodec.codecs.options import UNKNOWN_COLOUR, Runtime, VideoOptions, with_changes
 from mediacodec.codecs.streaming import video_format
 from mediacodec.errors import ParameterError
@@ -23,6 +23,7 @@ from mediacodec.progress import FitMonitor
 from mediacodec_bitstream import FileHeader, Packet, Writer
 
 
+@sealed
 class FileAppender:
     """A file of video to which a clip is being appended: its stream goes on behind what is there.
 
@@ -50,6 +51,7 @@ class FileAppender:
 
     __slots__ = ("_closing", "_models", "_monitor", "_muxer", "_output", "_runtime", "_start_size", "_target")
 
+    @memory_errors.named
     def __init__(
         self,
         target: AppendTarget,

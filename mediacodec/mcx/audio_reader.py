@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec import memory_errors
+from mediacodec.arguments import sealed
 from mediacodec.codecs.registry import code_reader
 from mediacodec.frames import AudioChunk
 from mediacodec.mcx.interleave import Run, checked_times, through
@@ -19,6 +20,7 @@ from mediacodec_bitstream import AudioParameters, BitstreamError, Gap, Packet, S
 MAX_FILL = 3600  # seconds of silence that all gaps of a pass may stand for; what is longer is closed up
 
 
+@sealed
 class AudioReader:
     """One audio stream of a file, as `FileReader.audio` gives it.
 

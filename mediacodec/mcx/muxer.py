@@ -61,11 +61,14 @@ class Muxer:
             ParameterTypeError: something is no packet.
             OutputError: they cannot be written.
         """
-        if not isinstance(packets, Iterable):
-            raise ParameterTypeError(f"packets must be a list of them, as `encode` gives it, not {quoted(packets)}")
+        try:
+            given = iter(packets)
+        except TypeError as error:
+            wanted = "a list of them, as `encode` gives it"
+            raise ParameterTypeError(f"packets must be {wanted}, not {quoted(packets)}") from error
         writer = self._start()
-        for packet in packets:
-            as_instance("packet", packet, Packet)
+        for packet in given:
+            as_instance("each of packets", packet, Packet)
             if self._gathers and packet.stream_id < len(self.streams):  # the writer refuses others
                 self._make_room(writer, packet)
             writer.write(packet)

@@ -9,11 +9,11 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from mediacodec import memory_errors
+from mediacodec.arguments import check_callback
 from mediacodec.codecs.options import AudioOptions
-from mediacodec.frames import AudioChunk
-from mediacodec.mcx.probe import Source
+from mediacodec.frames import AudioChunk, as_sample_rate, as_samples
+from mediacodec.mcx.probe import Source, opened
 from mediacodec.mcx.reader import FileReader
-from mediacodec.mcx.streams import as_chunk
 from mediacodec.mcx.writer import FileWriter
 from mediacodec.progress import Progress, ProgressCallback
 
@@ -52,7 +52,8 @@ def encode(
     Example:
         >>> data = mediacodec.encode(samples, sample_rate=16000, codec="speech", bit_rate=3000)
     """
-    chunk = as_chunk(samples, sample_rate)
+    check_callback("callback", callback)
+    chunk = AudioChunk(as_samples("samples", samples), as_sample_rate("sample_rate", sample_rate))
     buffer = BytesIO()
     with FileWriter(buffer, models=models, device=device, threads=threads) as writer:
         stream = writer.add_audio_stream(
@@ -88,5 +89,8 @@ def decode(data: Source, *, device: str = "auto", threads: int | None = None, mo
         ModelNotFoundError, ModelMismatchError: the model of the stream is not here.
         DeviceError: the device cannot be used.
     """
-    with FileReader(data, models=models, device=device, threads=threads) as reader:
+    with (
+        opened(data, "data") as file,
+        FileReader(file, models=models, device=device, threads=threads) as reader,
+    ):
         return reader.audio.read()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, TypeVar, overload
 
-from mediacodec.arguments import quoted
+from mediacodec.arguments import as_choice, refuse_unknown
 from mediacodec.errors import ParameterError
 from mediacodec.mcx.probe import Source
 from mediacodec.mcx.reader import FileReader
@@ -87,8 +86,7 @@ def open(file: object, mode: str = "r", **options: object) -> FileReader | FileW
         >>> with mediacodec.open("talk.mcx") as file:
         ...     chunk = file.audio.get_samples_played_in_range(60, 70)
     """
-    if not isinstance(mode, str) or mode not in OPTIONS:
-        raise ParameterError(f"mode must be 'r', 'w' or 'a', not {quoted(mode)}")
+    as_choice("mode", mode, OPTIONS)
     _check_names(mode, options)
     if mode == "a":  # loads what fits networks
         from mediacodec.mcx.appender import open_appender
@@ -105,10 +103,6 @@ def _called(kind: Callable[..., File], file: object, options: Mapping[str, objec
 def _check_names(mode: str, options: Mapping[str, object]) -> None:
     """Raise ParameterError for an argument that a mode does not take."""
     for name in options:
-        if name in OPTIONS[mode]:
-            continue
-        if any(name in names for names in OPTIONS.values()):
+        if name not in OPTIONS[mode] and any(name in names for names in OPTIONS.values()):
             raise ParameterError(f"{name} means nothing in mode {mode!r}: leave it out")
-        near = difflib.get_close_matches(name, OPTIONS[mode], 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(OPTIONS[mode])}"
-        raise ParameterError(f"there is no argument {name!r}; {hint}")
+    refuse_unknown("open() has no argument", options, OPTIONS[mode])

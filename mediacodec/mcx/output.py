@@ -5,14 +5,13 @@ A named file appears whole or not at all. What is open already grows as it is wr
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
-from mediacodec.arguments import quoted
-from mediacodec.errors import MediaCodecError, OutputError, ParameterTypeError
+from mediacodec.arguments import check_file
+from mediacodec.errors import MediaCodecError, OutputError
 
 if TYPE_CHECKING:
     from mediacodec.media.atomic import AtomicFile, LiveFile
@@ -92,8 +91,7 @@ class OpenOutput:
     __slots__ = ("file",)
 
     def __init__(self, file: BinaryIO) -> None:
-        if isinstance(file, io.TextIOBase) or not callable(getattr(file, "write", None)):
-            raise ParameterTypeError(f"file must be a path or a file opened in binary mode, not {quoted(file)}")
+        check_file("file", file, "write", instead="a path or ")
         self.file = CountedFile(file)
 
     def finish(self, *, partial: bool) -> None:

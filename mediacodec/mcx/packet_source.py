@@ -9,7 +9,8 @@ from typing import BinaryIO
 from mediacodec.codecs.base import AudioDecoderBackend, VideoDecoderBackend
 from mediacodec.codecs.options import Runtime
 from mediacodec.codecs.registry import audio_family_of, model_of, video_family_of
-from mediacodec.errors import InputError, MediaCodecError, ParameterError
+from mediacodec.errors import ParameterError
+from mediacodec.mcx.probe import reading
 from mediacodec_bitstream import FileHeader, Gap, Packet, Reader, StreamHeader, TruncatedError
 from mediacodec_bitstream.reader import MAX_GAPS
 from mediacodec_bitstream.trailer import End
@@ -38,12 +39,8 @@ class PacketSource:
     def __init__(self, file: BinaryIO, *, strict: bool, models: Path | None, runtime: Runtime) -> None:
         self.strict, self.models = strict, models
         self._file, self._runtime = file, runtime
-        try:
+        with reading(file):
             self._reader = Reader(file, strict=strict)
-        except MediaCodecError:
-            raise
-        except OSError as error:
-            raise InputError(f"cannot read the file: {error.strerror or error}") from error
         self.header: FileHeader = self._reader.header
         self._passes = 0  # over the file, begun so far
         self._tail: End | None = None
@@ -99,9 +96,9 @@ class PacketSource:
             InputError: it cannot be read on.
         """
         self._passes += 1
-        seekable = bool(getattr(self._file, "seekable", bool)())
         wanted = {stream_id: max(0, pts) for stream_id, pts in positions.items()}
-        try:
+        with reading(self._file):
+            seekable = bool(getattr(self._file, "seekable", bool)())
             if seekable and (any(wanted.values()) or self._passes > 1):
                 self._reader.seek_streams(wanted)  # read from its first byte on, a file proves its first chunk too
             elif self._passes > 1:
@@ -109,14 +106,11 @@ class PacketSource:
             for packet in self._reader:
                 if packet.stream_id in wanted:
                     yield packet
-        except MediaCodecError:
-            raise
-        except OSError as error:
-            raise InputError(f"cannot read the file: {error.strerror or error}") from error
 
     def rest(self) -> Iterator[Packet]:
         """Packets of all streams from where reading is, whatever they hold: all that is left is checked."""
-        return iter(self._reader)
+        with reading(self._file):
+            yield from self._reader
 
     def keyframe_at(self, stream_id: int, pts: int) -> Packet | None:
         """A keyframe, looked up aside from the pass that is going on.
@@ -128,7 +122,8 @@ class PacketSource:
         Returns:
             The packet; None where it cannot be had.
         """
-        return self._reader.peek_keyframe(stream_id, pts)
+        with reading(self._file):
+            return self._reader.peek_keyframe(stream_id, pts)
 
     def stated_length(self, stream_id: int) -> tuple[int | None, int | None]:
         """Presented ticks and packets of a stream as the end of the file states them; None where it is not known."""
@@ -139,7 +134,8 @@ class PacketSource:
     def _end_of_file(self) -> End | None:
         """The end chunk of a file that can seek; looked for once, since that moves about in the file."""
         if not self._end_was_sought:
-            self._end_was_sought, self._tail = True, self._reader.load_end()
+            with reading(self._file):
+                self._end_was_sought, self._tail = True, self._reader.load_end()
         return self._tail
 
     def seconds(self, packet: Packet) -> float:

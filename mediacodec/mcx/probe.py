@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from io import BytesIO, TextIOBase
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from mediacodec import memory_errors
-from mediacodec.arguments import quoted
-from mediacodec.errors import InputError, MediaCodecError, ParameterTypeError
+from mediacodec.arguments import check_file, quoted
+from mediacodec.errors import InputError, MediaCodecError
 from mediacodec_bitstream import AudioParameters, Gap, ScanResult, StreamHeader, VideoParameters, scan
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
@@ -155,13 +155,8 @@ def info(file: Source) -> FileInfo:
         >>> mediacodec.info("talk.mcx").streams[0].bit_rate
         2931.4
     """
-    with opened(file) as handle:
-        try:
-            return _info(scan(handle))
-        except MediaCodecError:
-            raise
-        except OSError as error:
-            raise InputError(f"cannot read the file: {error.strerror or error}") from error
+    with opened(file) as handle, reading(handle):
+        return _info(scan(handle))
 
 
 def _info(result: ScanResult) -> FileInfo:
@@ -177,11 +172,31 @@ def _info(result: ScanResult) -> FileInfo:
 
 
 @contextmanager
-def opened(file: Source) -> Iterator[BinaryIO]:
+def reading(file: BinaryIO) -> Iterator[None]:
+    """Inside the block errors of reading a file become an InputError.
+
+    Args:
+        file: that is read.
+    """
+    try:
+        yield
+    except MediaCodecError:
+        raise
+    except OSError as error:
+        raise InputError(f"cannot read the file: {error.strerror or error}") from error
+    except ValueError as error:
+        if not getattr(file, "closed", False):
+            raise  # a fault of ours
+        raise InputError("the file is closed: open it again") from error
+
+
+@contextmanager
+def opened(file: Source, name: str = "file") -> Iterator[BinaryIO]:
     """A binary file object for a path, bytes or an open file; closed again if it was opened here.
 
     Args:
         file: what to open.
+        name: what it is called in errors.
 
     Raises:
         InputError: there is no such file, or it cannot be opened.
@@ -195,9 +210,8 @@ def opened(file: Source) -> Iterator[BinaryIO]:
             yield handle
         finally:
             handle.close()
-    elif isinstance(file, TextIOBase) or not callable(getattr(file, "read", None)):
-        raise ParameterTypeError(f"file must be a path, bytes or a file opened in binary mode, not {quoted(file)}")
     else:
+        check_file(name, file, "read", instead="a path, bytes or ")
         yield file
 
 

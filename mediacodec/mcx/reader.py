@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from mediacodec import memory_errors
-from mediacodec.arguments import as_folder, quoted
+from mediacodec.arguments import as_flag, as_folder, quoted, sealed
 from mediacodec.codecs.options import Runtime
-from mediacodec.errors import InputError, ParameterError
+from mediacodec.errors import InputError, ParameterTypeError
 from mediacodec.frames import AudioChunk, VideoFrame
 from mediacodec.mcx.audio_reader import AudioReader
 from mediacodec.mcx.interleave import Run, in_time_order
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 StreamReader = AudioReader | CopyReader | VideoReader
 
 
+@sealed
 class FileReader:
     """An .mcx file being read: its streams one at a time, or several in one pass (`items`).
 
@@ -63,6 +64,7 @@ class FileReader:
         strict: bool = False,
     ) -> None:
         folder, runtime = as_folder("models", models), Runtime(device=device, threads=threads)
+        strict = as_flag("strict", strict)
         self._stack = ExitStack()
         handle = self._stack.enter_context(opened(file))
         try:
@@ -141,11 +143,12 @@ class FileReader:
             Chunks, packets and frames as of `AudioReader.blocks`, `CopyReader.packets` and `VideoReader.frames`.
 
         Raises:
-            ParameterError: `audio` is none of the three.
+            ParameterTypeError: an argument is of the wrong kind.
             MediaCodecError: as for those methods.
         """
-        if audio not in (True, False, "copy"):
-            raise ParameterError(f"audio must be True, False or 'copy', not {quoted(audio)}")
+        if not isinstance(audio, bool) and not (isinstance(audio, str) and audio == "copy"):
+            raise ParameterTypeError(f"audio must be True, False or 'copy', not {quoted(audio)}")
+        video, keyframes_only = as_flag("video", video), as_flag("keyframes_only", keyframes_only)
         runs: dict[int, Run[AudioChunk | AudioPacket | VideoFrame]] = {}
         if audio and self.has_audio:
             stream, run = self.audio, None

@@ -6,15 +6,14 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from mediacodec import memory_errors
-from mediacodec.arguments import as_instance, as_integer, quoted
+from mediacodec.arguments import as_instance, as_integer, sealed
 from mediacodec.codecs.base import AudioEncoderBackend, VideoEncoderBackend
 from mediacodec.codecs.options import VideoFormat
-from mediacodec.errors import ParameterError, ParameterTypeError
-from mediacodec.frames import AudioChunk, VideoFrame
+from mediacodec.errors import ParameterError
+from mediacodec.frames import AudioChunk, VideoFrame, as_sample_rate, as_samples
 from mediacodec_bitstream import OPAQUE, AudioParameters, Packet, StreamHeader
 from mediacodec_bitstream.packet import MAX_DURATION
 
@@ -57,26 +56,7 @@ def storable(video: VideoFormat) -> VideoFormat:
     return replace(video, time_base=_FINE) if video.tick < FINEST else video
 
 
-def as_chunk(samples: ArrayLike, sample_rate: int) -> AudioChunk:
-    """Samples as a chunk.
-
-    Args:
-        samples: floating point [n] or [channels, n], in -1..1.
-        sample_rate: Hz.
-
-    Raises:
-        ParameterTypeError: they are integers, whose full scale is not known, or no numbers.
-        ParameterError: the shape is another one, or the rate not positive.
-    """
-    try:
-        array = np.asarray(samples)
-    except ValueError as error:  # rows of several lengths
-        raise ParameterError(f"samples must be an array [n] or [channels, n], not {quoted(samples)}") from error
-    if array.dtype.kind != "f":
-        raise ParameterTypeError(f"samples must be floating point in -1..1, got {array.dtype}; scale and convert them")
-    return AudioChunk(np.atleast_2d(array.astype(np.float32, copy=False)), sample_rate)
-
-
+@sealed
 class AudioWriter:
     """One audio stream of a file being written.
 
@@ -96,9 +76,10 @@ class AudioWriter:
     __slots__ = ("_converter", "_encoder", "_source_rate", "header", "payload_bytes")
 
     def __init__(self, encoder: AudioEncoderBackend, sample_rate: int, channels: int) -> None:
-        from mediacodec.media.convert import Converter
+        from mediacodec.media.convert import MAX_CHANNELS, Converter
 
-        sample_rate, channels = as_integer("sample_rate", sample_rate), as_integer("channels", channels)
+        sample_rate = as_sample_rate("sample_rate", sample_rate)
+        channels = as_integer("channels", channels, 1, MAX_CHANNELS)
         self._encoder = encoder
         parameters = encoder.header.parameters
         assert isinstance(parameters, AudioParameters)
@@ -133,8 +114,9 @@ class AudioWriter:
             ParameterError: rate, channels or shape are others.
             ParameterTypeError: the samples are not floating point.
         """
-        chunk = samples if isinstance(samples, AudioChunk) else as_chunk(samples, self._source_rate)
-        return self._push(self._converter.push(chunk))
+        if not isinstance(samples, AudioChunk):
+            samples = AudioChunk(as_samples("samples", samples), self._source_rate)
+        return self._push(self._converter.push(samples))
 
     @memory_errors.named
     def flush(self) -> list[Packet]:
@@ -180,6 +162,7 @@ class _OneLate:
         return replace(packet, duration=min(ticks, self._longest))
 
 
+@sealed
 class VideoWriter:
     """One video stream of a file being written.
 
@@ -258,6 +241,7 @@ class VideoWriter:
         return [out for packet in packets for out in self._order.push(packet, self._nominal)]
 
 
+@sealed
 class CopyWriter:
     """Audio packets of another codec, untouched, as a stream of a file being written.
 
@@ -303,8 +287,19 @@ class CopyWriter:
             return []
         return [f"WARNING: left out {self._left_out} copied audio packet(s) that come before the start"]
 
+    @memory_errors.named
     def encode(self, packet: AudioPacket) -> list[Packet]:
-        """The packet of the file for a packet of the source, or nothing where it comes before the start."""
+        """The packet of the file for a packet of the source, or nothing where it comes before the start.
+
+        Args:
+            packet: of the codec that the stream is for.
+
+        Raises:
+            ParameterTypeError: it is no AudioPacket.
+        """
+        from mediacodec.media.stream_copy import AudioPacket
+
+        as_instance("packet", packet, AudioPacket)
         pts = packet.pts * packet.time_base / self.header.time_base + self.header.pre_skip
         if pts + max(1, packet.duration) <= 0:
             self._left_out += 1

@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from mediacodec import memory_errors
+from mediacodec.arguments import as_flag, sealed
 from mediacodec.codecs.base import RandomAccessDecoder, ReferringDecoder
 from mediacodec.frames import VideoFrame
 from mediacodec.mcx.interleave import Run, checked_times, through
@@ -18,6 +19,7 @@ MAX_FETCHED = 64  # keyframes from before where reading began that a pass looks 
 MAX_RATE = 240  # frames a second of such a stretch at most, whatever the header says
 
 
+@sealed
 class VideoReader:
     """One video stream of a file, as `FileReader.video` gives it.
 
@@ -104,7 +106,7 @@ class VideoRun:
     ) -> None:
         begin, end = checked_times(start, stop)
         self._source, self._stream, self.header = source, stream, stream.header
-        self._keyframes_only = keyframes_only
+        self._keyframes_only = as_flag("keyframes_only", keyframes_only)
         tick = self.header.time_base
         self._first = -int(-_exact(begin) // tick)  # rounded up: what is presented before is left out
         self._stop = None if end is None else _exact(end) / tick

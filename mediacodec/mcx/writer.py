@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from mediacodec import memory_errors
-from mediacodec.arguments import as_folder
+from mediacodec.arguments import as_flag, as_folder, as_instance, sealed
 from mediacodec.codecs.options import UNKNOWN_COLOUR, AudioOptions, Runtime, VideoOptions, with_changes
 from mediacodec.codecs.streaming import find_video_model, open_audio_backend, video_format
 from mediacodec.errors import ParameterError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mediacodec.media.stream_copy import AudioCopy
 
 
+@sealed
 class FileWriter:
     """An .mcx file being written; streams are added before the first `mux`.
 
@@ -59,6 +60,7 @@ class FileWriter:
 
     __slots__ = ("_closing", "_live", "_models", "_monitor", "_muxer", "_output", "_resumption", "_runtime")
 
+    @memory_errors.named
     def __init__(
         self,
         file: Target,
@@ -73,7 +75,12 @@ class FileWriter:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self._closing = Closing()
-        self._live, self._monitor = live, monitor
+        self._live, self._monitor = as_flag("live", live), monitor
+        overwrite, resume = as_flag("overwrite", overwrite), as_flag("resume", resume)
+        if checkpoint is not None:
+            from mediacodec.mcx.resume import Checkpoint
+
+            as_instance("checkpoint", checkpoint, Checkpoint)
         self._models = as_folder("models", models)
         self._runtime = Runtime(device=device, threads=threads, monitor=monitor)
         self._output: Output
@@ -87,7 +94,7 @@ class FileWriter:
             self._output = OpenOutput(file)
         if resume and checkpoint is None:
             self._output.abort()
-            raise ParameterError("only a file with a name can be resumed")
+            raise ParameterError("resume is for a file with a name: nothing else is kept")
         self._resumption: Resumption | None = None
         if checkpoint is not None:
             from mediacodec.mcx.resume import Resumption
@@ -176,6 +183,7 @@ class FileWriter:
             encoder = resumption.kept(cast("FittingEncoder", encoder), wanted)
         return self._muxer.add(VideoWriter(encoder, video.frame_rate, live=self._live))
 
+    @memory_errors.named
     def add_copied_stream(self, copy: AudioCopy) -> CopyWriter:
         """Add a stream for the packets of another codec, which are kept as they are.
 
@@ -184,8 +192,12 @@ class FileWriter:
 
         Raises:
             ParameterError: packets were muxed already.
+            ParameterTypeError: it is no AudioCopy.
         """
+        from mediacodec.media.stream_copy import AudioCopy
+
         self._check_open()
+        as_instance("copy", copy, AudioCopy)
         return self._muxer.add(CopyWriter(copy, stream_id=self._next_id, live=self._live))
 
     def _check_open(self) -> None:

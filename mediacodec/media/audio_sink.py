@@ -14,12 +14,12 @@ from typing import Final, Self
 import av
 import av.error
 
-from mediacodec.arguments import as_instance, as_integer
+from mediacodec.arguments import as_flag, as_instance, as_integer
 from mediacodec.errors import ParameterError, UsageError
-from mediacodec.frames import AudioChunk, Samples
+from mediacodec.frames import AudioChunk, Samples, as_sample_rate
 from mediacodec.media.avio import arranged
 from mediacodec.media.resample import Resampler
-from mediacodec.media.target import Target, open_target, writing
+from mediacodec.media.target import Target, check_name, open_target, writing
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,12 @@ class AudioSink:
         format: str | None = None,  # noqa: A002 - the name that every such interface has
         overwrite: bool = False,
     ) -> None:
-        sample_rate, channels = as_integer("sample_rate", sample_rate), as_integer("channels", channels)
+        sample_rate, channels = as_sample_rate("sample_rate", sample_rate), as_integer("channels", channels, 1)
+        overwrite = as_flag("overwrite", overwrite)
         self.sample_rate, self.channels = sample_rate, channels
         self.format = format_of(target, format)
         self._kind = FORMATS[self.format]
-        if sample_rate < 1:
-            raise ParameterError(f"sample_rate must be at least 1 Hz, not {sample_rate}")
-        if not 1 <= channels <= self._kind.max_channels:
+        if channels > self._kind.max_channels:
             raise UsageError(f"{self.format} takes 1 to {self._kind.max_channels} channels, not {channels}; use -ac")
         self._open = False
         self._cleanup = contextlib.ExitStack()
@@ -228,7 +227,9 @@ def format_of(target: Target, name: str | None = None) -> str:
 
     Raises:
         UsageError: neither tells; the message lists what there is.
+        ParameterTypeError: an argument is of the wrong kind.
     """
+    check_name(target, name)
     known = ", ".join(FORMATS)
     if name is not None:
         if _ALIASES.get(name, name) not in FORMATS:

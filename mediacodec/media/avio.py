@@ -7,7 +7,6 @@ Everything is opened by Python and handed to FFmpeg as a file object: file names
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -18,8 +17,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.arguments import quoted
-from mediacodec.errors import InputError, ParameterTypeError, UsageError
+from mediacodec.arguments import check_file
+from mediacodec.errors import InputError, UsageError
 from mediacodec.frames import Samples
 
 T = TypeVar("T")
@@ -147,8 +146,7 @@ def open_input(source: str | os.PathLike[str] | BinaryIO) -> tuple[str, BinaryIO
         ParameterTypeError: it is nothing that can be read as bytes.
     """
     if not isinstance(source, (str, os.PathLike)):
-        if isinstance(source, io.TextIOBase) or not callable(getattr(source, "read", None)):
-            raise ParameterTypeError(f"source must be a path or a file opened in binary mode, not {quoted(source)}")
+        check_file("source", source, "read", instead="a path or ")
         name = getattr(source, "name", None)
         return (f"'{name}'" if isinstance(name, str) else f"the {type(source).__name__} object"), source
     if os.fspath(source) == "-":

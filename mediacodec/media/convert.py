@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.arguments import as_integer
+from mediacodec.arguments import as_instance, as_integer
 from mediacodec.errors import ParameterError
-from mediacodec.frames import AudioChunk, Samples
+from mediacodec.frames import AudioChunk, Samples, as_sample_rate
 from mediacodec.media.resample import Resampler
 
 _LOUD_DB = -50.0  # what is lost is said loudly from this share of the energy on
@@ -34,11 +34,9 @@ class Converter:
     """
 
     def __init__(self, rate_in: int, channels_in: int, rate_out: int, channels_out: int) -> None:
-        channels_in, channels_out = as_integer("channels", channels_in), as_integer("channels", channels_out)
-        if channels_in < 1 or channels_out < 1:
-            raise ParameterError(f"channels must be at least 1, not {channels_in} and {channels_out}")
-        if max(channels_in, channels_out) > MAX_CHANNELS:
-            raise ParameterError(f"channels must be at most {MAX_CHANNELS}, not {channels_in} and {channels_out}")
+        channels_in = as_integer("channels_in", channels_in, 1, MAX_CHANNELS)
+        channels_out = as_integer("channels_out", channels_out, 1, MAX_CHANNELS)
+        rate_in, rate_out = as_sample_rate("rate_in", rate_in), as_sample_rate("rate_out", rate_out)
         self.rate_in, self.channels_in = rate_in, channels_in
         self.rate_out, self.channels_out = rate_out, channels_out
         self._resampler = Resampler(rate_in, rate_out)
@@ -62,9 +60,10 @@ class Converter:
         Raises:
             ParameterError: the chunk has another rate or other channels.
         """
+        as_instance("chunk", chunk, AudioChunk)
         if (chunk.sample_rate, chunk.channels) != (self.rate_in, self.channels_in):
             raise ParameterError(
-                f"expected {self.rate_in} Hz and {self.channels_in} channel(s), "
+                f"samples: expected {self.rate_in} Hz and {self.channels_in} channel(s), "
                 f"got {chunk.sample_rate} Hz and {chunk.channels}"
             )
         if not self._started:

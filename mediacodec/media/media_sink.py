@@ -8,13 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from mediacodec.arguments import as_fraction, as_integer, quoted
+from mediacodec.arguments import as_flag, as_integer, as_optional, as_positive_fraction, quoted
 from mediacodec.errors import ParameterError, ParameterTypeError, UsageError
-from mediacodec.frames import AudioChunk, Colour, VideoFrame, check_colour
+from mediacodec.frames import AudioChunk, Colour, VideoFrame, as_sample_rate, check_colour
 from mediacodec.media.container_writer import ContainerWriter, VideoShape
 from mediacodec.media.plane_writer import ImageWriter, PlaneWriter, Writer, y4m_header
 from mediacodec.media.stream_copy import AudioCopy, AudioPacket
-from mediacodec.media.target import Target
+from mediacodec.media.target import Target, check_name
 
 MEDIA_FORMATS: Final[dict[str, tuple[str, ...]]] = {
     "mp4": (".mp4", ".m4v"),
@@ -27,6 +27,7 @@ MEDIA_FORMATS: Final[dict[str, tuple[str, ...]]] = {
 """Formats by name, with their suffixes. The last three hold video only."""
 
 _ALIASES = {"matroska": "mkv", "yuv4mpegpipe": "y4m", "yuv420p": "rawvideo", "image2": "png"}
+MAX_SIDE = 0xFFFF  # pixels
 _CONTAINERS = ("mp4", "mov", "mkv")
 _CODECS = {None: "h264", "h264": "h264", "libx264": "h264", "ffv1": "ffv1"}
 _MOST_CHANNELS = 8
@@ -75,19 +76,17 @@ class MediaSink:
         overwrite: bool = False,
     ) -> None:
         self.format = media_format_of(target, format)
+        width, height = (
+            None if value is None else as_integer(name, value, 1, MAX_SIDE)
+            for name, value in (("width", width), ("height", height))
+        )
         self._size = None if width is None or height is None else (width, height)
-        self._audio = audio
+        self._audio = _checked_audio(audio)
         self._open = False
-        for name, value in (("width", width), ("height", height)):
-            if value is not None:
-                as_integer(name, value)
-        frame_rate = as_fraction("frame_rate", frame_rate)
-        time_base = None if time_base is None else as_fraction("time_base", time_base)
-        check_colour(colour)
-        if self._size is not None and (min(self._size) < 1 or max(self._size) > 0xFFFF):
-            raise ParameterError(f"width and height must be 1..65535, not {width}x{height}")
-        if frame_rate <= 0 or (time_base is not None and time_base <= 0):
-            raise ParameterError(f"frame_rate and time_base must be above 0, not {frame_rate} and {time_base}")
+        frame_rate = as_positive_fraction("frame_rate", frame_rate)
+        time_base = None if time_base is None else as_positive_fraction("time_base", time_base)
+        colour, overwrite = check_colour("colour", colour), as_flag("overwrite", overwrite)
+        as_optional("video_codec", video_codec, str)
         self._check_audio()
         video = None
         if self._size is not None:
@@ -104,12 +103,8 @@ class MediaSink:
                 raise UsageError(f"{self.format} holds video, and there is none")
         elif self._audio is None and self._size is None:
             raise UsageError("there is neither audio nor video to write")
-        if isinstance(self._audio, tuple):
-            rate, channels = self._audio
-            if rate < 1:
-                raise ParameterError(f"sample_rate must be at least 1 Hz, not {rate}")
-            if not 1 <= channels <= _MOST_CHANNELS:
-                raise UsageError(f"{self.format} takes 1 to {_MOST_CHANNELS} channels, not {channels}; use -ac")
+        if isinstance(self._audio, tuple) and self._audio[1] > _MOST_CHANNELS:
+            raise UsageError(f"{self.format} takes 1 to {_MOST_CHANNELS} channels, not {self._audio[1]}; use -ac")
 
     def _codec(self, name: str | None) -> str:
         if self.format not in _CONTAINERS and name is not None:
@@ -200,6 +195,15 @@ class MediaSink:
         return self._writer.notes()
 
 
+def _checked_audio(audio: object) -> tuple[int, int] | AudioCopy | None:
+    """What of audio is to come, checked."""
+    if audio is None or isinstance(audio, AudioCopy):
+        return audio
+    if not isinstance(audio, tuple) or len(audio) != 2:
+        raise ParameterTypeError(f"audio must be (Hz, channels), an AudioCopy or None, not {quoted(audio)}")
+    return as_sample_rate("the sample rate of audio", audio[0]), as_integer("the channels of audio", audio[1], 1)
+
+
 def media_format_of(target: Target, name: str | None = None) -> str:
     """The format of an output: as named, or else by the suffix of its file name.
 
@@ -212,7 +216,9 @@ def media_format_of(target: Target, name: str | None = None) -> str:
 
     Raises:
         UsageError: neither tells; the message lists what there is.
+        ParameterTypeError: an argument is of the wrong kind.
     """
+    check_name(target, name)
     known = ", ".join(MEDIA_FORMATS)
     if name is not None:
         name = _ALIASES.get(name, name)

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Literal, Self
 
-from mediacodec.arguments import as_float
-from mediacodec.errors import InputError, UsageError
+from mediacodec.arguments import as_flag, as_seconds, quoted
+from mediacodec.errors import InputError, ParameterError, ParameterTypeError, UsageError
 from mediacodec.frames import AudioChunk, Colour, VideoFrame
 from mediacodec.media.audio_track import CopyTrack
 from mediacodec.media.avio import open_input
@@ -82,7 +82,9 @@ class MediaSource:
         start: float = 0.0,
         duration: float | None = None,
     ) -> None:
-        if not audio and not video:
+        if not isinstance(audio, bool) and not (isinstance(audio, str) and audio == "copy"):
+            raise ParameterTypeError(f"audio must be True, False or 'copy', not {quoted(audio)}")
+        if not audio and not as_flag("video", video):
             raise UsageError("neither audio nor video is asked for; leave out -an or -vn")
         self._start = _seconds("start", start)
         self._end = math.inf if duration is None else _seconds("duration", duration)
@@ -217,10 +219,10 @@ class MediaSource:
 
 def _seconds(name: str, value: object) -> Fraction:
     """A time as somebody wrote it: 0.04 is 1/25, not the next binary number. Raises UsageError."""
-    seconds = as_float(name, value)
-    if not (math.isfinite(seconds) and seconds >= 0):
-        raise UsageError(f"{name} must be a number of seconds from 0 on, not {seconds}")
-    return Fraction(seconds).limit_denominator(10**6)
+    try:
+        return Fraction(as_seconds(name, value)).limit_denominator(10**6)
+    except ParameterError as error:
+        raise UsageError(str(error)) from error
 
 
 def _time(item: Item) -> Fraction:

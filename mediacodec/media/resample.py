@@ -12,9 +12,8 @@ import av.filter
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.arguments import as_integer
 from mediacodec.errors import ParameterError
-from mediacodec.frames import Samples
+from mediacodec.frames import Samples, as_sample_rate, as_samples
 
 # FFmpeg's own resampler with a longer filter than its default (32 taps, 12 dB of rejection at 0.505 of the lower
 # rate). Of the lower rate, 0 ... 0.46 passes within 0.05 dB and everything above 0.505 is down by 90 dB or more.
@@ -40,11 +39,8 @@ class Resampler:
     """
 
     def __init__(self, rate_in: int, rate_out: int) -> None:
-        rate_in, rate_out = as_integer("rate_in", rate_in), as_integer("rate_out", rate_out)
-        if rate_in < 1 or rate_out < 1:
-            raise ParameterError(f"sample rates must be at least 1 Hz, not {rate_in} and {rate_out}")
-        self.rate_in = rate_in
-        self.rate_out = rate_out
+        self.rate_in = rate_in = as_sample_rate("rate_in", rate_in)
+        self.rate_out = rate_out = as_sample_rate("rate_out", rate_out)
         self._block = -(-rate_in // _BLOCKS_PER_SECOND)
         # Where swresample has a filter for each phase, every output sample is a dot product of its own, however the
         # input is framed. For odder ratios (44101 -> 16000) it interpolates filters and framing changes the last bits:
@@ -73,10 +69,11 @@ class Resampler:
         Raises:
             ParameterError: the channels are others than before, or FFmpeg cannot do it.
         """
+        samples = as_samples("samples", samples)
         if self._channels == 0:
             self._channels = samples.shape[0]
-        if samples.ndim != 2 or samples.shape[0] != self._channels:
-            raise ParameterError(f"expected samples of shape [{self._channels}, n], not {list(samples.shape)}")
+        if samples.shape[0] != self._channels:
+            raise ParameterError(f"samples must have shape [{self._channels}, n], not {list(samples.shape)}")
         self._num_in += samples.shape[1]
         if self.rate_in == self.rate_out:
             return samples
@@ -158,7 +155,7 @@ def resample_audio(samples: NDArray[np.floating], rate_in: int, rate_out: int) -
     Returns:
         float32 of the same number of dimensions, round_half_up(n * rate_out / rate_in) samples long.
     """
-    data = np.atleast_2d(np.asarray(samples, dtype=np.float32))
+    data = as_samples("samples", samples)
     resampler = Resampler(rate_in, rate_out)
     out = np.concatenate([resampler.push(data), resampler.flush()], axis=1)
     return out[0] if np.ndim(samples) == 1 else out

@@ -13,7 +13,9 @@ from typing import Final
 import av
 import av.error
 
-from mediacodec.errors import ParameterError, UsageError
+from mediacodec.arguments import as_flag, as_instance, as_integer, as_positive_fraction, check_fields
+from mediacodec.errors import UsageError
+from mediacodec.frames import as_sample_rate
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,10 @@ class AudioPacket:
     is_keyframe: bool = True
 
     def __post_init__(self) -> None:
-        if self.time_base <= 0:
-            raise ParameterError(f"time_base must be above 0 seconds, not {self.time_base}")
+        check_fields(
+            self, data=_bytes, pts=as_integer, dts=as_integer, duration=lambda name, value: as_integer(name, value, 0),
+            time_base=as_positive_fraction, is_keyframe=as_flag,
+        )  # fmt: skip
 
     @property
     def pts_seconds(self) -> float:
@@ -70,8 +74,15 @@ class AudioCopy:
     priming: int = 0
 
     def __post_init__(self) -> None:
-        if self.sample_rate < 1 or self.channels < 1 or self.time_base <= 0 or self.priming < 0:
-            raise ParameterError(f"impossible audio: {self}")
+        check_fields(
+            self, codec=lambda name, value: as_instance(name, value, str), extradata=_bytes,
+            sample_rate=as_sample_rate, channels=lambda name, value: as_integer(name, value, 1),
+            time_base=as_positive_fraction, priming=lambda name, value: as_integer(name, value, 0),
+        )  # fmt: skip
+
+
+def _bytes(name: str, value: object) -> bytes:
+    return as_instance(name, value, bytes)
 
 
 _MATROSKA: Final[dict[str, str]] = {

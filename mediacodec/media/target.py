@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 import av.error
 
-from mediacodec.arguments import quoted
-from mediacodec.errors import MediaCodecError, OutputError, ParameterTypeError
+from mediacodec.arguments import as_instance, check_file
+from mediacodec.errors import MediaCodecError, OutputError
 from mediacodec.media.atomic import AtomicFile, LiveFile, open_output
 from mediacodec.media.avio import AvioFile
 
@@ -35,9 +34,16 @@ def open_target(target: Target, *, overwrite: bool) -> tuple[AtomicFile | LiveFi
     if isinstance(target, (str, os.PathLike)):
         file = open_output(target, overwrite=overwrite)
         return file, AvioFile(cast("BinaryIO", file))
-    if isinstance(target, io.TextIOBase) or not callable(getattr(target, "write", None)):
-        raise ParameterTypeError(f"target must be a path or a file opened in binary mode, not {quoted(target)}")
+    check_file("target", target, "write", instead="a path or ")
     return None, AvioFile(target)
+
+
+def check_name(target: object, format: object) -> None:  # noqa: A002 - what callers call it
+    """Raise ParameterTypeError unless an output and the name of its format, or None, are what they should be."""
+    if not isinstance(target, (str, os.PathLike)):
+        check_file("target", target, "write", instead="a path or ")
+    if format is not None:
+        as_instance("format", format, str)
 
 
 @contextlib.contextmanager

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec import manifest
-from mediacodec.arguments import as_instance
+from mediacodec import manifest, memory_errors
+from mediacodec.arguments import as_folder, as_instance, as_integer, as_positive, check_fields, quoted
 from mediacodec.codecs.registry import code_reader, code_writer
 from mediacodec.errors import InputError, ParameterError
+from mediacodec.frames import as_sample_rate
 from mediacodec.manifest import Manifest
+from mediacodec.mcx.output import OpenOutput
 from mediacodec.mcx.passthrough import CopyReader
-from mediacodec.mcx.probe import Source
+from mediacodec.mcx.probe import Source, opened
 from mediacodec.mcx.reader import FileReader
 from mediacodec_bitstream import FileHeader, TruncatedError, Writer
 
+MAX_ENTRIES = 0xFFFF  # of a codebook: codes are 16 bits, and one more number stands for no code
 MAX_CODES = 1 << 27  # of one file: ten hours with all of 70 codebooks
 
 
@@ -40,7 +43,7 @@ class Tokens:
 
     Raises:
         ParameterError: a field is out of range.
-        ParameterTypeError: the codes are no array.
+        ParameterTypeError: a field is of the wrong kind.
     """
 
     codes: NDArray[np.uint16] = field(repr=False)
@@ -53,18 +56,23 @@ class Tokens:
     tables_sha256: str = ""
 
     def __post_init__(self) -> None:
-        as_instance("codes", self.codes, np.ndarray)
+        check_fields(
+            self,
+            codes=lambda name, value: as_instance(name, value, np.ndarray),
+            model=lambda name, value: as_instance(name, value, str),
+            sample_rate=as_sample_rate,
+            frame_rate=lambda name, value: as_positive(name, value, "frames a second"),
+            codebook_size=lambda name, value: as_integer(name, value, 1, MAX_ENTRIES),
+            num_samples=lambda name, value: as_integer(name, value, 0),
+            weights_sha256=_digest,
+            tables_sha256=_digest,
+        )
         if self.codes.ndim != 3 or self.codes.shape[0] != 1 or self.codes.dtype != np.uint16:
             raise ParameterError(
                 f"codes must be uint16 [1, codebooks, frames], not {self.codes.dtype} {list(self.codes.shape)}"
             )
-        for name in ("weights_sha256", "tables_sha256"):
-            value = getattr(self, name)
-            if value and (len(value) != 64 or any(c not in "0123456789abcdef" for c in value)):
-                raise ParameterError(f"{name} must be 64 hexadecimal digits, not {value[:70]!r}")
-        if self.num_samples is not None and self.num_samples < 0:
-            raise ParameterError(f"num_samples must not be negative, it is {self.num_samples}")
 
+    @memory_errors.named
     def find_model(self, models: Path | None = None) -> Manifest:
         """The model that the codes are of; by its hashes where they are known.
 
@@ -75,11 +83,13 @@ class Tokens:
             ModelNotFoundError: it is not here.
             ModelMismatchError: the name stands for other weights or tables.
         """
+        models = as_folder("models", models)
         if self.weights_sha256 and self.tables_sha256:
             hashes = bytes.fromhex(self.weights_sha256), bytes.fromhex(self.tables_sha256)
             return manifest.find_by_hash(*hashes, self.model, models)
         return manifest.find_by_name(self.model, models)
 
+    @memory_errors.named
     def write_mcx(self, file: BinaryIO, *, models: Path | None = None) -> None:
         """Write the codes as an .mcx file into an open binary file.
 
@@ -91,7 +101,9 @@ class Tokens:
             ModelNotFoundError, ModelMismatchError: the model is not here.
             ParameterError: they are not codes of the model.
             UnsupportedFeatureError: packets of the model hold more than codes.
+            ParameterTypeError: it is no file open for writing.
         """
+        output = OpenOutput(file)
         model = self.find_model(models)
         packets = code_writer(model, self.codes[0])
         header = packets.header
@@ -106,12 +118,20 @@ class Tokens:
         length = packets.num_samples if self.num_samples is None else self.num_samples
         if length > packets.num_samples:
             raise ParameterError(f"{self.num_samples} samples are more than the codes hold, {packets.num_samples}")
-        writer = Writer(file, FileHeader((header,)))
+        writer = Writer(cast("BinaryIO", output.file), FileHeader((header,)))
         for packet in packets.packets():
             writer.write(packet)
         writer.close({header.stream_id: length})
 
 
+def _digest(name: str, value: object) -> str:
+    text = as_instance(name, value, str)
+    if text and (len(text) != 64 or any(c not in "0123456789abcdef" for c in text)):
+        raise ParameterError(f"{name} must be 64 hexadecimal digits, not {quoted(text)}")
+    return text
+
+
+@memory_errors.named
 def read_mcx(source: Source, *, models: Path | None = None) -> Tokens:
     """Read the codes of the first audio stream of an .mcx file.
 
@@ -125,12 +145,12 @@ def read_mcx(source: Source, *, models: Path | None = None) -> Tokens:
         UnsupportedFeatureError: the codes of this codec need its networks.
         ModelNotFoundError, ModelMismatchError: the model of the stream is not here.
     """
-    with FileReader(source, models=models, strict=True) as file:
+    with opened(source, "source") as handle, FileReader(handle, models=models, strict=True) as file:
         stream = file.audio
         if isinstance(stream, CopyReader):
             raise InputError("the audio of this file was copied from another codec: it has no codes")
         header = stream.header
-        reader = code_reader(header, models=models)
+        reader = code_reader(header, models=as_folder("models", models))
         codes = stream.codes()
         if file.truncated:
             raise TruncatedError("the file ends before its end chunk: there may be codes missing")

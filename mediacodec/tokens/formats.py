@@ -18,7 +18,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from mediacodec.arguments import as_float
+from mediacodec import memory_errors
+from mediacodec.arguments import as_float, as_instance, check_file
 from mediacodec.errors import InputError, MissingExtraError, ParameterError
 from mediacodec.npz import names, open_npz, read_array, save_arrays
 from mediacodec.tokens.codes import MAX_CODES, Tokens
@@ -50,6 +51,7 @@ def format_of(name: str) -> Format | None:
     return FORMATS.get(Path(name).suffix.lower())
 
 
+@memory_errors.named
 def read_tokens(file: BinaryIO, name: str) -> Tokens:
     """Read a file of codes.
 
@@ -60,7 +62,10 @@ def read_tokens(file: BinaryIO, name: str) -> Tokens:
     Raises:
         InputError: it is no such file, or damaged.
         MissingExtraError: the format needs a package that is not installed.
+        ParameterTypeError: an argument is of the wrong kind.
     """
+    as_instance("name", name, str)
+    check_file("file", file, "read")
     found = format_of(name)
     if found is None:
         raise InputError(f"'{name}' is no file of codes: those are {', '.join(FORMATS)}")

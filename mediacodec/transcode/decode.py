@@ -7,8 +7,8 @@ import time
 from typing import BinaryIO
 
 from mediacodec import memory_errors
-from mediacodec.arguments import as_instance
-from mediacodec.mcx.probe import Source
+from mediacodec.arguments import as_optional, check_callback
+from mediacodec.mcx.probe import Source, opened
 from mediacodec.mcx.reader import FileReader
 from mediacodec.progress import Progress, ProgressCallback
 from mediacodec.transcode.demux import DemuxSession
@@ -41,10 +41,15 @@ def decode_file(
         ModelNotFoundError, ModelMismatchError, DeviceError: it cannot be decoded here.
         OutputError, OutputExistsError: the output cannot be written.
         UsageError: the options make no sense for this output.
+        ParameterTypeError: an argument is of the wrong kind.
     """
-    options = DecodeOptions() if options is None else as_instance("options", options, DecodeOptions)
+    options = as_optional("options", options, DecodeOptions) or DecodeOptions()
+    check_callback("progress", progress)
     began, seconds = time.perf_counter(), 0.0
-    with FileReader(source, models=options.models, device=options.device, threads=options.threads) as reader:
+    with (
+        opened(source, "source") as file,
+        FileReader(file, models=options.models, device=options.device, threads=options.threads) as reader,
+    ):
         session = DemuxSession(reader, target, options)
         with session:
             for item in session.items():

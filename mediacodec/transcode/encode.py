@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING, BinaryIO
 
 from mediacodec import memory_errors
-from mediacodec.arguments import as_instance
+from mediacodec.arguments import as_instance, as_optional, check_callback, check_file
 from mediacodec.codecs.base import LIVE_BELOW
+from mediacodec.codecs.options import as_monitor
 from mediacodec.mcx.output import OpenOutput
 from mediacodec.mcx.writer import FileWriter
 from mediacodec.media.media_source import MediaSource
@@ -52,10 +53,11 @@ def encode_file(
         InputError: the source cannot be read.
         UsageError: an option is for what the source does not hold.
         ModelNotFoundError, ParameterError, ParameterTypeError, DeviceError, MissingExtraError: see
-            `FileWriter.add_video_stream`.
+            `FileWriter.add_video_stream`; an argument of the wrong kind is a ParameterTypeError too.
         OutputError: the file cannot be written.
     """
-    options = EncodeOptions() if options is None else as_instance("options", options, EncodeOptions)
+    options = as_optional("options", options, EncodeOptions) or EncodeOptions()
+    _check(target, progress, monitor, checkpoint, append)
     began, seconds = time.perf_counter(), 0.0
     with MediaSource(
         source,
@@ -88,6 +90,22 @@ def encode_file(
         video_payload_bytes=session.video_bytes,
         stopped=monitor is not None and monitor.stopped,
     )
+
+
+def _check(target: object, progress: object, monitor: object, checkpoint: object, append: object) -> None:
+    """Raise ParameterTypeError for an argument of the wrong kind."""
+    check_file("target", target, "write")
+    check_callback("progress", progress)
+    if monitor is not None:
+        as_monitor("monitor", monitor)
+    if checkpoint is not None:
+        from mediacodec.mcx.resume import Checkpoint
+
+        as_instance("checkpoint", checkpoint, Checkpoint)
+    if append is not None:
+        from mediacodec.mcx.append import AppendTarget
+
+        as_instance("append", append, AppendTarget)
 
 
 def _file(

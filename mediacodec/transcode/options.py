@@ -5,9 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mediacodec.arguments import (
+    Check,
+    as_device,
+    as_flag,
+    as_folder,
+    as_instance,
+    as_integer,
+    as_optional,
+    as_seconds,
+    as_threads,
+    check_fields,
+    sealed,
+)
 from mediacodec.codecs.options import AudioOptions, VideoOptions
+from mediacodec.frames import as_sample_rate
+from mediacodec.media.convert import MAX_CHANNELS
 
 
+def _is(kind: type) -> Check:
+    """What checks that a field is of a class."""
+    return lambda name, value: as_instance(name, value, kind)
+
+
+@sealed
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EncodeOptions:
     """What to encode of a source, and how.
@@ -19,6 +40,11 @@ class EncodeOptions:
         device: "auto", "cpu" or "cuda".
         threads: CPU threads; None for as many as help.
         models: a folder to look for models in first.
+
+    Raises:
+        ParameterError: a value is out of range.
+        ParameterTypeError: a value is of the wrong kind.
+        DeviceError: no device is called so.
     """
 
     start: float = 0.0
@@ -31,7 +57,22 @@ class EncodeOptions:
     threads: int | None = None
     models: Path | None = None
 
+    def __post_init__(self) -> None:
+        check_fields(
+            self,
+            start=as_seconds,
+            duration=as_seconds,
+            audio_codec=_is(str),
+            video_codec=_is(str),
+            device=as_device,
+            threads=as_threads,
+            models=as_folder,
+        )
+        for name, kind in (("audio", AudioOptions), ("video", VideoOptions)):
+            as_optional(name, getattr(self, name), kind)
 
+
+@sealed
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecodeOptions:
     """What to decode of an .mcx file, and into what.
@@ -47,6 +88,11 @@ class DecodeOptions:
         device: "auto", "cpu" or "cuda".
         threads: CPU threads; None for as many as help.
         models: a folder to look for models in first.
+
+    Raises:
+        ParameterError: a value is out of range.
+        ParameterTypeError: a value is of the wrong kind.
+        DeviceError: no device is called so.
     """
 
     start: float = 0.0
@@ -62,3 +108,21 @@ class DecodeOptions:
     device: str = "auto"
     threads: int | None = None
     models: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(
+            self,
+            start=as_seconds,
+            duration=as_seconds,
+            sample_rate=as_sample_rate,
+            channels=lambda name, value: as_integer(name, value, 1, MAX_CHANNELS),
+            format=_is(str),
+            audio=as_flag,
+            video=as_flag,
+            video_codec=_is(str),
+            keyframes_only=as_flag,
+            overwrite=as_flag,
+            device=as_device,
+            threads=as_threads,
+            models=as_folder,
+        )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
+from mediacodec.arguments import quoted
 from mediacodec.codecs.options import VideoFormat
 from mediacodec.errors import CorruptError, ParameterError, ParameterTypeError
 from mediacodec.frames import VideoFrame
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import RC24, StreamHeader, VideoParameters
+from mediacodec_bitstream.packet import MAX_PTS
 
 CRC_SIZE = 2
 MAX_PIXELS = 12 << 20  # of a padded frame: a packet holds at most 2^24 symbols, of about 1.1 a pixel
@@ -122,13 +124,15 @@ def check_frame(frame: VideoFrame, header: StreamHeader, last_pts: int | None, *
     if flushed:
         raise ParameterError("this encoder was flushed; open a new one for another stream")
     if not isinstance(frame, VideoFrame):
-        raise ParameterTypeError(f"push takes a VideoFrame, not {type(frame).__name__}")
+        raise ParameterTypeError(f"frame must be a VideoFrame, not {quoted(frame)}")
     size = header.parameters
     assert isinstance(size, VideoParameters)
     if (frame.width, frame.height) != (size.width, size.height):
         wanted = f"{size.width} x {size.height}"
-        raise ParameterError(f"this stream's frames are {wanted}, not {frame.width} x {frame.height}")
+        raise ParameterError(f"frame must be {wanted}, as this stream is, not {frame.width} x {frame.height}")
     if frame.time_base != header.time_base:
-        raise ParameterError(f"this stream's time base is {header.time_base}, not {frame.time_base}")
-    if frame.pts < 0 or (last_pts is not None and frame.pts <= last_pts):
-        raise ParameterError(f"pts must be at least 0 and increase; {frame.pts} follows {last_pts}")
+        raise ParameterError(f"frame must have this stream's time base, {header.time_base}, not {frame.time_base}")
+    if not (0 if last_pts is None else last_pts + 1) <= frame.pts <= MAX_PTS:
+        raise ParameterError(
+            f"frame must have a pts in 0..2^40 - 1 that increases; {quoted(frame.pts)} follows {last_pts}"
+        )

@@ -36,7 +36,7 @@ class RvqEncoder:
         self, model: Manifest, options: AudioOptions, runtime: Runtime = DEFAULT_RUNTIME, *, stream_id: int = 0
     ) -> None:
         self._settings = settings = CodebookSettings(model)
-        entropy = options.entropy or "static"
+        entropy = "static" if options.entropy is None else options.entropy
         self._entropy = open_entropy(entropy, model, settings)
         self._packet_frames = frames = settings.packet_frames(options.packet_duration)
         live = frames < LIVE_BELOW * settings.frame_rate

@@ -104,7 +104,7 @@ def test_errors_name_the_value(samples: Any, options: dict[str, Any], error: typ
 def test_wrong_samples(samples: Any) -> None:
     with pytest.raises(ParameterTypeError, match="int16"):  # else a recording would come out clipped to noise
         mediacodec.encode((samples * 32767).astype(np.int16), sample_rate=RATE)
-    with pytest.raises(ParameterError, match=r"\[2, 1, 100\]"):
+    with pytest.raises(ParameterError, match=r"\(2, 1, 100\)"):
         mediacodec.encode(np.zeros((2, 1, 100)), sample_rate=RATE)
 
 

@@ -150,7 +150,7 @@ def test_a_monitor_may_break_everything_off(model: manifest.Manifest, make_frame
         ({"crf": 3, "bit_rate": 3000}, ParameterError, "exclude"),
         ({"bit_rate": 10}, ParameterError, "10"),
         ({"gop": 0}, ParameterError, "gop"),
-        ({"width": 0}, ParameterError, "0 x 16"),
+        ({"width": 0}, ParameterError, "width must be at least 1, not 0"),
         ({"threads": 0}, ParameterError, "threads"),
         ({"frame_rate": 25.0}, ParameterTypeError, "Fraction"),
     ],
