@@ -52,7 +52,12 @@ def model_of(vector: Vector, tables: dict[str, Array], place: Path) -> Manifest:
         }
     if vector["family"] == "ecsq":
         rates = [float(quality + 1) for quality in range(64)]
-        raw["settings"] |= {"algorithmic_delay": 0, "preroll_frames": 0, "kbps": rates}
+        raw["settings"] |= {
+            "algorithmic_delay": 0,
+            "preroll_frames": 0,
+            "bits_first_frame": rates,
+            "bits_per_frame": rates,
+        }
     (place / "model.json").write_text(json.dumps(raw))
     return read_manifest(place)
 

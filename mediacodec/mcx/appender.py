@@ -12,7 +12,7 @@ from typing import BinaryIO, Self, cast
 from mediacodec import memory_errors
 from mediacodec.arguments import as_folder, sealed
 from mediacodec.codecs.options import UNKNOWN_COLOUR, Runtime, VideoOptions, with_changes
-from mediacodec.codecs.streaming import video_format
+from mediacodec.codecs.streaming.encoders import video_format
 from mediacodec.errors import ParameterError
 from mediacodec.frames import Colour
 from mediacodec.mcx.append import DEFAULT_CODEC, AppendTarget, ClipWriter

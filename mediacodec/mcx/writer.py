@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 from mediacodec import memory_errors
 from mediacodec.arguments import as_flag, as_folder, as_instance, sealed
 from mediacodec.codecs.options import UNKNOWN_COLOUR, AudioOptions, Runtime, VideoOptions, with_changes
-from mediacodec.codecs.streaming import find_video_model, open_audio_backend, video_format
+from mediacodec.codecs.streaming.encoders import find_video_model, open_audio_backend, video_format
 from mediacodec.errors import ParameterError
 from mediacodec.frames import Colour
 from mediacodec.mcx.muxer import Muxer

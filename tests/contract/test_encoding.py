@@ -194,7 +194,7 @@ def test_bit_rate_is_kept_and_used(codec: Any, mode: str, share: float) -> None:
     seconds = 3.2
     _, packets = codec.coded(mode, seconds)
     most = sum(len(packet.data) for packet in packets) * 8 / seconds
-    if codec.model.settings["num_codebooks"] == 1:  # one rate: less is refused, and more is not spent
+    if codec.model.settings.get("num_codebooks") == 1:  # one rate: less is refused, and more is not spent
         with pytest.raises(ParameterError, match="too low"):
             codec.encoder(packet_duration=MODES[mode], bit_rate=0.9 * share * most)
         share = 1.1
@@ -208,6 +208,8 @@ def test_bit_rate_is_kept_and_used(codec: Any, mode: str, share: float) -> None:
 
 def test_fewer_bits_keep_the_lower_codebooks(codec: Any) -> None:
     """A lower rate is the higher one with codebooks left out, near the best codes: both carry the same frames."""
+    if "num_codebooks" not in codec.model.settings:
+        pytest.skip("a lower rate has no fewer codebooks: it has coarser steps")
     header, packets = codec.coded("file", 3.2)
     most = sum(len(p.data) for p in packets) * 8 / 3.2
     if codec.code_reader(header).num_codebooks == 1:

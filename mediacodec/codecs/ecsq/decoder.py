@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,28 +47,16 @@ class EcsqDecoder:
         """Decode or conceal one packet."""
         if packet is None:
             return self._conceal()
-        return self._present(packet, self._unpacked([packet])[0])
-
-    def push_many(self, packets: Sequence[Packet]) -> list[AudioChunk]:
-        """Decode packets that follow each other, all of one duration: the same as one by one, in less time.
-
-        Raises:
-            BitstreamError: one of them is damaged, and none was decoded.
-        """
-        found = self._unpacked(packets)
-        return [self._present(packet, each) for packet, each in zip(packets, found, strict=True)]
+        frames = self._settings.frames_of(packet)
+        found = unpack([packet.data], frames, self._tables, self.header.symbol_crc_size)[0]
+        return self._present(packet, found)
 
     def flush(self) -> AudioChunk:
         """Nothing: every packet is decoded as it comes."""
         return self._chunk(np.zeros((1, 0), dtype=np.float32), self._next_pts or 0)
 
-    def _unpacked(self, packets: Sequence[Packet]) -> list[Unpacked]:
-        frames = self._settings.frames_of(packets[0])
-        size = self.header.symbol_crc_size
-        return unpack([packet.data for packet in packets], frames, self._tables, size)
-
     def _present(self, packet: Packet, found: Unpacked) -> AudioChunk:
-        latents = (found.symbols / self._tables.gains[found.quality]).astype(np.float32)
+        latents = self._tables.latents(found.symbols, found.quality)
         samples = self._synthesise(latents, found.quality)
         if self._lost:
             count = min(samples.shape[1], self._settings.frame_size)

@@ -13,8 +13,8 @@ from mediacodec.audio_coding.queues import Queue
 from mediacodec.audio_coding.rate_cap import RateCap
 from mediacodec.codecs.base import LIVE_BELOW, channel_samples
 from mediacodec.codecs.ecsq.extradata import write_extradata
-from mediacodec.codecs.ecsq.packet import FrameTables, count_bits, frame_tables, pack
-from mediacodec.codecs.ecsq.settings import MAX_SYMBOL, QUALITIES, EcsqSettings
+from mediacodec.codecs.ecsq.packet import FrameTables, frame_bits, frame_tables, pack
+from mediacodec.codecs.ecsq.settings import MAX_SYMBOL, OVERHEAD_BITS, QUALITIES, EcsqSettings
 from mediacodec.codecs.ecsq.symbols import EcsqTables, Symbols
 from mediacodec.codecs.options import DEFAULT_RUNTIME, AudioOptions, Runtime
 from mediacodec.errors import ParameterError
@@ -23,7 +23,6 @@ from mediacodec.manifest import Manifest
 from mediacodec.session import shared_graph
 from mediacodec_bitstream import Packet
 
-OVERHEAD_BITS = 14  # of a payload over the information content of its frames: the quality, the coder, byte ends
 HEADROOM = 10  # qualities above that of the average rate that an easy stretch may use
 
 Latents = NDArray[np.float32]
@@ -40,7 +39,7 @@ class EcsqEncoder:
         self._packet_frames = frames = s.packet_frames(options.packet_duration)
         live = frames < LIVE_BELOW * s.frame_rate
         crc_size = 1 if live else 4  # a short packet cannot carry four bytes of check, a long one can
-        self._quality = s.quality_for(options.bit_rate)
+        self._quality = s.quality_for(options.bit_rate, frames, crc_size)
         self._cap = None if options.bit_rate is None else RateCap(options.bit_rate)
         self._step_size = (1 if live else frames) * s.frame_size  # any chunking gives the same steps
         self._graph = shared_graph(
@@ -130,7 +129,7 @@ class EcsqEncoder:
         while low < high:
             middle = (low + high + 1) // 2
             symbols, found = self._coded(latents, middle)
-            if count_bits(symbols, middle, found, self._tables) <= bits_left:
+            if frame_bits(symbols, middle, found, self._tables).sum() <= bits_left:
                 low = middle
             else:
                 high = middle - 1

@@ -59,12 +59,12 @@ def frame_tables(symbols: Symbols, quality: int, tables: EcsqTables) -> FrameTab
     return FrameTables(rows, means)
 
 
-def count_bits(symbols: Symbols, quality: int, found: FrameTables, tables: EcsqTables) -> float:
-    """Information content of frames, bits; escapes roughly."""
+def frame_bits(symbols: Symbols, quality: int, found: FrameTables, tables: EcsqTables) -> NDArray[np.float64]:
+    """Information content of each frame, bits; escapes roughly."""
     coded = tables.context.weights.active[quality]
     rows = found.rows[:, coded]
     places = tables.places(symbols[:, coded].astype(np.int64) - found.means[:, coded], rows)
-    return float(tables.bits[rows, places].sum(dtype=np.float64))
+    return np.asarray(tables.bits[rows, places].sum(axis=1, dtype=np.float64))
 
 
 def pack(symbols: Symbols, quality: int, found: FrameTables, tables: EcsqTables, crc_size: int) -> bytes:

@@ -19,6 +19,7 @@ QUALITIES = 64
 MAX_PACKET_SECONDS = 10
 MAX_LATENT = 1024
 MAX_SYMBOL = 1 << 14  # magnitude of a symbol
+OVERHEAD_BITS = 14  # of a payload over the information content of its frames: the quality, the coder, byte ends
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ class EcsqSettings:
         sample_rate, frame_size, pre_skip, algorithmic_delay: Hz, and samples.
         preroll_frames: after which the decoder's output no longer depends on where it began.
         shape: of the networks.
-        kbps: that each quality takes on average, measured on development speakers.
+        bits_first_frame, bits_per_frame: means of a packet's first frame and of a later one, of each quality, on
+            development speakers.
 
     Raises:
         ModelError: a setting is missing or out of range.
@@ -79,15 +81,17 @@ class EcsqSettings:
                 tuple(int(n) for n in raw["dilations"]),
                 int(raw["knots"]),
             )
-            self.kbps = [float(rate) for rate in raw["kbps"]]
+            self.bits_first_frame = [float(bits) for bits in raw["bits_first_frame"]]
+            self.bits_per_frame = [float(bits) for bits in raw["bits_per_frame"]]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelError(f"model {model.name}: settings of an `ecsq` codec are wrong: {error!r}") from error
         most = 600 * self.sample_rate
         sizes = (self.pre_skip, self.algorithmic_delay, self.preroll_frames)
         if min(self.sample_rate, self.frame_size) < 1 or not 0 <= min(sizes) <= max(sizes) <= most:
             raise ModelError(f"model {model.name}: its sample rate, frame size or delays are out of range")
-        if len(self.kbps) != QUALITIES or sorted(self.kbps) != self.kbps or not 0 < self.kbps[0] < 1e4:
-            raise ModelError(f"model {model.name}: rates must grow with the {QUALITIES} qualities")
+        for bits in (self.bits_first_frame, self.bits_per_frame):
+            if len(bits) != QUALITIES or sorted(bits) != bits or not 0 < bits[0] <= bits[-1] < 1e6:
+                raise ModelError(f"model {model.name}: rates must grow with the {QUALITIES} qualities")
 
     @property
     def frame_rate(self) -> float:
@@ -113,11 +117,28 @@ class EcsqSettings:
             raise CorruptError(f"a packet of {packet.duration} samples is not whole frames of {self.frame_size}")
         return frames
 
-    def quality_for(self, bit_rate: float | None) -> int:
-        """The highest quality that takes so many bits a second on average; None for the highest."""
+    def bit_rate(self, quality: int, packet_frames: int, crc_size: int) -> float:
+        """Bits a second that packets of so many frames, with so many bytes of symbol CRC, take on average."""
+        frames = self.bits_first_frame[quality] + (packet_frames - 1) * self.bits_per_frame[quality]
+        return (frames + OVERHEAD_BITS + 8 * crc_size) / packet_frames * self.frame_rate
+
+    def quality_for(self, bit_rate: float | None, packet_frames: int, crc_size: int) -> int:
+        """The highest quality that takes at most a bit rate on average.
+
+        Args:
+            bit_rate: bit/s; None for the highest quality.
+            packet_frames: frames of a packet.
+            crc_size: bytes of its symbol CRC.
+
+        Raises:
+            ParameterError: even the lowest quality takes more.
+        """
         if bit_rate is None:
             return QUALITIES - 1
-        return max(0, int(np.searchsorted(self.kbps, bit_rate / 1000, side="right")) - 1)
+        takes = [self.bit_rate(quality, packet_frames, crc_size) for quality in range(QUALITIES)]
+        if takes[0] > bit_rate:
+            raise ParameterError(f"bit_rate {bit_rate:g} is too low: packets like these take {takes[0]:.0f} at least")
+        return int(np.searchsorted(takes, bit_rate, side="right")) - 1
 
     def stream_header(
         self, model: Manifest, stream_id: int, *, packet_duration: int, crc_size: int, extradata: bytes

@@ -12,7 +12,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.codecs.ecsq.context import FRACTIONS, ContextNetwork, ContextWeights, Distribution, Int64s
+from mediacodec.codecs.ecsq.context import (
+    FRACTIONS,
+    INPUT_TOP,
+    STEP_SHIFT,
+    ContextNetwork,
+    ContextWeights,
+    Distribution,
+    Int64s,
+)
 from mediacodec.codecs.ecsq.settings import MAX_SYMBOL, QUALITIES, EcsqSettings
 from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest
@@ -22,6 +30,7 @@ from mediacodec_bitstream.tables import PRECISION, TableRow
 
 Symbols = NDArray[np.int16]  # [frames, latent]
 
+LOUD = 4.0
 GOLOMB_BITS = 16  # the longest prefix of what lies beyond a table
 
 
@@ -74,6 +83,17 @@ class EcsqTables:
             out[: row.size] = PRECISION - np.log2(row.frequencies.astype(np.float64))
             out[[0, row.size - 1]] += 2
         return result
+
+    @cached_property
+    def limits(self) -> NDArray[np.float32]:
+        """Magnitudes beyond which no latent of audio lies, [latent]: LOUD times what the context tells apart."""
+        unit = self.context.weights.steps[-1] * self.gains[-1].astype(np.float64) / (1 << STEP_SHIFT)
+        return np.asarray(LOUD * INPUT_TOP / unit, np.float32)
+
+    def latents(self, symbols: Symbols, quality: int) -> NDArray[np.float32]:
+        """What the decoder's network takes, [frames, latent]: symbols that no audio has must not become a bang."""
+        found = (symbols / self.gains[quality]).astype(np.float32)
+        return np.asarray(np.clip(found, -self.limits, self.limits))
 
     def coded_channels(self, quality: int) -> list[NDArray[np.intp]]:
         """Channels that a quality codes, by group."""

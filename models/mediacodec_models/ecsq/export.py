@@ -18,8 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mediacodec.codecs.ecsq.encoder import OVERHEAD_BITS
-from mediacodec.codecs.ecsq.packet import count_bits, frame_tables, pack, unpack
+from mediacodec.codecs.ecsq.packet import frame_bits, frame_tables, pack, unpack
 from mediacodec.codecs.ecsq.settings import QUALITIES, EcsqSettings
 from mediacodec.codecs.ecsq.symbols import EcsqTables
 from mediacodec.manifest import Manifest, read_manifest
@@ -41,7 +40,6 @@ EXACT = ("stft", "istft")  # parts that stay float32: half precision would break
 MEASURED = (*range(0, QUALITIES, 3),)  # qualities whose rates are measured; those between follow
 MEASURED_SECONDS = 600  # of development speech
 PACKETS = 9600  # whose symbols the context network is trained on
-CRC_BITS = 32
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -106,8 +104,8 @@ def graphs(codec: ScalarCodec, out: Path) -> dict[str, Any]:
         return {step.name: export_step(step, out, exact=EXACT) for step in steps}
 
 
-def settings(codec: ScalarCodec, context: ContextConfig, kbps: list[float]) -> dict[str, Any]:
-    """What the runtime must know beyond the graphs; kbps: means over development speakers, by quality."""
+def settings(codec: ScalarCodec, context: ContextConfig, first: list[float], later: list[float]) -> dict[str, Any]:
+    """What the runtime must know beyond the graphs; bits are means over development speakers, by quality."""
     config = codec.config
     return {
         "sample_rate": config.sample_rate,
@@ -119,19 +117,20 @@ def settings(codec: ScalarCodec, context: ContextConfig, kbps: list[float]) -> d
         "groups": list(config.groups),
         "dilations": list(context.dilations),
         "knots": config.knots,
-        "kbps": kbps,
+        "bits_first_frame": first,
+        "bits_per_frame": later,
     }
 
 
 @torch.no_grad()
-def measured_rates(codec: ScalarCodec, model: Manifest, data: Path, seconds: int) -> list[float]:
-    """kbit/s of packets of a second, with their checks, at each of the 64 qualities, on development speakers."""
+def measured_bits(codec: ScalarCodec, model: Manifest, data: Path, seconds: int) -> tuple[list[float], list[float]]:
+    """Bits of the first frame of a packet of a second and of a later one, by quality, on development speakers."""
     corpus = Corpus(data, dev=True, sample_rate=codec.config.sample_rate)
     segments = AugmentedSegments(corpus, None, size=PACKET_FRAMES * codec.config.hop * 2, seed=5, shares=None)
     samples = torch.cat([segments.batch(30) for _ in range(seconds // 60)])
     tables = EcsqTables(model, EcsqSettings(model))
     gains = gain_table(codec).exp()
-    rates = []
+    found = []
     for quality in MEASURED:
         knots = quality_weights(torch.tensor([quality]), codec.config.knots)
         bits = []
@@ -141,11 +140,12 @@ def measured_rates(codec: ScalarCodec, model: Manifest, data: Path, seconds: int
             active = tables.context.weights.active[quality]
             symbols = (latents[:, PACKET_FRAMES:] * gains[quality]).round().numpy() * active
             for each in symbols.astype(np.int16):
-                found = frame_tables(each, quality, tables)
-                bits.append(count_bits(each, quality, found, tables) + OVERHEAD_BITS + CRC_BITS)
-        rates.append(float(np.mean(bits)) * codec.config.sample_rate / codec.config.hop / PACKET_FRAMES / 1000)
-    rates = np.maximum.accumulate(rates).tolist()
-    return [round(float(r), 4) for r in np.exp(np.interp(range(QUALITIES), MEASURED, np.log(rates)))]
+                bits.append(frame_bits(each, quality, frame_tables(each, quality, tables), tables))
+        found.append(np.mean(bits, axis=0))
+    frames = np.exp(np.array([np.interp(range(QUALITIES), MEASURED, np.log(x)) for x in np.transpose(found)]))
+    grown = np.maximum.accumulate([frames[0], frames[1:].mean(0)], axis=1)
+    first, later = (np.round(x, 3).tolist() for x in grown)
+    return first, later
 
 
 @torch.no_grad()
@@ -214,8 +214,8 @@ def export(
     found = packet_symbols(codec, segments, packets, seed=3)
     active = active_channels(found)
     network = ContextNetwork(context, codec.config.groups, gain_table(codec), torch.from_numpy(found.largest))
-    bits = train_context(network, context, found, torch.from_numpy(active))
-    print(json.dumps({"bits of a packet, every hundred steps": [round(b, 1) for b in bits]}), flush=True)
+    progress = train_context(network, context, found, torch.from_numpy(active))
+    print(json.dumps({"bits of a packet, every hundred steps": [round(b, 1) for b in progress]}), flush=True)
     arrays: Arrays = {"gains": gain_table(codec).exp().numpy(), "active": active.astype(np.uint8)}
     arrays |= {**network.arrays(), "frequencies": fitted_tables(network, found, active)}
     save_arrays(out / "tables.npz", arrays)
@@ -223,10 +223,10 @@ def export(
     files, about = graphs(codec, out), recipe["model"]
     parts: dict[str, Any] = {"weights": weights, "tables": arrays, "graphs": files, "training": TRAINING}
     unmeasured = [float(q + 1) for q in range(QUALITIES)]
-    write_manifest(out, about, settings=settings(codec, context, unmeasured), **parts)
+    write_manifest(out, about, settings=settings(codec, context, unmeasured, unmeasured), **parts)
     check(codec, read_manifest(out), network, found)
-    rates = measured_rates(codec, read_manifest(out), data, seconds)
-    return write_manifest(out, about, settings=settings(codec, context, rates), **parts)
+    bits = measured_bits(codec, read_manifest(out), data, seconds)
+    return write_manifest(out, about, settings=settings(codec, context, *bits), **parts)
 
 
 def main() -> None:

@@ -201,16 +201,14 @@ def export(
     for codec in (key, inter):
         codec.eval()
         round_weights(codec)
+    graphs: dict[str, Any] = {}
+    for plan in plans(key, inter):
+        with torch.no_grad():
+            graphs[plan.name] = export_graph(plan, (key if plan.name.startswith("key") else inter).config, out)
+        if plan.name.endswith(ENTROPY_PARTS):
+            check_file(out / f"{plan.name}.onnx", HYPER_LIMIT)
     arrays = fitted_tables(key, inter, data)
     save_arrays(out / "tables.npz", arrays)
-    with torch.no_grad():
-        graphs = {
-            plan.name: export_graph(plan, (key if plan.name.startswith("key") else inter).config, out)
-            for plan in plans(key, inter)
-        }
-    for name in graphs:
-        if name.endswith(ENTROPY_PARTS):
-            check_file(out / f"{name}.onnx", HYPER_LIMIT)
     weights = shipped(key, "key") | shipped(inter, "inter")
     manifest = write_manifest(
         out, about, weights=weights, tables=arrays, graphs=graphs, settings=settings(inter.config), opset=OPSET

@@ -19,7 +19,7 @@ from mediacodec.codecs.ecsq.context import FRACTIONS, ContextWeights
 from mediacodec.codecs.ecsq.packet import EcsqCodeReader
 from mediacodec.codecs.ecsq.settings import MAX_SYMBOL, EcsqSettings
 from mediacodec.codecs.ecsq.symbols import EcsqTables, decode_beyond, encode_beyond
-from mediacodec.errors import ModelError
+from mediacodec.errors import ModelError, ParameterError
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import CorruptError, open_decoder, open_encoder
 from mediacodec_models.ecsq.resume import load_shipped
@@ -48,10 +48,13 @@ def test_more_bits_are_better(tiny_model: Manifest) -> None:
 
 def test_rates_grow_with_the_quality(tiny_model: Manifest) -> None:
     settings = EcsqSettings(tiny_model)
-    assert settings.kbps == sorted(settings.kbps)
-    assert settings.quality_for(None) == 63
-    assert settings.quality_for(1.0) == 0
-    assert settings.quality_for(1000 * settings.kbps[30] + 1) >= 30
+    rates = [settings.bit_rate(quality, 50, 4) for quality in range(64)]
+    assert rates == sorted(rates)
+    assert settings.bit_rate(20, 1, 1) > rates[20], "short packets cost more"
+    assert settings.quality_for(None, 50, 4) == 63
+    assert settings.quality_for(rates[30], 50, 4) >= 30
+    with pytest.raises(ParameterError, match=r"too low: packets like these take \d+ at least"):
+        settings.quality_for(0.9 * rates[0], 50, 4)
 
 
 def test_symbols_are_read_back_as_codes(tiny_model: Manifest) -> None:
@@ -163,5 +166,5 @@ def test_training_goes_on_from_what_ships(tiny_run: Tiny, tiny_model: Manifest) 
 def test_the_manifest_says_what_the_graphs_need(tiny_model: Manifest, tmp_path: Path) -> None:
     raw = json.loads((tiny_model.folder / "model.json").read_text())
     assert raw["training"]["file"] == "training.npz"
-    assert len(raw["settings"]["kbps"]) == 64
+    assert len(raw["settings"]["bits_per_frame"]) == len(raw["settings"]["bits_first_frame"]) == 64
     assert (raw["settings"]["latent"], raw["settings"]["groups"], raw["settings"]["dilations"]) == (12, [4, 8], [1, 2])
