@@ -53,6 +53,7 @@ class AvioFile:
         self._file = file
         self._unread = b""
         self._left = sys.maxsize
+        self._corrections: dict[int, bytes] = {}
         self._failure: BaseException | None = None
         self._can_seek = bool(file.seekable()) if hasattr(file, "seekable") else hasattr(file, "seek")
         # From a pipe take what has arrived: read(n) would wait for n bytes, and live audio would lag.
@@ -71,9 +72,14 @@ class AvioFile:
             data, self._unread = self._unread[:size], self._unread[size:]
             return data
         size = min(size, self._left)
+        place = self.tell() if self._corrections else 0
         data = self._call(lambda: bytes(self._read(size) or b"")) if size > 0 else b""
         self.num_read += len(data)
         self._left -= len(data)
+        for at, instead in self._corrections.items():
+            begin, end = max(at, place), min(at + len(instead), place + len(data))
+            if begin < end:
+                data = data[: begin - place] + instead[begin - at : end - at] + data[end - place :]
         if not self._can_seek and self.head is not None and len(self.head) < _HEAD_SIZE:
             self.head += data
         return data
@@ -85,6 +91,14 @@ class AvioFile:
     def limit(self, size: int) -> None:
         """Let the file end after so many bytes more."""
         self._left = size
+
+    def correct(self, corrections: dict[int, bytes]) -> None:
+        """Read other bytes than there are, of a file that can seek.
+
+        Args:
+            corrections: by place.
+        """
+        self._corrections = corrections
 
     def write(self, data: bytes) -> int:
         """Write all of data; returns its length."""

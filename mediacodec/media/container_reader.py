@@ -18,7 +18,7 @@ from mediacodec.media.audio_track import AudioTrack, CopyTrack
 from mediacodec.media.avio import AvioFile
 from mediacodec.media.damage import Packet
 from mediacodec.media.demux import open_container, reading
-from mediacodec.media.gapless import EXACT_SEEK
+from mediacodec.media.gapless import seeks_exactly
 from mediacodec.media.stream_copy import AudioPacket
 from mediacodec.media.video_track import VideoTrack
 
@@ -201,7 +201,7 @@ class ContainerReader:
         """Move to the keyframe before `start`, if the container can; else decoding and dropping gets there."""
         track = self.video or self.audio
         assert track is not None
-        exact = self.video is not None or self._container.format.name in EXACT_SEEK
+        exact = self.video is not None or seeks_exactly(self._container.format.name, track.stream.codec_context.name)
         if self._start <= _PREROLL_SECONDS or not self.seekable or not exact or track.start is None:
             return
         tick = track.stream.time_base or Fraction(1)

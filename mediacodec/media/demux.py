@@ -11,6 +11,7 @@ import av.error
 
 from mediacodec.errors import InputError, MediaCodecError
 from mediacodec.media.avio import AvioFile
+from mediacodec.media.wav_header import read_header
 from mediacodec.media.wavpipe import open_wav
 
 
@@ -19,6 +20,8 @@ def open_container(avio: AvioFile) -> av.container.InputContainer:
     raw, options = None, {}
     if not avio.seekable():
         raw, options = open_wav(avio) or (None, {})
+    elif (wav := read_header(avio)) is not None:
+        avio.correct(wav.corrections)
     options["protocol_whitelist"] = "none"  # a playlist must not make FFmpeg open other files or the network
     return av.open(avio, "r", format=raw, options=options, metadata_errors="replace")
 

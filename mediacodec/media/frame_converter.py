@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from fractions import Fraction
-from typing import Final, cast
+from typing import Final
 
 import av
 import numpy as np
-from av.sidedata.sidedata import SideData, Type
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from mediacodec.frames import Colour, Plane, VideoFrame
+from mediacodec.media.orientation import display_matrix, turning, upright
 
 _UNSPECIFIED = 2
 _SRGB = 13  # transfer of IEC 61966-2-1
@@ -52,10 +51,10 @@ class FrameConverter:
         self._warn(frame)
         colour = colour_of(frame)
         planes = self._planes(frame, colour)
-        matrix = _display_matrix(frame)
+        matrix = display_matrix(frame)
         if matrix is not None:
-            planes = [np.ascontiguousarray(_upright(plane, matrix)) for plane in planes]
-            self._note(_turning(matrix))
+            planes = [np.ascontiguousarray(upright(plane, matrix)) for plane in planes]
+            self._note(turning(matrix))
         y, u, v = planes
         return VideoFrame(y, u, v, pts, time_base, colour)
 
@@ -145,37 +144,3 @@ def _plane(frame: av.VideoFrame, index: int) -> Plane:
         -1, plane.line_size
     )
     return lines[: plane.height, : plane.width].copy()
-
-
-Matrix = tuple[int, int, int, int]
-
-
-def _display_matrix(frame: av.VideoFrame) -> Matrix | None:
-    """Signs (a, b, c, d) of the display matrix, x' = a x + c y and y' = b x + d y; None if nothing is to be done.
-
-    Angles that are no multiple of 90 degrees are rounded to one.
-    """
-    for data in cast("Iterable[SideData]", frame.side_data):  # PyAV's stubs take it for a plain dictionary
-        if data.type == Type.DISPLAYMATRIX:
-            a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(data), np.int32)[:5])
-            if abs(b) + abs(c) > abs(a) + abs(d):
-                return (0, 1 if b > 0 else -1, 1 if c > 0 else -1, 0)
-            signs = (-1 if a < 0 else 1, 0, 0, -1 if d < 0 else 1)
-            return None if signs == (1, 0, 0, 1) else signs
-    return None
-
-
-def _upright(plane: Plane, matrix: Matrix) -> Plane:
-    a, b, c, d = matrix
-    if a == 0:
-        plane, a, d = plane.T, c, b
-    return plane[:: d or 1, :: a or 1]
-
-
-def _turning(matrix: Matrix) -> str:
-    names = {
-        (0, 1, -1, 0): "turned by 90 degrees clockwise",
-        (0, -1, 1, 0): "turned by 90 degrees counterclockwise",
-        (-1, 0, 0, -1): "turned by 180 degrees",
-    }
-    return names.get(matrix, "mirrored") + ", as the file asks for"

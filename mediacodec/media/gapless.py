@@ -21,10 +21,21 @@ from mediacodec.media.avio import planar_float32
 
 MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 """FFmpeg's name of the container format of MP4, M4A and MOV."""
-EXACT_SEEK = frozenset({"aiff", "flac", "mp3", "ogg", "wav", MP4})
-"""Containers whose time stamps name samples and whose seeks land where they say; each is tested. Others (Matroska
-counts milliseconds, raw AC-3 estimates) are decoded from the start and cut, where every sample counts."""
+_EXACT_SEEK = frozenset({"flac", "mp3", "ogg", MP4})
+_EXACT_SEEK_OF_PCM = frozenset({"aiff", "wav"})  # which estimate where compressed audio is, by a rate in the header
 _MAX_PADDING = 8192  # samples; a length tag further off than this belongs to another version of the file
+
+
+def seeks_exactly(container: str, codec: str) -> bool:
+    """Whether time stamps name samples and seeks land where they say; each combination is tested.
+
+    Others (Matroska counts milliseconds, raw AC-3 estimates) are decoded from the start and cut, where every sample
+    counts.
+
+    Args:
+        container, codec: FFmpeg's names.
+    """
+    return container in _EXACT_SEEK or (container in _EXACT_SEEK_OF_PCM and codec.startswith("pcm_"))
 
 
 def itunes_length(metadata: Mapping[str, str]) -> int | None:

@@ -14,6 +14,9 @@ from mediacodec.media.damage import Damage, Packet
 from mediacodec.media.frame_converter import FrameConverter
 
 _COARSE = Fraction(1, 1000)
+_DECODING_ORDER = frozenset({"avi"})
+"""Containers that say only in which order packets are decoded. FFmpeg gives each a presentation time that follows from
+its place, so frames that B-frames put into another order come with times that go back and forth."""
 
 
 class VideoTrack:
@@ -50,6 +53,8 @@ class VideoTrack:
         self._ticks, self._shift = stream.time_base or Fraction(1, 25), Fraction(0)
         self.frame_rate = _nominal_rate(stream)
         self._last: int | None = None
+        self._knows_times = stream.container.format.name not in _DECODING_ORDER
+        self._delay: int | None = None  # ticks from the first frame's presentation to its coming out of the decoder
         self.done = False
 
     def probe(self, packet: Packet) -> bool:
@@ -64,7 +69,7 @@ class VideoTrack:
         first = self._decoded[0]
         upright = FrameConverter().convert(first, 0, self._ticks)
         self.width, self.height, self.colour = upright.width, upright.height, upright.colour
-        self.start = (first.pts or 0) * self._ticks
+        self.start = (self._stamp(first) or 0) * self._ticks
         ratio = self.stream.codec_context.sample_aspect_ratio or self.stream.sample_aspect_ratio
         self.aspect = ratio if ratio and ratio > 0 else Fraction(1)
 
@@ -86,7 +91,7 @@ class VideoTrack:
         """After a jump: forget what was read."""
         self._waiting.clear()
         self._decoded.clear()
-        self.queued_bytes, self._last, self._head = 0, None, None
+        self.queued_bytes, self._last, self._head, self._delay = 0, None, None, None
 
     def push(self, packet: Packet) -> None:
         """Take a packet (an empty one at the end of the file)."""
@@ -125,11 +130,19 @@ class VideoTrack:
 
     def landed(self) -> Fraction | None:
         """After a jump and `probe`: when the first frame is presented, on the file's clock."""
-        first = self._decoded[0] if self._decoded else None
-        return first.pts * self._ticks if first is not None and first.pts is not None else None
+        stamp = self._stamp(self._decoded[0]) if self._decoded else None
+        return None if stamp is None else stamp * self._ticks
+
+    def _stamp(self, frame: av.VideoFrame) -> int | None:
+        """When a frame is presented, in ticks of the file's clock; None where nothing tells."""
+        if self._knows_times:
+            return frame.dts if frame.pts is None else frame.pts
+        if frame.dts is not None and self._delay is not None:
+            return frame.dts - self._delay
+        return frame.pts if self._last is None else None
 
     def _take(self, frame: av.VideoFrame) -> None:
-        stamp = frame.pts if frame.pts is not None else frame.dts
+        stamp = self._stamp(frame)
         if stamp is None:
             stamp = 0 if self._last is None else self._last + max(1, round(1 / self.frame_rate / self._ticks))
         if self._last is not None and stamp <= self._last:
@@ -144,8 +157,11 @@ class VideoTrack:
             self._head = self.converter.convert(frame, max(0, pts), self.time_base)
 
     def _decode(self, packet: Packet) -> list[av.VideoFrame]:
-        frames = self.damage.decode(packet, self._shift)
-        return [frame for frame in frames if isinstance(frame, av.VideoFrame)]
+        decoded = self.damage.decode(packet, self._shift)
+        frames = [frame for frame in decoded if isinstance(frame, av.VideoFrame)]
+        if frames and self._delay is None and frames[0].pts is not None and frames[0].dts is not None:
+            self._delay = frames[0].dts - frames[0].pts
+        return frames
 
 
 def _nominal_rate(stream: av.VideoStream) -> Fraction:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from mediacodec.media.wav_header import UNKNOWN_LENGTH, parse_format
+
 _MAX_HEADER = 1 << 16
-_UNKNOWN_LENGTH = 0x7FFF0000  # programs that write to a pipe announce about 2 or 4 GiB, or nothing
 _FORMATS = {(1, 8): "u8", (1, 16): "s16le", (1, 24): "s24le", (1, 32): "s32le", (3, 32): "f32le", (3, 64): "f64le"}
 
 
@@ -47,7 +48,7 @@ def open_wav(pipe: Pipe) -> tuple[str, dict[str, str]] | None:
             name, size = head[:4], int.from_bytes(head[4:], "little")
             if name == b"data":
                 found = _raw_format(form)
-                if found is not None and 0 < size < _UNKNOWN_LENGTH:
+                if found is not None and 0 < size < UNKNOWN_LENGTH:
                     pipe.limit(size)
                 break
             if size > _MAX_HEADER:
@@ -61,16 +62,8 @@ def open_wav(pipe: Pipe) -> tuple[str, dict[str, str]] | None:
 
 def _raw_format(form: bytes) -> tuple[str, dict[str, str]] | None:
     """FFmpeg's raw format and options for a `fmt ` chunk."""
-    if len(form) < 16:
-        return None
-    tag, channels, rate, _, align, bits = (
-        int.from_bytes(form[start:stop], "little")
-        for start, stop in ((0, 2), (2, 4), (4, 8), (8, 12), (12, 14), (14, 16))
-    )
-    if tag == 0xFFFE and len(form) >= 26:  # "extensible": the tag stands in the first bytes of a GUID
-        tag = int.from_bytes(form[24:26], "little")
-    name = _FORMATS.get((tag, bits))
-    if name is None or channels == 0 or rate == 0 or align * 8 != channels * bits:
+    wav = parse_format(form)
+    if wav is None or not wav.is_plain or (name := _FORMATS.get((wav.tag, wav.bits))) is None:
         return None
     # All is known: nothing needs to be read ahead (before FFmpeg 8.1 several seconds would be).
-    return name, {"sample_rate": str(rate), "ch_layout": f"{channels}c", "probesize": "32"}
+    return name, {"sample_rate": str(wav.sample_rate), "ch_layout": f"{wav.channels}c", "probesize": "32"}

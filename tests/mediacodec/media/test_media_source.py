@@ -123,6 +123,18 @@ def test_a_stretch(
     assert read_media(path, start=60)[:2] == ([], [])
 
 
+@pytest.mark.parametrize(("codec", "extra"), [("libx264", {"b_strategy": "0", "sc_threshold": "0"}), ("mpeg4", {})])
+def test_frames_of_a_container_without_presentation_times_are_evenly_spaced(
+    codec: str, extra: dict[str, str], tmp_path: Path, make_frames: Make, make_video: MakeVideo, read_media: ReadMedia
+) -> None:
+    path = tmp_path / "a.avi"
+    make_video(path, make_frames(100, 64, 48), codec, options={"bf": "2", "g": "20", **extra})
+    whole, _, media = read_media(path)
+    assert media.notes() == []
+    assert [frame.pts for frame in whole] == list(range(100))
+    assert [frame.pts for frame in read_media(path, start=2.0, duration=0.4)[0]] == list(range(10))
+
+
 @pytest.mark.parametrize("rotation", [90, 180, -90])
 @pytest.mark.parametrize(("width", "height"), [(64, 48), (66, 50)])
 def test_rotation_is_applied(
