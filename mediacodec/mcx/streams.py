@@ -17,6 +17,7 @@ from mediacodec.errors import ParameterError, ParameterTypeError
 from mediacodec.frames import AudioChunk, VideoFrame
 from mediacodec_bitstream import OPAQUE, AudioParameters, Packet, StreamHeader
 from mediacodec_bitstream.packet import MAX_DURATION
+from mediacodec_bitstream.stream_header import MAX_CHANNELS
 
 if TYPE_CHECKING:
     from mediacodec.media.stream_copy import AudioCopy, AudioPacket
@@ -74,7 +75,12 @@ def as_chunk(samples: ArrayLike, sample_rate: int) -> AudioChunk:
         raise ParameterError(f"samples must be an array [n] or [channels, n], not {quoted(samples)}") from error
     if array.dtype.kind != "f":
         raise ParameterTypeError(f"samples must be floating point in -1..1, got {array.dtype}; scale and convert them")
-    return AudioChunk(np.atleast_2d(array.astype(np.float32, copy=False)), sample_rate)
+    if array.ndim == 2 and array.shape[0] > max(array.shape[1], MAX_CHANNELS):
+        raise ParameterError(
+            f"samples must have shape [channels, n]; {list(array.shape)} looks like [n, channels]: pass samples.T"
+        )
+    with np.errstate(over="ignore"):  # what is beyond float32 is beyond all audio: it counts as no number
+        return AudioChunk(np.atleast_2d(array.astype(np.float32, copy=False)), sample_rate)
 
 
 class AudioWriter:
