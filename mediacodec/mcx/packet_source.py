@@ -33,11 +33,22 @@ class PacketSource:
         InputError: the file cannot be read.
     """
 
-    __slots__ = ("_end_was_sought", "_file", "_passes", "_reader", "_runtime", "_tail", "header", "models", "strict")
+    __slots__ = (
+        "_current",
+        "_end_was_sought",
+        "_passes",
+        "_reader",
+        "_runtime",
+        "_seekable",
+        "_tail",
+        "header",
+        "models",
+        "strict",
+    )
 
     def __init__(self, file: BinaryIO, *, strict: bool, models: Path | None, runtime: Runtime) -> None:
         self.strict, self.models = strict, models
-        self._file, self._runtime = file, runtime
+        self._runtime = runtime
         try:
             self._reader = Reader(file, strict=strict)
         except MediaCodecError:
@@ -45,6 +56,8 @@ class PacketSource:
         except OSError as error:
             raise InputError(f"cannot read the file: {error.strerror or error}") from error
         self.header: FileHeader = self._reader.header
+        self._seekable = bool(getattr(file, "seekable", bool)())
+        self._current = self._reader  # that of the pass begun last; each has its own where the file can seek
         self._passes = 0  # over the file, begun so far
         self._tail: End | None = None
         self._end_was_sought = False
@@ -57,7 +70,7 @@ class PacketSource:
     @property
     def truncated(self) -> bool:
         """Whether the end of the file was reached without an end chunk."""
-        return self._reader.truncated
+        return self._current.truncated
 
     @property
     def joined(self) -> bool:
@@ -99,14 +112,17 @@ class PacketSource:
             InputError: it cannot be read on.
         """
         self._passes += 1
-        seekable = bool(getattr(self._file, "seekable", bool)())
         wanted = {stream_id: max(0, pts) for stream_id, pts in positions.items()}
         try:
-            if seekable and (any(wanted.values()) or self._passes > 1):
-                self._reader.seek_streams(wanted)  # read from its first byte on, a file proves its first chunk too
+            if self._seekable:
+                reader = self._current = self._reader.another()
+                if any(wanted.values()):
+                    reader.seek_streams(wanted)
             elif self._passes > 1:
                 raise ParameterError("this input is a pipe: it can be read only once")
-            for packet in self._reader:
+            else:
+                reader = self._reader
+            for packet in reader:
                 if packet.stream_id in wanted:
                     yield packet
         except MediaCodecError:
@@ -116,7 +132,7 @@ class PacketSource:
 
     def rest(self) -> Iterator[Packet]:
         """Packets of all streams from where reading is, whatever they hold: all that is left is checked."""
-        return iter(self._reader)
+        return iter(self._current)
 
     def keyframe_at(self, stream_id: int, pts: int) -> Packet | None:
         """A keyframe, looked up aside from the pass that is going on.
@@ -128,18 +144,20 @@ class PacketSource:
         Returns:
             The packet; None where it cannot be had.
         """
-        return self._reader.peek_keyframe(stream_id, pts)
+        reader = self._reader.another() if self._seekable else self._reader
+        return reader.peek_keyframe(stream_id, pts)
 
     def stated_length(self, stream_id: int) -> tuple[int | None, int | None]:
         """Presented ticks and packets of a stream as the end of the file states them; None where it is not known."""
-        end = self._reader.end or self._end_of_file()
+        end = self._current.end or self._end_of_file()
         stream = end.streams.get(stream_id) if end else None
         return (stream.length, stream.packets) if stream else (None, None)
 
     def _end_of_file(self) -> End | None:
         """The end chunk of a file that can seek; looked for once, since that moves about in the file."""
         if not self._end_was_sought:
-            self._end_was_sought, self._tail = True, self._reader.load_end()
+            self._tail = (self._reader.another() if self._seekable else self._reader).load_end()
+            self._end_was_sought = True
         return self._tail
 
     def seconds(self, packet: Packet) -> float:
