@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mediacodec.arguments import as_instance, as_integer, as_positive_fraction, quoted
 from mediacodec.errors import ParameterError, ParameterTypeError
+from mediacodec_bitstream.stream_header import MAX_CHANNELS
 
 Samples = NDArray[np.float32]
 """Samples of audio, [channels, n], full scale [-1, 1]."""
@@ -195,6 +196,10 @@ def as_samples(name: str, value: object) -> Samples:
         raise ParameterTypeError(f"{name} must be floating point in -1..1, not {array.dtype}; scale and convert them")
     if array.ndim not in (1, 2) or (array.ndim == 2 and not len(array)):
         raise ParameterError(f"{name} must be an array [n] or [channels, n]; got shape {array.shape}")
+    if array.ndim == 2 and array.shape[0] > max(array.shape[1], MAX_CHANNELS):
+        raise ParameterError(
+            f"{name} must be [channels, n]; {list(array.shape)} looks like [n, channels]: pass {name}.T"
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         return np.atleast_2d(array.astype(np.float32, copy=False))
 

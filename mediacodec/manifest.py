@@ -19,6 +19,7 @@ from typing import Any
 
 from mediacodec.errors import ModelError, ModelMismatchError, ModelNotFoundError
 from mediacodec.npz import Array, names, open_npz, read_array
+from mediacodec.regular_files import MAX_FILE, open_regular, read_regular
 from mediacodec_bitstream import canonical_hash
 
 Settings = dict[str, Any]
@@ -148,7 +149,7 @@ class Manifest:
 
     def _load(self, name: str, expected: bytes) -> dict[str, Array]:
         try:
-            with (self.folder / name).open("rb") as file, open_npz(file) as archive:
+            with open_regular(self.folder / name) as file, open_npz(file) as archive:
                 arrays = {key: read_array(archive, key, max_bytes=MAX_TABLES) for key in names(archive)}
             found = canonical_hash(arrays)
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -162,10 +163,15 @@ class Manifest:
         problems = []
         for graph in self.files:
             path = self.folder / graph.file
-            if not path.is_file():
+            try:
+                if hashlib.sha256(read_regular(path, MAX_FILE)).hexdigest() != graph.sha256:
+                    problems.append(f"{path} has another SHA-256 than the manifest")
+            except FileNotFoundError:
                 problems.append(f"{path} is missing")
-            elif hashlib.sha256(path.read_bytes()).hexdigest() != graph.sha256:
-                problems.append(f"{path} has another SHA-256 than the manifest")
+            except OSError as error:
+                problems.append(f"{path} cannot be read: {error.strerror}")
+            except ModelError as error:
+                problems.append(str(error))
         return problems
 
 
@@ -180,9 +186,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / "model.json"
     try:
-        if path.stat().st_size > MAX_MANIFEST:
-            raise ModelError(f"{path} is larger than {MAX_MANIFEST} bytes: not a manifest")
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(read_regular(path, MAX_MANIFEST).decode("utf-8"))
         if raw["schema"] != SCHEMA:
             raise ModelError(f"{path} has schema {raw['schema']}; this version reads {SCHEMA}: upgrade mediacodec")
         if not isinstance(raw["settings"], dict):

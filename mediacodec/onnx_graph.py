@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mediacodec.errors import ModelError
+from mediacodec.regular_files import MAX_FILE, read_regular
 
 Floats = npt.NDArray[np.float32]
 
@@ -51,7 +52,7 @@ def read_graph(path: Path) -> OnnxGraph:
         ModelError: it cannot be read, or is no ONNX file.
     """
     try:
-        data = memoryview(path.read_bytes())
+        data = memoryview(read_regular(path, MAX_FILE))
         nodes: list[Node] = []
         constants: dict[str, Floats] = {}
         for graph in _messages(data, _GRAPH):

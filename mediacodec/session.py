@@ -8,7 +8,8 @@ errors share no base class and its log lines go past ours, so the errors become 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from mediacodec.arguments import as_device, as_threads
 from mediacodec.errors import DeviceError, MediaCodecError, ModelError, ModelMismatchError, OutOfMemoryError
 from mediacodec.manifest import Graph
 from mediacodec.npz import Array
+from mediacodec.regular_files import MAX_FILE, read_regular
 
 State = tuple[Array, ...]
 Shape = list[int | str | None]
@@ -52,6 +54,8 @@ class Session:
     Args:
         session: of ONNX Runtime.
         label: names the graph in errors.
+        again: loads it once more, for a forked process; None where it has no threads of its own, which do not survive a
+            fork.
 
     Attributes:
         device: that it runs on, "cpu" or "cuda".
@@ -59,10 +63,13 @@ class Session:
         outputs: names, in the order of the graph.
     """
 
-    __slots__ = ("_label", "_session", "device", "inputs", "outputs")
+    __slots__ = ("_again", "_label", "_process", "_session", "device", "inputs", "outputs")
 
-    def __init__(self, session: _InferenceSession, label: str) -> None:
+    def __init__(
+        self, session: _InferenceSession, label: str, again: Callable[[], _InferenceSession] | None = None
+    ) -> None:
         self._session, self._label = session, label
+        self._again, self._process = again, os.getpid()
         self.device = next(d for d, p in PROVIDERS.items() if p == session.get_providers()[0])
         self.inputs: dict[str, Shape] = {value.name: value.shape for value in session.get_inputs()}
         self.outputs = [value.name for value in session.get_outputs()]
@@ -79,6 +86,8 @@ class Session:
             OutOfMemoryError: there is not enough memory for it.
         """
         with _translated(f"{self._label} cannot be run"):
+            if self._again is not None and self._process != os.getpid():
+                self._session, self._process = self._again(), os.getpid()
             return self._session.run(names, feed)
 
 
@@ -161,7 +170,7 @@ def shared_graph(path: Path, graph: Graph, *, device: str, threads: int) -> Step
         ModelError, DeviceError, ParameterError: as for `StepGraph`.
     """
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = hashlib.sha256(read_regular(path, MAX_FILE)).hexdigest()
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
     if digest != graph.sha256:
@@ -200,13 +209,18 @@ def open_session(path: Path | bytes, *, device: str, threads: int) -> Session:
     options.log_severity_level = _FATAL
     wanted = [PROVIDERS[device], *([] if strict else [PROVIDERS["cpu"]])]
     label = "a graph made on the way" if isinstance(path, bytes) else str(path)
+    graph = path if isinstance(path, bytes) else str(path)
+
+    def load() -> _InferenceSession:
+        loaded: _InferenceSession = onnxruntime.InferenceSession(graph, options, providers=list(dict.fromkeys(wanted)))
+        return loaded
+
     with _translated(f"cannot load {label}"):
-        graph = path if isinstance(path, bytes) else str(path)
-        session = onnxruntime.InferenceSession(graph, options, providers=list(dict.fromkeys(wanted)))
+        session = load()
     if strict and session.get_providers()[0] != PROVIDERS[device]:
         found = session.get_providers()[0]
         raise DeviceError(f"device {device!r} was asked for, but ONNX Runtime fell back to {found}")
-    return Session(session, label)
+    return Session(session, label, load if threads > 1 or device != "cpu" else None)
 
 
 @contextmanager

@@ -71,12 +71,29 @@ class Reader:
         self.tags = Fields(self.header.fields)
         self.joined = problem is not None
         # Joining a live stream is no damage, nor is the half chunk it begins with.
-        self._joining_live = isinstance(problem, NotAnMcxError) and self.header.live
+        self._joins_live = self._joining_live = isinstance(problem, NotAnMcxError) and self.header.live
         self._from_start = not self.joined
         self._data_start = self._source.offset
         self._restart(None if self.joined else 0)
         if problem is not None and not self._joining_live:
             self._note(Gap(None, None, None, 0, str(problem)))
+
+    def another(self) -> Reader:
+        """A reader at the first chunk of the same seekable file, with a place and an end of its own.
+
+        What both find missing goes into one list of gaps. Raises ParameterError for a pipe.
+        """
+        if not self._source.seekable:
+            raise ParameterError("this input is a pipe: it can be read only once")
+        other = object.__new__(Reader)
+        other.__dict__ |= self.__dict__
+        other._source = self._source.view()
+        other._source.seek(self._data_start)
+        other._wasted, other._queue, other._finished = 0, deque(), False
+        other.end, other.truncated = None, False
+        other._joining_live = self._joins_live
+        other._restart(None if other.joined else 0)
+        return other
 
     def __iter__(self) -> Iterator[Packet]:
         return self

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -14,22 +16,37 @@ _LARGEST = 1 << 20  # of one read: memory grows with what is really there, not w
 
 
 class ByteSource:
-    """buffer: the bytes at the cursor that are in memory; offset: the cursor's distance from the start."""
+    """buffer: the bytes at the cursor that are in memory; offset: the cursor's distance from the start.
+
+    A source keeps its own place: several over one seekable file, in threads or forked processes, do not disturb each
+    other (see `_SeekingFile`).
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         if not hasattr(file, "read"):
             raise ParameterTypeError(f"expected a binary file object, got {type(file).__name__}")
-        self._file = file
-        self._read = _reader(file)
         self.buffer = bytearray()
         self.offset = 0
         self.seekable = bool(hasattr(file, "seekable") and file.seekable())
+        self._at = _SeekingFile(file) if self.seekable else None
         self._base = file.tell() if self.seekable else 0
+        self._read = _reader(file)
+
+    def view(self) -> ByteSource:
+        """Another source over the same seekable file, at the same place."""
+        assert self._at is not None
+        other = object.__new__(ByteSource)
+        other.__dict__ |= self.__dict__ | {"buffer": bytearray(self.buffer)}
+        return other
 
     def fill(self, size: int) -> bool:
         """Read until `size` bytes are buffered; False where the file ends before."""
         while len(self.buffer) < size:
-            block = self._read(min(max(size - len(self.buffer), 1), _LARGEST))
+            wanted = min(max(size - len(self.buffer), 1), _LARGEST)
+            if self._at is None:
+                block = self._read(wanted)
+            else:
+                block = self._at.read(self._base + self.offset + len(self.buffer), wanted)
             if not block:
                 return False
             self.buffer += block
@@ -56,14 +73,12 @@ class ByteSource:
             del self.buffer[:ahead]
         else:
             self.buffer.clear()
-            self._file.seek(self._base + offset)
         self.offset = offset
 
     def size(self) -> int:
         """Bytes from the start to the end of the file; only where `seekable`."""
-        end = self._file.seek(0, io.SEEK_END) - self._base
-        self._file.seek(self._base + self.offset + len(self.buffer))
-        return end
+        assert self._at is not None
+        return self._at.size() - self._base
 
     def skip_to_sync(self) -> int:
         """Move to the next sync word after the cursor, or to the end; returns the bytes skipped."""
@@ -78,6 +93,57 @@ class ByteSource:
             if not self.fill(len(SYNC)):
                 self.advance(len(self.buffer))
                 return self.offset - start
+
+
+class _SeekingFile:
+    """Reads of a seekable file at given places, whoever else moves its position.
+
+    A file of the system's is read without its position, which processes share after a fork; any other under a lock,
+    since its position belongs to this process.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._read = _reader(file)
+        self._descriptor = file.fileno() if _is_plain(file) else None
+
+    def read(self, position: int, size: int) -> bytes:
+        """At least one byte at a position, unless the file ends before; `size` are wanted."""
+        if self._descriptor is not None:
+            if self._file.closed:
+                raise ValueError("I/O operation on closed file")
+            return os.pread(self._descriptor, max(size, _BLOCK), position)
+        with _Turn.lock:
+            self._file.seek(position)
+            return self._read(size)
+
+    def size(self) -> int:
+        """Bytes of the whole file."""
+        if self._descriptor is not None and not self._file.closed:
+            return os.fstat(self._descriptor).st_size
+        with _Turn.lock:
+            return self._file.seek(0, io.SEEK_END)
+
+
+def _is_plain(file: BinaryIO) -> bool:
+    """Whether a file is one of the system's as it is, open for reading alone; not one that unpacks, say."""
+    raw = file.raw if type(file) is io.BufferedReader else file
+    return hasattr(os, "pread") and type(raw) is io.FileIO and not raw.writable() and raw.seekable()
+
+
+class _Turn:
+    """Whose turn it is to move the position of a file that has only one."""
+
+    lock = threading.RLock()
+
+    @classmethod
+    def renew(cls) -> None:
+        """A thread that held the lock does not exist in a forked child."""
+        cls.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Turn.renew)
 
 
 def _reader(file: BinaryIO) -> Callable[[int], bytes]:

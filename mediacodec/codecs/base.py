@@ -242,6 +242,19 @@ def channel_samples(samples: AudioChunk | Samples, sample_rate: int, channels: i
     if array.shape[0] != channels:
         wanted = "mono, [n] or [1, n]" if channels == 1 else f"{channels} channels, [{channels}, n]"
         raise ParameterError(f"samples must be what the codec takes, {wanted}; got shape {np.shape(samples)}")
-    if array.size and not np.abs(array).max() <= LOUDEST:  # or not a number: a network with a memory keeps it for good
-        array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0).clip(-LOUDEST, LOUDEST)
-    return array
+    return bounded(array)[0]
+
+
+def bounded(samples: Samples) -> tuple[Samples, int]:
+    """Samples within what meters, filters and networks can work with; a network with a memory keeps a NaN for good.
+
+    Args:
+        samples: [channels, n].
+
+    Returns:
+        The same, with 0 for what is no finite number and at most LOUDEST for the rest; and how many were changed.
+    """
+    if not samples.size or np.abs(samples).max() <= LOUDEST:  # false where one is NaN
+        return samples, 0
+    changed = int(np.count_nonzero(~(np.abs(samples) <= LOUDEST)))
+    return np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0).clip(-LOUDEST, LOUDEST), changed

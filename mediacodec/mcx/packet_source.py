@@ -34,7 +34,19 @@ class PacketSource:
         InputError: the file cannot be read.
     """
 
-    __slots__ = ("_end_was_sought", "_file", "_passes", "_reader", "_runtime", "_tail", "header", "models", "strict")
+    __slots__ = (
+        "_current",
+        "_end_was_sought",
+        "_file",
+        "_passes",
+        "_reader",
+        "_runtime",
+        "_seekable",
+        "_tail",
+        "header",
+        "models",
+        "strict",
+    )
 
     def __init__(self, file: BinaryIO, *, strict: bool, models: Path | None, runtime: Runtime) -> None:
         self.strict, self.models = strict, models
@@ -42,6 +54,8 @@ class PacketSource:
         with reading(file):
             self._reader = Reader(file, strict=strict)
         self.header: FileHeader = self._reader.header
+        self._seekable = bool(getattr(file, "seekable", bool)())
+        self._current = self._reader  # that of the pass begun last; each has its own where the file can seek
         self._passes = 0  # over the file, begun so far
         self._tail: End | None = None
         self._end_was_sought = False
@@ -54,7 +68,7 @@ class PacketSource:
     @property
     def truncated(self) -> bool:
         """Whether the end of the file was reached without an end chunk."""
-        return self._reader.truncated
+        return self._current.truncated
 
     @property
     def joined(self) -> bool:
@@ -98,19 +112,22 @@ class PacketSource:
         self._passes += 1
         wanted = {stream_id: max(0, pts) for stream_id, pts in positions.items()}
         with reading(self._file):
-            seekable = bool(getattr(self._file, "seekable", bool)())
-            if seekable and (any(wanted.values()) or self._passes > 1):
-                self._reader.seek_streams(wanted)  # read from its first byte on, a file proves its first chunk too
+            if self._seekable:
+                reader = self._current = self._reader.another()
+                if any(wanted.values()):
+                    reader.seek_streams(wanted)
             elif self._passes > 1:
                 raise ParameterError("this input is a pipe: it can be read only once")
-            for packet in self._reader:
+            else:
+                reader = self._reader
+            for packet in reader:
                 if packet.stream_id in wanted:
                     yield packet
 
     def rest(self) -> Iterator[Packet]:
         """Packets of all streams from where reading is, whatever they hold: all that is left is checked."""
         with reading(self._file):
-            yield from self._reader
+            yield from self._current
 
     def keyframe_at(self, stream_id: int, pts: int) -> Packet | None:
         """A keyframe, looked up aside from the pass that is going on.
@@ -123,11 +140,12 @@ class PacketSource:
             The packet; None where it cannot be had.
         """
         with reading(self._file):
-            return self._reader.peek_keyframe(stream_id, pts)
+            reader = self._reader.another() if self._seekable else self._reader
+            return reader.peek_keyframe(stream_id, pts)
 
     def stated_length(self, stream_id: int) -> tuple[int | None, int | None]:
         """Presented ticks and packets of a stream as the end of the file states them; None where it is not known."""
-        end = self._reader.end or self._end_of_file()
+        end = self._current.end or self._end_of_file()
         stream = end.streams.get(stream_id) if end else None
         return (stream.length, stream.packets) if stream else (None, None)
 
@@ -135,7 +153,8 @@ class PacketSource:
         """The end chunk of a file that can seek; looked for once, since that moves about in the file."""
         if not self._end_was_sought:
             with reading(self._file):
-                self._end_was_sought, self._tail = True, self._reader.load_end()
+                self._tail = (self._reader.another() if self._seekable else self._reader).load_end()
+            self._end_was_sought = True
         return self._tail
 
     def seconds(self, packet: Packet) -> float:

@@ -21,7 +21,7 @@ import numpy as np
 from mediacodec.codecs.base import VideoEncoderBackend
 from mediacodec.codecs.fitting.encoder import FittingEncoder
 from mediacodec.codecs.options import VideoOptions
-from mediacodec.errors import CorruptError, ParameterError
+from mediacodec.errors import CorruptError, OutputError, ParameterError
 from mediacodec.frames import VideoFrame
 from mediacodec.mcx.probe import open_path
 from mediacodec.media.atomic import AtomicFile
@@ -29,6 +29,7 @@ from mediacodec.progress import FitMonitor, NullMonitor
 from mediacodec_bitstream import FileHeader, Packet, Reader, StreamHeader, Writer
 
 TAG = "resume"  # of the file
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 CHUNK = 4096  # packets under one head
 MOST_FRAMES = 1 << 40  # that a tag may state
 ANEW = "leave -resume out to begin anew"
@@ -155,6 +156,7 @@ class ResumableEncoder:
     Raises:
         ParameterError: the file was made with other options or, by `push`, of other frames.
         BitstreamError: it cannot be read, in one of its kinds.
+        OutputError: it is a symbolic link.
     """
 
     def __init__(
@@ -162,6 +164,8 @@ class ResumableEncoder:
     ) -> None:
         self._encoder, self._path, self._options = encoder, checkpoint.path, stated(options)
         self._monitor: FitMonitor = monitor or NullMonitor()
+        if checkpoint.path.is_symlink():  # its name can be foreseen: whoever may write here could lead us elsewhere
+            raise OutputError(f"'{checkpoint.path}' is a symbolic link, which is not followed; remove it")
         found = checkpoint.resume and checkpoint.path.is_file()
         self._found = _Found(checkpoint.path, encoder.header, self._options) if found else None
         self._kept = _Kept(checkpoint.path, encoder.header)
@@ -284,7 +288,7 @@ class _Kept:
 
     def add(self, packets: Sequence[Packet]) -> None:
         if self._writer is None:
-            self._unnamed = AtomicFile(self._path, overwrite=True)
+            self._unnamed = AtomicFile(self._path, overwrite=True, follow_links=False)
             self._writer = Writer(cast("BinaryIO", self._unnamed), self._header, packets_per_chunk=CHUNK)
         for packet in packets:
             self._writer.write(packet)
@@ -298,7 +302,10 @@ class _Kept:
         if self._unnamed is not None:
             self._unnamed.commit()
             self._unnamed = None
-            self._file = self._path.open("r+b")
+            try:
+                self._file = os.fdopen(os.open(self._path, os.O_RDWR | _NO_LINKS), "r+b")
+            except OSError as error:
+                raise OutputError(f"cannot go on with '{self._path}': {error.strerror}") from error
             self._writer = Writer.append(self._file, packets_per_chunk=CHUNK)
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from typing import Self
 from mediacodec.errors import OutputError, OutputExistsError, UsageError
 
 _BUFFER = 1 << 18
+_KEPT_MODE = 0o775  # of a file that is replaced: neither setuid, setgid and sticky nor leave for anybody to write
 _REASONS = {
     errno.ENOSPC: "no space left on the disk",
     errno.EDQUOT: "the disk quota is used up",
@@ -106,18 +107,19 @@ class AtomicFile(_Output, io.BufferedRandom):
         path: the final name.
         overwrite: replace an existing file. If False, a file that exists now, or appears while this one is
             written, is never touched.
+        follow_links: whether what a symbolic link names is written; else the link itself is replaced.
 
     Raises:
         OutputExistsError: the file exists (now, or at commit) and overwrite is False.
         OutputError: no such directory, no permission, disk full, and so on.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False, follow_links: bool = True) -> None:
         self._label = f"'{os.fspath(path)}'"
         self._overwrite = overwrite
         self._check: Callable[[], None] | None = None
         self._done = True  # nothing to take back until the temporary file exists
-        self.path = Path(os.path.realpath(path))
+        self.path = Path(os.path.realpath(path)) if follow_links else Path(path).absolute()
         with _as_output_error(self._label):
             if self.path.is_dir():
                 raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -174,7 +176,9 @@ class AtomicFile(_Output, io.BufferedRandom):
     def _publish(self) -> None:
         if self._overwrite:
             with contextlib.suppress(FileNotFoundError):
-                self.temporary.chmod(stat.S_IMODE(self.path.stat().st_mode))
+                there = self.path.lstat().st_mode
+                if stat.S_ISREG(there):
+                    self.temporary.chmod(there & _KEPT_MODE)
             self.temporary.replace(self.path)
             return
         try:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.arguments import as_instance, as_integer
+from mediacodec.codecs.base import bounded
 from mediacodec.errors import ParameterError
 from mediacodec.frames import AudioChunk, Samples, as_sample_rate
 from mediacodec.media.resample import Resampler
@@ -47,6 +48,7 @@ class Converter:
         self._band = _BandMeter(rate_in, rate_out / 2) if rate_out < rate_in else None
         self._started = False
         self._pts = 0
+        self._no_numbers = 0  # samples
 
     def push(self, chunk: AudioChunk) -> AudioChunk:
         """Convert a chunk.
@@ -69,7 +71,8 @@ class Converter:
         if not self._started:
             self._started = True
             self._pts = (2 * chunk.pts * self.rate_out + self.rate_in) // (2 * self.rate_in)
-        samples = chunk.samples
+        samples, changed = bounded(chunk.samples)
+        self._no_numbers += changed
         if self.channels_in != self.channels_out:
             if self.channels_out < self.channels_in:
                 wide = samples.astype(np.float64)
@@ -95,6 +98,8 @@ class Converter:
     def notes(self) -> list[str]:
         """What was done so far, a line each; "WARNING: ..." where something audible was lost (from -50 dB on)."""
         notes = []
+        if self._no_numbers:
+            notes.append(f"WARNING: {self._no_numbers} samples are no numbers or beyond all audio; NaN became 0")
         if self.channels_out < self.channels_in:
             total = float(np.trace(self._covariance))
             lost = _decibels(float(np.trace(self._lost @ self._covariance)), total)

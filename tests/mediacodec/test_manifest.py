@@ -288,3 +288,28 @@ def test_models_that_ship_are_whole() -> None:
         assert model.description
         assert model.folder.name == model.name, "folders are looked up by name"
     assert find_by_name("speech").alias == "speech"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("kind", ["pipe", "device", "large"])
+def test_files_that_are_not_regular_or_too_large_are_passed_over(places: dict[str, Path], kind: str) -> None:
+    make_model(places["zoo"], "good")
+    make_model(places["cache"], "bad")
+    path = places["cache"] / "bad" / "model.json"
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.write_bytes(b" " * (manifest.MAX_MANIFEST + 1))
+    assert [model.name for model in available()] == ["good"]
+    with pytest.raises(ModelError, match=r"no regular file|larger than"):
+        find_by_name("bad")
+    tables = places["zoo"] / "good" / "tables.npz"
+    tables.unlink()
+    os.mkfifo(tables)
+    found = find_by_name("good")
+    assert any("no regular file" in problem for problem in found.verify())
+    with pytest.raises(ModelError, match="no regular file"):
+        assert found.arrays

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from support.forks import in_children, needs_fork
 
 from mediacodec import manifest
 from mediacodec.arguments import DEVICES
@@ -191,3 +192,14 @@ def test_a_graph_that_is_not_the_manifests_is_refused(model: Manifest, tmp_path:
     other.write_bytes(model.graph_path("encoder").read_bytes())
     with pytest.raises(ModelMismatchError, match="reinstall"):
         shared_graph(other, model.graph("decoder"), device="cpu", threads=1)
+
+
+@needs_fork
+def test_a_graph_with_threads_runs_in_a_forked_child(model: Manifest) -> None:
+    graph = StepGraph(model.graph_path("decoder"), model.graph("decoder"), device="cpu", threads=2)
+
+    def samples() -> bytes:
+        return graph.step(codes(model, 1), graph.initial_state())[0]["samples"].tobytes()
+
+    expected = samples()
+    assert in_children(samples, 2) == [expected] * 2

@@ -6,7 +6,9 @@ layer, two tiles of a frame once. A tile takes along the rows around it that its
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -24,6 +26,8 @@ FEWEST_ROWS = 12  # rows of blocks from which on two tiles are faster than one
 class Worker:
     """Work done in a second thread where there is one, else there and then; so also what that thread itself starts.
 
+    Threads do not survive a fork: before one, what was started is waited for, and the child gets a thread of its own.
+
     Args:
         second: whether there is to be a second thread.
     """
@@ -31,8 +35,14 @@ class Worker:
     def __init__(self, second: bool) -> None:
         # a mark of the second thread's own; were it a method of ours, the thread would keep us, and so itself, alive
         self._local = threading.local()
-        begin = partial(setattr, self._local, "inside", True)
-        self._pool = ThreadPoolExecutor(1, "mediacodec-conditional", initializer=begin) if second else None
+        self._pool = self._new_pool() if second else None
+        if second:
+            _WORKERS.add(self)
+
+    def _new_pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(
+            1, "mediacodec-conditional", initializer=partial(setattr, self._local, "inside", True)
+        )
 
     @property
     def parallel(self) -> bool:
@@ -54,6 +64,28 @@ class Worker:
         except BaseException as error:
             done.set_exception(error)
         return done
+
+    def settle(self) -> None:
+        """Wait until nothing is left to do in the second thread; not from within."""
+        if self._pool is not None and self.idle:
+            self._pool.submit(int).result()
+
+    def renew(self) -> None:
+        """Begin with another second thread, where there is to be one."""
+        if self._pool is not None:
+            self._pool = self._new_pool()
+
+
+_WORKERS: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+
+def _each(method: Callable[[Worker], None]) -> None:
+    for worker in list(_WORKERS):
+        method(worker)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=partial(_each, Worker.settle), after_in_child=partial(_each, Worker.renew))
 
 
 def run_tiled(

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import struct
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from mediacodec.errors import InputError, ModelError
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # of a folder, the first that is there
 MAX_CONFIG = 1 << 20  # bytes
+MOST_SHARED = 8  # tensors of the published codecs that are one storage under several names
 MAX_BYTES = 8 << 30  # of a checkpoint: the published codecs have up to 0.4 GB
 
 
@@ -89,6 +92,7 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 
 def _read_torch(path: Path) -> Any:
+    _check_archive(path)
     try:
         return torch.load(path, weights_only=True, map_location="cpu")
     except pickle.UnpicklingError as error:
@@ -98,6 +102,29 @@ def _read_torch(path: Path) -> Any:
         ) from error
     except Exception as error:  # torch's restricted unpickler fails in as many ways as there are damaged files
         raise ModelError(f"cannot read {path}: {str(error).splitlines()[0] if str(error) else error!r}") from error
+
+
+def _check_archive(path: Path) -> None:
+    """Raise ModelError where an archive of `torch.save` unpacks to more than it is: torch stores, it never packs."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, struct.error, EOFError, OSError, ValueError, RuntimeError):
+        return  # an older format, or none: torch says so
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise ModelError(f"{path} is packed, which torch.save does not do; unpack it and save it again")
+    if sum(member.file_size for member in members) > path.stat().st_size:
+        raise ModelError(f"{path} names the same bytes several times: no checkpoint")
+
+
+def _bounded(tensors: dict[str, Tensor]) -> None:
+    """Raise ModelError where tensors hold more numbers than are stored: a view may repeat one as often as it likes."""
+    for name, tensor in tensors.items():
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise ModelError(f"tensor {name!r} has more numbers than are stored: no codec's checkpoint")
+    stored = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors.values()}
+    if sum(v.numel() * v.element_size() for v in tensors.values()) > MOST_SHARED * sum(stored.values()):
+        raise ModelError(f"its tensors share what is stored more than {MOST_SHARED} times: no codec's checkpoint")
 
 
 def _tensors(content: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -111,7 +138,8 @@ def _tensors(content: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not isinstance(content, dict):
         return {}, {}
     tensors = {str(k): v for k, v in content.items() if isinstance(v, Tensor) and _plain(v)}
-    if sum(v.numel() for v in tensors.values()) > MAX_BYTES // 2:  # a view may repeat one number as often as it likes
+    _bounded(tensors)
+    if sum(v.numel() for v in tensors.values()) > MAX_BYTES // 2:
         raise ModelError(f"its tensors hold more than {MAX_BYTES >> 31} billion numbers: no codec's checkpoint")
     return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, config
 

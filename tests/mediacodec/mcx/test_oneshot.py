@@ -108,6 +108,12 @@ def test_wrong_samples(samples: Any) -> None:
         mediacodec.encode(np.zeros((2, 1, 100)), sample_rate=RATE)
 
 
+@pytest.mark.parametrize("length", [9, 48, 200, 48_000])
+def test_samples_by_channels_are_refused_at_once(length: int) -> None:
+    with pytest.raises(ParameterError, match=r"looks like \[n, channels\]"):
+        mediacodec.encode(np.zeros((length, 2), np.float32), sample_rate=RATE)
+
+
 def test_what_is_no_file(coded: bytes) -> None:
     with pytest.raises(NotAnMcxError):
         mediacodec.decode(b"RIFF\x24\x00\x00\x00WAVEfmt " * 10)

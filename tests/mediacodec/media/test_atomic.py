@@ -204,6 +204,28 @@ def test_the_longest_possible_names(tmp_path: Path) -> None:
 
 
 @POSIX
+def test_what_replaces_a_file_takes_no_dangerous_bits_of_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "talk.mcx"
+    path.write_text("old")
+    path.chmod(0o7777)
+    with AtomicFile(path, overwrite=True) as file:
+        file.write(b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o775
+
+
+@POSIX
+def test_a_link_that_is_not_to_be_followed_is_replaced(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "link").symlink_to(victim)
+    with AtomicFile(tmp_path / "link", overwrite=True, follow_links=False) as file:
+        file.write(b"new")
+    assert victim.read_text() == "precious"
+    assert (tmp_path / "link").read_text() == "new"
+    assert not (tmp_path / "link").is_symlink()
+
+
+@POSIX
 def test_links_are_followed_and_modes_kept(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "real.bin").write_text("old")

@@ -200,3 +200,18 @@ def test_a_mono_clip_in_surround_is_no_loss_but_its_rear_is() -> None:
     x[:] = 0
     x[3] = tone(50, 16000)  # the LFE alone
     assert convert(x, 16000, 16000, 2, 500)[1][0].startswith("WARNING")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
+def test_a_sample_that_is_no_number_spoils_neither_meters_nor_neighbours(value: float) -> None:
+    x = np.random.default_rng(0).uniform(-0.3, 0.3, (2, 9000)).astype(np.float32)
+    x[:, 5000] = 0.0
+    whole, notes, _ = convert(x, 48000, 16000, 1, 500)
+    x[0, 5000] = value
+    spoilt, again, _ = convert(x, 48000, 16000, 1, 500)
+    assert again[0].startswith("WARNING: 1 samples are no numbers")
+    assert [note.split(" (")[0] for note in again[1:]] == [note.split(" (")[0] for note in notes]
+    assert "nan" not in " ".join(again[1:])
+    assert np.isfinite(spoilt).all()
+    if not value < 1e31:
+        assert np.array_equal(spoilt, whole)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import random
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,26 @@ def test_a_view_that_repeats_one_number_takes_no_memory(tmp_path: Path) -> None:
     view = torch.zeros(1, dtype=torch.half).expand(1 << 40)
     with pytest.raises(ModelError, match="numbers"):
         read_checkpoint(saved(tmp_path / "a.pth", {"a": view}))
+
+
+def test_a_view_of_some_numbers_is_bounded_by_what_is_stored(tmp_path: Path) -> None:
+    view = torch.zeros(4).as_strided((1000, 4), (0, 1))
+    with pytest.raises(ModelError, match="more numbers than are stored"):
+        read_checkpoint(saved(tmp_path / "a.pth", {"a": view}))
+    shared = torch.zeros(1000)
+    with pytest.raises(ModelError, match="share what is stored"):
+        read_checkpoint(saved(tmp_path / "a.pth", {str(i): shared for i in range(100)}))
+    assert len(read_checkpoint(saved(tmp_path / "a.pth", {str(i): shared for i in range(4)})).tensors) == 4
+
+
+def test_a_packed_archive_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    plain, packed = saved(tmp_path / "a.pth", {"a": torch.zeros(1 << 20)}), tmp_path / "b.pth"
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for member in source.namelist():
+            target.writestr(member, source.read(member))
+    assert packed.stat().st_size < 100_000
+    with pytest.raises(ModelError, match="is packed"):
+        read_checkpoint(packed)
 
 
 def test_only_plain_tensors_count(tmp_path: Path) -> None:

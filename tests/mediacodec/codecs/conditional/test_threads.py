@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.coding import video_decoder, video_encoder
+from support.forks import in_children, needs_fork
 
 import mediacodec
 from mediacodec.errors import BitstreamError, ParameterError, ParameterTypeError
@@ -163,3 +164,17 @@ def test_a_file_with_a_damaged_frame_keeps_its_length_with_two_threads(clip: lis
             presented[threads] = list(reader.video.frames())
     assert [f.pts for f in presented[2]] == [f.pts for f in presented[1]]
     assert all(close(a, b) for a, b in zip(presented[1], presented[2], strict=True))
+
+
+@needs_fork
+def test_a_second_thread_survives_a_fork(clip: list[VideoFrame]) -> None:
+    encoder = video_encoder("conditional", width=WIDTH, height=HEIGHT, frame_rate=RATE, crf=30, threads=2)
+    packets = [packet for frame in clip[:3] for packet in encoder.push(frame)]
+    assert [packet.pts for packet in packets] == [0, 1]
+
+    def rest() -> list[bytes]:
+        coded = [packet for frame in clip[3:6] for packet in encoder.push(frame)] + encoder.flush()
+        return [packet.data for packet in coded]
+
+    (there,) = in_children(rest)
+    assert there == rest()
