@@ -31,7 +31,7 @@ from mediacodec_bitstream import Packet, StreamHeader
 Clock = Callable[[], float]
 
 RATE = Fraction(25)
-GROUP = 16  # pictures
+GROUP = 16  # frames
 GROUPS = 6
 WEIGHTS = 300_000  # at most
 MODELS = {"inr": ("inr1", 1), "overfit": ("ovft", UNIT)}
@@ -72,13 +72,13 @@ def group_of(network: Network, number: int, tables: InrTables) -> tuple[list[byt
     """Packets of a random group, and the bits that the tables state for their payloads."""
     rng = np.random.default_rng(number)
     values = [np.rint(rng.laplace(0, 3, block.size)).astype(np.int32) for block in weight_blocks(network)]
-    pictures = [np.rint(rng.laplace(0, 4, network.embedding_shape)).astype(np.int32) for _ in range(GROUP)]
+    frames = [np.rint(rng.laplace(0, 4, network.embedding_shape)).astype(np.int32) for _ in range(GROUP)]
     codings = [best_coding(part, 108, tables) for part in values]
-    channels = [best_coding(part, 136, tables) for part in np.stack(pictures, axis=1)]
+    channels = [best_coding(part, 136, tables) for part in np.stack(frames, axis=1)]
     coded = CodedGroup(network, values, codings, channels)
-    data = [pack_group(coded, number, pictures[0], tables, key=True)]
-    data += [pack_frame(coded, number, k, picture, tables) for k, picture in enumerate(pictures[1:], 1)]
-    return data, network_bits(coded, tables) + sum(coded_bits(picture, channels, tables) for picture in pictures)
+    data = [pack_group(coded, number, frames[0], tables, key=True)]
+    data += [pack_frame(coded, number, k, frame, tables) for k, frame in enumerate(frames[1:], 1)]
+    return data, network_bits(coded, tables) + sum(coded_bits(frame, channels, tables) for frame in frames)
 
 
 def inr(architecture: str, width: int, height: int, threads: int, clock: Clock) -> str:
@@ -112,7 +112,7 @@ def inr(architecture: str, width: int, height: int, threads: int, clock: Clock) 
     stated = sum(bits for _, bits in groups) / 8
     first, group, decoder_ = (statistics.median(times) for times in (one, other, fresh))
     return (
-        f"{architecture}, {network.summary.parameters} weights: {1e3 / first:.1f} pictures/s; a picture of the open "
+        f"{architecture}, {network.summary.parameters} weights: {1e3 / first:.1f} frames/s; a frame of the open "
         f"group {first:.0f} ms, of another {group:.0f} ms ({group / first:.2f}x), in a new decoder {decoder_:.0f} ms "
         f"({decoder_ / first:.2f}x); packets {size / stated - 1:+.2%} of what the tables state"
     )
@@ -144,12 +144,12 @@ def sides(text: str) -> tuple[int, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--pixels", type=sides, default=(640, 360), help="WIDTHxHEIGHT of film")
-    parser.add_argument("--still", type=sides, default=(768, 512), help="WIDTHxHEIGHT of a picture for overfit")
+    parser.add_argument("--pixels", type=sides, default=(640, 360), help="WIDTHxHEIGHT of video")
+    parser.add_argument("--still", type=sides, default=(768, 512), help="WIDTHxHEIGHT of a still image for overfit")
     parser.add_argument("--cpu", action="store_true", help="processor time in place of wall time")
     args = parser.parse_args()
     clock = time.process_time if args.cpu else time.perf_counter
-    print(f"{args.threads} threads; film {args.pixels[0]}x{args.pixels[1]}, still {args.still[0]}x{args.still[1]}")
+    print(f"{args.threads} threads; video {args.pixels[0]}x{args.pixels[1]}, still {args.still[0]}x{args.still[1]}")
     for architecture in ARCHITECTURES:
         print(inr(architecture, *args.pixels, args.threads, clock), flush=True)
     print(overfit(*args.still, args.threads, clock))

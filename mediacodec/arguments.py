@@ -14,13 +14,13 @@ from typing import TypeVar
 from mediacodec.errors import ParameterError, ParameterTypeError
 
 T = TypeVar("T")
-SHOWN = 80  # characters of a value in a message
+MAX_QUOTED = 80  # characters of a value in a message
 
 
 def quoted(value: object) -> str:
     """A value as a message shows it: on one line, and not all of a long one."""
     text = " ".join(repr(value).split())
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+    return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 3]}..."
 
 
 def as_instance(name: str, value: object, kind: type[T]) -> T:

@@ -96,11 +96,11 @@ def test_every_path_exists() -> None:
     assert [path for path in paths if place(path) is None] == []
 
 
-def test_the_picture_has_the_rooms_in_their_order() -> None:
+def test_the_drawing_has_the_rooms_in_their_order() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if "rooms" in contract["name"])
-    picture = re.findall(r"```\n(.*?)```", section("Rooms and arrows"), re.DOTALL)[0]
-    inside = picture.partition("never torch\n")[2].partition("          |\n")[0]
+    drawing = re.findall(r"```\n(.*?)```", section("Rooms and arrows"), re.DOTALL)[0]
+    inside = drawing.partition("never torch\n")[2].partition("          |\n")[0]
     drawn = [re.split(r"  +", line.strip())[0] for line in inside.splitlines()]
     assert drawn == [layer.replace("mediacodec.", "") for layer in layers]
 

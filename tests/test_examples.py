@@ -34,7 +34,7 @@ def test_roundtrip_writes_a_file_of_the_same_length(tmp_path: Path) -> None:
     assert 1.5 < rate <= 3.1
 
 
-def test_live_hears_everything_that_was_said(tmp_path: Path) -> None:
+def test_live_decodes_everything_that_was_said(tmp_path: Path) -> None:
     out = run([str(ROOT / "examples/live.py")], tmp_path)
     audio = float(re.search(r"([\d.]+) s audio", out)[1])  # type: ignore[index]
     assert audio == pytest.approx(9.0, abs=0.05)

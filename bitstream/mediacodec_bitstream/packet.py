@@ -16,7 +16,7 @@ MAX_PAYLOAD = (1 << 24) - 1  # bytes of a chunk's payload
 
 @dataclass(frozen=True, repr=False)
 class Packet:
-    """n codec frames of one stream, or one picture.
+    """n codec frames of one stream, or one frame of video.
 
     stream_id: 0..254; pts: start on the coded timeline in ticks of the stream's time base, 0..2^40-1 (the
     presentation time is pts - pre_skip, as in RFC 7845); data: bytes with the symbol CRC at their end;

@@ -32,8 +32,8 @@ CRITICAL_FLAGS = 0xFF00  # unknown bits here must be refused, unknown bits below
 
 @dataclass(frozen=True)
 class AudioParameters:
-    """sample_rate: Hz, 1..384000, of the decoded sound; channels: 1..8; pre_skip: samples at that rate to
-    drop from the start of the decoded sound (RFC 7845 section 4.2); frame_size: samples per channel that one
+    """sample_rate: Hz, 1..384000, of the decoded audio; channels: 1..8; pre_skip: samples at that rate to
+    drop from the start of the decoded audio (RFC 7845 section 4.2); frame_size: samples per channel that one
     codec frame stands for, 1..2^32-1."""
 
     sample_rate: int
@@ -50,7 +50,7 @@ class AudioParameters:
 
 @dataclass(frozen=True)
 class VideoParameters:
-    """width, height: pixels shown, 1..65535, at most 2^26 together; frame_rate: nominal pictures per
+    """width, height: pixels presented, 1..65535, at most 2^26 together; frame_rate: nominal frames per
     second; colour: CICP primaries, transfer, matrix (ITU-T H.273; 2 = unspecified), full-range flag 0 or 1;
     pad_right, pad_bottom: pixels that the codec adds and the reader crops."""
 

@@ -17,7 +17,7 @@ HEADER = FileHeader((STREAM,))
 
 
 def base() -> bytes:
-    """A sound file of four one-second chunks."""
+    """An audio file of four one-second chunks."""
     return file_of(HEADER, seconds(STREAM, 4))
 
 
@@ -114,7 +114,7 @@ def transport() -> dict[str, Vector]:
 
 
 def symbols() -> dict[str, Vector]:
-    """Sound containers around payloads that no encoder writes."""
+    """Valid containers around payloads that no encoder writes."""
     good = packet(STREAM, SECOND, SECOND, 1).data
     coded, crc = good[:-2], good[-2:]
     wrong = bytes([crc[0] ^ 1, crc[1]])

@@ -47,7 +47,7 @@ def audio(stream_id: int = 0, *, parameters: AudioParameters = SPEECH, **options
 
 
 def video(stream_id: int = 1, **options: Any) -> StreamHeader:
-    """A stream of small pictures at 25 per second."""
+    """A stream of small frames at 25 per second."""
     parameters = VideoParameters(64, 48, Fraction(25), (1, 1, 1, 0), 0, 16)
     return StreamHeader(stream_id, "test", parameters, Fraction(1, 25), packet_duration=1, **options)
 
@@ -94,11 +94,11 @@ def smallest() -> Vector:
 
 
 def two_streams() -> Vector:
-    """Sound and pictures, interleaved."""
-    sound, pictures = audio(0), video(1)
-    packets = seconds(sound, 2) + [packet(pictures, i, 1, i, is_keyframe=i % 10 == 0) for i in range(50)]
+    """Audio and video, interleaved."""
+    first, second = audio(0), video(1)
+    packets = seconds(first, 2) + [packet(second, i, 1, i, is_keyframe=i % 10 == 0) for i in range(50)]
     packets.sort(key=lambda p: (Fraction(p.pts, 16000 if p.stream_id == 0 else 25), p.stream_id))
-    header = FileHeader((sound, pictures), fields={"title": "two streams"})
+    header = FileHeader((first, second), fields={"title": "two streams"})
     return Vector(
         file_of(header, packets, packets_per_chunk=5), "audio and video interleaved, keyframes every 10 pictures"
     )
@@ -166,7 +166,7 @@ def parity(lose: int | None) -> Vector:
 
 
 def chunk_starts(data: bytes) -> list[int]:
-    """Offset of every chunk of a sound file, and of its end."""
+    """Offset of every chunk of an audio file, and of its end."""
     starts = [int.from_bytes(data[12:16], "little")]
     while starts[-1] < len(data):
         at = starts[-1]

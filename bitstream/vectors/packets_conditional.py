@@ -75,7 +75,7 @@ def frames(rows: int, columns: int) -> list[dict[str, Any]]:
     partly[-1, -1] = False
     mixed = ~partly ^ (uniform(shape, 302, 0, 2) == 0)
     mixed[-1, 0] = False
-    moving, still = vector_field(2 * rows, 2 * columns, 400), np.zeros((2, 2 * rows, 2 * columns), np.int16)
+    moving, static = vector_field(2 * rows, 2 * columns, 400), np.zeros((2, 2 * rows, 2 * columns), np.int16)
     other = moving.copy()
     other[:, 3:9, 2:7] += 3
     return [
@@ -85,7 +85,7 @@ def frames(rows: int, columns: int) -> list[dict[str, Any]]:
         inter(
             50,
             others,
-            motion=still,
+            motion=static,
             skip=np.zeros(shape, np.bool_),
             refresh=True,
             **coded(340, 3),

@@ -90,7 +90,7 @@ def fault(data: bytes, duration: int, about: str, error: str, *, after: int = 0,
 
 
 def context_arrays() -> dict[str, Array]:
-    """A context network of 3 codebooks of 2 classes of 3 members, 2 dimensions, 3 trunk and 4 hidden units."""
+    """A context network of 3 codebooks of 2 coarse symbols of 3 fine ones, 2 dimensions, 3 trunk and 4 hidden units."""
     b, c, m, d, t, h = BOOKS, 2, 3, 2, 3, 4
     shapes = {
         "entries": (b, c * m, d), "first": (t, 5 * d), "second": (t, t), "frame": (b, h, t), "before": (b, h, 2 * d),

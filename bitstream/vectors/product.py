@@ -241,16 +241,16 @@ class OverfitStream:
 
     def read(self, packet: Packet) -> dict[str, Any]:
         is_inter(packet, OVERFIT_INTER)
-        picture = self.coder.unpack(packet.data, self.before)
-        self.before: ReferenceFrame | None = self.coder.reconstruct(picture, self.before)
-        updates = {name: {"shift": c.shift, "values": c.values} for name, c in picture.updates.items()}
-        grids = picture.grids
+        frame = self.coder.unpack(packet.data, self.before)
+        self.before: ReferenceFrame | None = self.coder.reconstruct(frame, self.before)
+        updates = {name: {"shift": c.shift, "values": c.values} for name, c in frame.updates.items()}
+        grids = frame.grids
         result = {
-            "quality": picture.quality,
+            "quality": frame.quality,
             "updates": updates,
             "luma": grids.luma,
             "chroma": grids.chroma,
             "low": grids.lowpass,
         }
-        motion = {} if picture.motion is None else {"motion": picture.motion}
+        motion = {} if frame.motion is None else {"motion": frame.motion}
         return result | motion | {"planes": list(self.before.planes)}

@@ -35,7 +35,7 @@ def vectors() -> list[dict[str, Any]]:
 
 
 def carrying_symbols(family: TableFamily) -> tuple[list[int], list[int]]:
-    """Short sequences, found by trial, whose encoding carries while coding and in the flush."""
+    """Short sequences, found by search, whose encoding carries while coding and in the flush."""
     found: dict[str, list[int]] = {}
     for seed in range(20_000):
         symbols = ((_noise(24, seed) % 5) // 2).tolist()

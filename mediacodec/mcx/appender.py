@@ -48,7 +48,7 @@ class FileAppender:
         ...         file.mux(stream.encode(frame))
     """
 
-    __slots__ = ("_closing", "_copied", "_models", "_monitor", "_muxer", "_output", "_runtime", "_target")
+    __slots__ = ("_closing", "_models", "_monitor", "_muxer", "_output", "_runtime", "_start_size", "_target")
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class FileAppender:
         self._runtime = Runtime(device=device, threads=threads, monitor=monitor)
         self._muxer = Muxer(self._open_writer, live=target.header.live)
         target.copy_to(output.file)
-        self._copied = output.file.count
+        self._start_size = output.file.count  # bytes that the file had
 
     def _open_writer(self, _: FileHeader, packets_per_chunk: int) -> Writer:
         return Writer.append(cast("BinaryIO", self._output.file), packets_per_chunk=packets_per_chunk)
@@ -74,7 +74,7 @@ class FileAppender:
     @property
     def bytes_written(self) -> int:
         """Bytes appended so far."""
-        return self._output.file.count - self._copied
+        return self._output.file.count - self._start_size
 
     @memory_errors.named
     def add_video_stream(

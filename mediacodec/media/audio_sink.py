@@ -98,7 +98,7 @@ class AudioSink:
             raise UsageError(f"{self.format} takes 1 to {self._kind.max_channels} channels, not {channels}; use -ac")
         self._open = False
         self._cleanup = contextlib.ExitStack()
-        self._file, self._bridge = open_target(target, overwrite=overwrite)
+        self._file, self._avio = open_target(target, overwrite=overwrite)
         try:
             self._start()
         except BaseException:
@@ -110,7 +110,7 @@ class AudioSink:
         with self._translated():
             self._rate = encoder_rate(self._kind.encoder, self.sample_rate)
             self._resampler = Resampler(self.sample_rate, self._rate)
-            self._container = av.open(self._bridge, "w", format=self._kind.muxer, options=self._options())
+            self._container = av.open(self._avio, "w", format=self._kind.muxer, options=self._options())
             self._cleanup.callback(self._container.close)
             self._layout = LAYOUTS[self.channels - 1]
             stream = self._container.add_stream(self._kind.encoder, rate=self._rate, layout=self._layout)
@@ -127,11 +127,11 @@ class AudioSink:
     def _options(self) -> dict[str, str]:
         """Of the muxer."""
         options = {"fflags": "+bitexact"}  # no version strings: the same input gives the same file
-        if self.format == "wav" and self._bridge.seekable():
+        if self.format == "wav" and self._avio.seekable():
             options["rf64"] = "auto"
         if self.format == "m4a":
             options["movie_timescale"] = str(self._rate)  # by default the edit list rounds the length to milliseconds
-            if not self._bridge.seekable():
+            if not self._avio.seekable():
                 options["movflags"] = "+frag_keyframe+empty_moov+delay_moov+default_base_moof"
                 options["frag_duration"] = "1000000"  # microseconds
         return options
@@ -209,7 +209,7 @@ class AudioSink:
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
-            with writing(self._bridge, self.format):
+            with writing(self._avio, self.format):
                 yield
         except Exception:
             self.abort()

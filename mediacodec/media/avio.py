@@ -28,7 +28,7 @@ _OFFSETS = {"u8": 128}
 _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
 
 
-class Bridge:
+class AvioFile:
     """A binary file as PyAV wants it, which loses no exception.
 
     PyAV calls `read` and `write` from inside FFmpeg. A KeyboardInterrupt raised there is printed and *forgotten*

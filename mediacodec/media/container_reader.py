@@ -15,7 +15,7 @@ import av.stream
 from mediacodec.errors import InputError
 from mediacodec.frames import AudioChunk
 from mediacodec.media.audio_track import AudioTrack, CopyTrack
-from mediacodec.media.avio import Bridge
+from mediacodec.media.avio import AvioFile
 from mediacodec.media.damage import Packet
 from mediacodec.media.demux import open_container, reading
 from mediacodec.media.gapless import EXACT_SEEK
@@ -73,7 +73,7 @@ class ContainerReader:
     @property
     def seekable(self) -> bool:
         """Whether the file can be read at any place."""
-        return self._bridge.seekable()
+        return self._avio.seekable()
 
     @property
     def done(self) -> bool:
@@ -110,7 +110,7 @@ class ContainerReader:
 
     def translated(self) -> contextlib.AbstractContextManager[None]:
         """Around calls into PyAV: errors of FFmpeg and of the file become an InputError that names it."""
-        return reading(self._bridge, self._label)
+        return reading(self._avio, self._label)
 
     def close(self) -> None:
         """Free everything; the file stays open."""
@@ -126,9 +126,9 @@ class ContainerReader:
         self.video: VideoTrack | None = None
         self.at_end = False
         self._early = []
-        self._bridge = Bridge(self._file)
+        self._avio = AvioFile(self._file)
         with self.translated():
-            self._container = open_container(self._bridge)
+            self._container = open_container(self._avio)
             self._cleanup.callback(self._container.close)
             audio = self._best("audio") if self._wants_audio else None
             video = self._best("video") if self._wants_video else None
@@ -148,10 +148,10 @@ class ContainerReader:
         self._probe()
         with self.translated():
             if self.audio is not None:
-                self.audio.open(self._bridge.head)
+                self.audio.open(self._avio.head)
             if self.video is not None:
                 self.video.open()
-        self._bridge.head = None
+        self._avio.head = None
         starts = [track.start for track in self._tracks if track.start is not None]
         self._zero = min(starts, default=Fraction(0)) + self._start
         for each in self._tracks:

@@ -73,9 +73,9 @@ class ContainerWriter:
     ) -> None:
         self._format, self._shape = format, video
         self._cleanup = contextlib.ExitStack()
-        self._file, self._bridge = open_target(target, overwrite=overwrite)
+        self._file, self._avio = open_target(target, overwrite=overwrite)
         self._video: av.VideoStream | None = None
-        self._copied: av.AudioStream | None = None
+        self._copy_stream: av.AudioStream | None = None
         self._audio: _AudioEncoder | None = None
         self._last: int | None = None
         self._odd = video is not None and video.codec == "h264" and bool((video.width | video.height) & 1)
@@ -90,20 +90,20 @@ class ContainerWriter:
         options = {"fflags": "+bitexact"}  # no version strings: the same input gives the same file
         if self._format != "mkv":
             options["movie_timescale"] = str(self._movie_ticks(audio))  # by default edit lists round to 1 ms
-            if not self._bridge.seekable():
+            if not self._avio.seekable():
                 options["movflags"] = "+frag_keyframe+empty_moov+delay_moov+default_base_moof"
                 options["frag_duration"] = "1000000"  # microseconds
-        self._container = av.open(self._bridge, "w", format=_MUXERS[self._format], container_options=options)
+        self._container = av.open(self._avio, "w", format=_MUXERS[self._format], container_options=options)
         self._cleanup.callback(self._container.close)
         if self._shape is not None:
             self._add_video(self._shape)
         if isinstance(audio, AudioCopy):
             with template_stream(audio) as template:
                 try:
-                    self._copied = self._container.add_stream_from_template(template)
+                    self._copy_stream = self._container.add_stream_from_template(template)
                 except ValueError as error:
                     raise UsageError(f"{self._format} holds no {audio.codec} audio; use mkv or encode it") from error
-                self._copied.time_base = audio.time_base
+                self._copy_stream.time_base = audio.time_base
         elif audio is not None:
             codec = "flac" if self._shape is not None and self._shape.codec == "ffv1" else "aac"
             self._audio = _AudioEncoder(self._container, codec, *audio)
@@ -165,11 +165,11 @@ class ContainerWriter:
         self._container.mux(self._video.encode(frame))
 
     def _write_packet(self, item: AudioPacket) -> None:
-        assert self._copied is not None
+        assert self._copy_stream is not None
         packet = av.Packet(item.data)
         packet.pts, packet.dts, packet.duration = item.pts, item.dts, item.duration
         packet.time_base, packet.is_keyframe = item.time_base, item.is_keyframe
-        packet.stream = self._copied
+        packet.stream = self._copy_stream
         self._container.mux(packet)
 
     def close(self) -> None:
@@ -198,7 +198,7 @@ class ContainerWriter:
         return [f"{size} is odd: stored as H.264 4:4:4, which keeps the size; some players want an even one"]
 
     def _translated(self) -> contextlib.AbstractContextManager[None]:
-        return writing(self._bridge, self._format)
+        return writing(self._avio, self._format)
 
 
 class _AudioEncoder:

@@ -10,38 +10,38 @@ import av.container
 import av.error
 
 from mediacodec.errors import InputError, MediaCodecError
-from mediacodec.media.avio import Bridge
+from mediacodec.media.avio import AvioFile
 from mediacodec.media.wavpipe import open_wav
 
 
-def open_container(bridge: Bridge) -> av.container.InputContainer:
-    """Open whatever the file behind a bridge holds; call it inside `reading`."""
+def open_container(avio: AvioFile) -> av.container.InputContainer:
+    """Open whatever a file holds; call it inside `reading`."""
     raw, options = None, {}
-    if not bridge.seekable():
-        raw, options = open_wav(bridge) or (None, {})
+    if not avio.seekable():
+        raw, options = open_wav(avio) or (None, {})
     options["protocol_whitelist"] = "none"  # a playlist must not make FFmpeg open other files or the network
-    return av.open(bridge, "r", format=raw, options=options, metadata_errors="replace")
+    return av.open(avio, "r", format=raw, options=options, metadata_errors="replace")
 
 
 @contextlib.contextmanager
-def reading(bridge: Bridge, label: str) -> Iterator[None]:
+def reading(avio: AvioFile, label: str) -> Iterator[None]:
     """Around calls into PyAV: errors of FFmpeg and of the file become an InputError.
 
     Args:
-        bridge: what PyAV reads from.
+        avio: what PyAV reads from.
         label: names the input.
     """
     try:
-        with bridge.guard():
+        with avio.guard():
             yield
     except MediaCodecError:
         raise
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        if bridge.num_read == 0 and isinstance(error, av.error.FFmpegError):
+        if avio.num_read == 0 and isinstance(error, av.error.FFmpegError):
             raise InputError(f"{label} is empty") from error
         reason = getattr(error, "strerror", None) or str(error)
         if isinstance(error, av.error.FFmpegError) and not isinstance(error, OSError):
             reason = "it is damaged, or no media file of a known kind"
-            if not bridge.seekable():
+            if not avio.seekable():
                 reason += "; an MP4 in a pipe needs its index in front (ffmpeg -movflags faststart)"
         raise InputError(f"cannot read {label}: {reason}") from error

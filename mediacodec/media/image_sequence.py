@@ -13,7 +13,7 @@ import av
 
 from mediacodec.errors import InputError, ParameterError
 from mediacodec.frames import VideoFrame
-from mediacodec.media.avio import Bridge
+from mediacodec.media.avio import AvioFile
 from mediacodec.media.demux import open_container, reading
 from mediacodec.media.frame_converter import FrameConverter
 
@@ -98,13 +98,13 @@ class ImageSequence:
         except OSError as error:
             raise InputError(f"cannot open {label}: {error.strerror or error}") from error
         with file:
-            bridge = Bridge(file)
-            with reading(bridge, label), open_container(bridge) as container:
+            avio = AvioFile(file)
+            with reading(avio, label), open_container(avio) as container:
                 image = next(iter(container.decode(video=0)), None) if container.streams.video else None
             if not isinstance(image, av.VideoFrame):
                 raise InputError(f"{label} is no image")
             try:
-                with reading(bridge, label):
+                with reading(avio, label):
                     return self._converter.convert(image, pts, 1 / RATE)
             except ParameterError as error:  # a size that cannot be
                 raise InputError(f"{label}: {error}") from error

@@ -50,7 +50,7 @@ class PlaneWriter:
     """
 
     def __init__(self, target: Target, *, header: bytes, frame_rate: Fraction, overwrite: bool) -> None:
-        self._file, self._bridge = open_target(target, overwrite=overwrite)
+        self._file, self._avio = open_target(target, overwrite=overwrite)
         self._head = b"FRAME\n" if header else b""
         self._rate = frame_rate
         self._first: Fraction | None = None
@@ -70,8 +70,8 @@ class PlaneWriter:
         self._count += 1
 
     def _send(self, data: bytes) -> None:
-        with writing(self._bridge, "the video"):
-            self._bridge.write(data)
+        with writing(self._avio, "the video"):
+            self._avio.write(data)
 
     def close(self) -> None:
         """See Writer."""

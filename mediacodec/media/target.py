@@ -1,4 +1,4 @@
-"""Outputs as FFmpeg writes them: a name or an open file behind a bridge, and FFmpeg's errors in one clear line."""
+"""Outputs as FFmpeg writes them: a name or an open file, and FFmpeg's errors in one clear line."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import av.error
 from mediacodec.arguments import quoted
 from mediacodec.errors import MediaCodecError, OutputError, ParameterTypeError
 from mediacodec.media.atomic import AtomicFile, LiveFile, open_output
-from mediacodec.media.avio import Bridge
+from mediacodec.media.avio import AvioFile
 
 Target = str | os.PathLike[str] | BinaryIO
 
 
-def open_target(target: Target, *, overwrite: bool) -> tuple[AtomicFile | LiveFile | None, Bridge]:
+def open_target(target: Target, *, overwrite: bool) -> tuple[AtomicFile | LiveFile | None, AvioFile]:
     """Open an output for FFmpeg.
 
     Args:
@@ -34,22 +34,22 @@ def open_target(target: Target, *, overwrite: bool) -> tuple[AtomicFile | LiveFi
     """
     if isinstance(target, (str, os.PathLike)):
         file = open_output(target, overwrite=overwrite)
-        return file, Bridge(cast("BinaryIO", file))
+        return file, AvioFile(cast("BinaryIO", file))
     if isinstance(target, io.TextIOBase) or not callable(getattr(target, "write", None)):
         raise ParameterTypeError(f"target must be a path or a file opened in binary mode, not {quoted(target)}")
-    return None, Bridge(target)
+    return None, AvioFile(target)
 
 
 @contextlib.contextmanager
-def writing(bridge: Bridge, what: str) -> Iterator[None]:
+def writing(avio: AvioFile, what: str) -> Iterator[None]:
     """Around calls into PyAV: errors of FFmpeg and of the file become an OutputError.
 
     Args:
-        bridge: what PyAV writes to.
+        avio: what PyAV writes to.
         what: was to be written.
     """
     try:
-        with bridge.guard():
+        with avio.guard():
             yield
     except (MediaCodecError, BrokenPipeError):
         raise

@@ -14,7 +14,7 @@ _FORMATS = {(1, 8): "u8", (1, 16): "s16le", (1, 24): "s24le", (1, 32): "s32le", 
 
 
 class Pipe(Protocol):
-    """What is needed of a Bridge."""
+    """What is needed of an AvioFile."""
 
     def read(self, size: int) -> bytes:
         """Up to size bytes; b"" at the end."""

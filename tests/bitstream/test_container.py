@@ -93,9 +93,9 @@ def test_framing_stays_below_thirty_bytes() -> None:
     one = len(written(header, packets(1), index=False))
     two = len(written(header, packets(2), index=False))
     assert two - one - 1 == OVERHEAD == 24
-    picture = FileHeader((video(0, fields={"reorder": 1}),), header_interval=0)
+    reordered = FileHeader((video(0, fields={"reorder": 1}),), header_interval=0)
     sizes = [
-        len(written(picture, [Packet(0, i, b"x" * 50, 1, dts=i - 1) for i in range(count)], index=False))
+        len(written(reordered, [Packet(0, i, b"x" * 50, 1, dts=i - 1) for i in range(count)], index=False))
         for count in (1, 2)
     ]
     assert sizes[1] - sizes[0] - 50 <= FRAMING
@@ -396,7 +396,7 @@ def test_scan_reads_heads_only() -> None:
     items = [Packet(0, i * RATE, bytes(1 << 20), RATE) for i in range(8)]
     whole = written(FileHeader((audio(),)), items)
 
-    class Counting(io.BytesIO):
+    class CountingFile(io.BytesIO):
         count = 0
 
         def read1(self, size: int | None = -1) -> bytes:
@@ -405,7 +405,7 @@ def test_scan_reads_heads_only() -> None:
             return data
 
     for data in (whole, whole[:-60]):
-        file = Counting(data)
+        file = CountingFile(data)
         assert scan(file).streams[0].payload_bytes == 8 << 20
         assert file.count < 1 << 20
 

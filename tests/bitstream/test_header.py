@@ -39,9 +39,9 @@ def stream(**options: Any) -> StreamHeader:
 def test_round_trip() -> None:
     fields = {"model_name": "speech-2", "source_sample_rate": 44_100, "layers": 8, "extradata": b"\0\1", "0x0abc": b"?"}
     full = stream(packet_duration=16_000, algorithmic_delay=640, symbol_crc_size=4, model_hash=b"m" * 32, fields=fields)
-    picture = StreamHeader(7, "vid1", VIDEO, Fraction(1, 90_000), tables_hash=b"t" * 32, fields={"reorder": 2})
+    moving = StreamHeader(7, "vid1", VIDEO, Fraction(1, 90_000), tables_hash=b"t" * 32, fields={"reorder": 2})
     data = StreamHeader(254, "data", None, Fraction(1), coder=0)
-    header = FileHeader((full, picture, data), live=True, fields={"title": "日本"})
+    header = FileHeader((full, moving, data), live=True, fields={"title": "日本"})
     again = FileHeader.unpack(header.pack())
     assert again == header
     assert [s.kind for s in again.streams] == ["audio", "video", "data"]

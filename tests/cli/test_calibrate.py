@@ -1,4 +1,4 @@
-"""models calibrate: the same networks, tables that fit the user's sound, and a model beside the old one."""
+"""models calibrate: the same networks, tables that fit the user's recordings, and a model beside the old one."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ from support.program import RATE, babble
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory):
+def recordings(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recordings")
     for seed in range(7):
         soundfile.write(folder / f"{seed}.wav", babble(5 * RATE, seed=seed), RATE)
@@ -34,10 +34,10 @@ def models(request, tmp_path_factory):
     return folder
 
 
-def test_a_calibrated_model_gives_smaller_files_of_the_same_codes(run, models, sound, wav, tmp_path):
+def test_a_calibrated_model_gives_smaller_files_of_the_same_codes(run, models, recordings, wav, tmp_path):
     old = manifest.find_by_name("tiny", models)
     run("encode", "-i", wav, "-c:a", "tiny", "-models", models, tmp_path / "old.mcx").works()
-    outcome = run("models", "calibrate", "tiny", sound, "-models", models, "-of", "json").works()
+    outcome = run("models", "calibrate", "tiny", recordings, "-models", models, "-of", "json").works()
     found = json.loads(outcome.out)
     assert found["name"] == "tiny-calibrated"
     assert found["seconds"] == pytest.approx(35, abs=1)
@@ -62,8 +62,8 @@ def test_a_calibrated_model_gives_smaller_files_of_the_same_codes(run, models, s
     run("decode", "-i", tmp_path / "old.mcx", tmp_path / "x.wav", "-models", alone).fails(5, "tiny", "not installed")
 
 
-def test_the_report_for_people_and_the_second_time(run, models, sound, tmp_path):
-    arguments = ("models", "calibrate", "tiny", sound, "-models", models, "-name", "again")
+def test_the_report_for_people_and_the_second_time(run, models, recordings, tmp_path):
+    arguments = ("models", "calibrate", "tiny", recordings, "-models", models, "-name", "again")
     lines = run(*arguments).works().out.splitlines()
     assert len(lines) == 1 + 16 + 1
     assert lines[-1].split()[0] == "all"
@@ -76,7 +76,7 @@ def test_the_report_for_people_and_the_second_time(run, models, sound, tmp_path)
 
 def test_a_shipped_model_gets_a_copy_in_the_users_folder(run, tmp_path, monkeypatch):
     monkeypatch.setenv("MEDIACODEC_CACHE", str(tmp_path / "cache"))
-    loop = tmp_path / "sound/loop.wav"
+    loop = tmp_path / "loops/loop.wav"
     loop.parent.mkdir()
     soundfile.write(loop, np.tile(babble(RATE), 20), RATE)
     found = json.loads(run("models", "calibrate", "speech-1", loop.parent, "-name", "loops", "-of", "json").works().out)
@@ -95,35 +95,37 @@ def test_one_recording_is_cut_into_pieces(run, models, tmp_path):
 
 class TestRefused:
     @pytest.mark.parametrize(("name", "word"), [("tiny", "already"), ("speech", "already"), ("../x", "letters")])
-    def test_names(self, run, models, sound, name, word):
-        arguments = ("models", "calibrate", "tiny", sound, "-models", models, "-name", name, "-y")
+    def test_names(self, run, models, recordings, name, word):
+        arguments = ("models", "calibrate", "tiny", recordings, "-models", models, "-name", name, "-y")
         run(*arguments).fails(2, word)
 
-    def test_the_shipped_models_stay_as_they_are(self, run, sound):
-        run("models", "calibrate", "speech", sound, "-models", manifest.ZOO, "-name", "mine").fails(2, "shipped")
+    def test_the_shipped_models_stay_as_they_are(self, run, recordings):
+        run("models", "calibrate", "speech", recordings, "-models", manifest.ZOO, "-name", "mine").fails(2, "shipped")
         assert not (manifest.ZOO / "mine").exists()
 
-    def test_models_without_such_tables(self, run, models, sound):
-        run("models", "calibrate", "conditional", sound, "-models", models).fails(5, "conditional", "cannot be fitted")
+    def test_models_without_such_tables(self, run, models, recordings):
+        run("models", "calibrate", "conditional", recordings, "-models", models).fails(
+            5, "conditional", "cannot be fitted"
+        )
 
-    def test_too_little_sound(self, run, models, tmp_path):
+    def test_too_little_audio(self, run, models, tmp_path):
         arguments = ("models", "calibrate", "tiny", tmp_path, "-models", models, "-name", "short")
         run(*arguments).fails(3, "no audio file")
         soundfile.write(tmp_path / "short.wav", babble(RATE // 10), RATE)
-        run(*arguments).fails(3, "frames of sound")
+        run(*arguments).fails(3, "frames of audio")
         assert not (models / "short").exists()
 
-    def test_a_model_that_knows_better(self, run, sound, tmp_path, monkeypatch):
+    def test_a_model_that_knows_better(self, run, recordings, tmp_path, monkeypatch):
         monkeypatch.setenv("MEDIACODEC_CACHE", str(tmp_path))
-        run("models", "calibrate", "speech-1", sound).fails(5, "give more sound")
+        run("models", "calibrate", "speech-1", recordings).fails(5, "give more audio")
         assert not (tmp_path / "speech-1-calibrated").exists()
 
-    def test_sound_that_teaches_nothing(self, run, models, tmp_path, monkeypatch):
+    def test_audio_that_teaches_nothing(self, run, models, tmp_path, monkeypatch):
         """Tables are not fitted where they would cost more."""
         from mediacodec_models.entropy import calibrate
 
         codes = [np.random.default_rng(i).integers(0, 64, (16, 50), dtype=np.uint16) for i in range(8)]
         monkeypatch.setattr(calibrate, "all_codes", lambda *_: ((clip, 1.0) for clip in codes))
         arguments = ("models", "calibrate", "tiny", tmp_path, "-models", models, "-name", "noise")
-        run(*arguments).fails(5, "give more sound")
+        run(*arguments).fails(5, "give more audio")
         assert not (models / "noise").exists()

@@ -38,71 +38,71 @@ class TestAppend:
     WORDS = ("-c:v", "inr", "-preset", "ultrafast", "-crf", "30")
 
     @pytest.fixture
-    def archive(self, clip, run, tmp_path):
+    def existing(self, clip, run, tmp_path):
         run("encode", "-i", clip, *self.WORDS, tmp_path / "a.mcx").works()
         return tmp_path / "a.mcx"
 
-    def test_the_file_grows_and_keeps_what_it_has(self, archive, clip, run, tmp_path):
-        before = archive.read_bytes()
-        outcome = run("encode", "-i", clip, "-append", "-preset", "ultrafast", "-t", "0.12", archive).works()
+    def test_the_file_grows_and_keeps_what_it_has(self, existing, clip, run, tmp_path):
+        before = existing.read_bytes()
+        outcome = run("encode", "-i", clip, "-append", "-preset", "ultrafast", "-t", "0.12", existing).works()
         assert "encoded 3 frames, 0.12 s" in outcome.err
         assert "they begin at 0.24 s of" in outcome.err
         assert "-ss 0.24 reaches them" in outcome.err
-        assert archive.read_bytes().startswith(before)
-        assert "frames   9 in 0.36 s" in run("probe", archive).works().out
-        outcome = run("decode", "-i", archive, "-ss", "0.24", tmp_path / "a.y4m").works()
+        assert existing.read_bytes().startswith(before)
+        assert "frames   9 in 0.36 s" in run("probe", existing).works().out
+        outcome = run("decode", "-i", existing, "-ss", "0.24", tmp_path / "a.y4m").works()
         assert "decoded 3 frames" in outcome.err
-        run("verify", archive).works()
+        run("verify", existing).works()
 
-    def test_nothing_to_add_leaves_the_file_alone(self, archive, clip, run, tmp_path):
-        before = archive.stat().st_ino, archive.stat().st_mtime_ns
-        outcome = run("encode", "-i", clip, "-append", "-ss", "100", "-preset", "ultrafast", archive).works()
+    def test_nothing_to_add_leaves_the_file_alone(self, existing, clip, run, tmp_path):
+        before = existing.stat().st_ino, existing.stat().st_mtime_ns
+        outcome = run("encode", "-i", clip, "-append", "-ss", "100", "-preset", "ultrafast", existing).works()
         assert "nothing was added: " in outcome.err
         assert "they begin" not in outcome.err
-        assert (archive.stat().st_ino, archive.stat().st_mtime_ns) == before
-        assert list(tmp_path.iterdir()) == [archive]
+        assert (existing.stat().st_ino, existing.stat().st_mtime_ns) == before
+        assert list(tmp_path.iterdir()) == [existing]
 
-    def test_a_file_changed_meanwhile_costs_no_fit(self, archive, clip, run, tmp_path, monkeypatch):
+    def test_a_file_changed_meanwhile_costs_no_fit(self, existing, clip, run, tmp_path, monkeypatch):
         def changed(path, *_):
             (tmp_path / "b.mcx").write_bytes(b"other")
-            (tmp_path / "b.mcx").replace(archive)
+            (tmp_path / "b.mcx").replace(existing)
             return copy(path, *_)
 
         copy = AppendTarget.copy_to
         monkeypatch.setattr(AppendTarget, "copy_to", changed)
-        outcome = run("encode", "-i", clip, "-append", "-preset", "ultrafast", archive)
+        outcome = run("encode", "-i", clip, "-append", "-preset", "ultrafast", existing)
         outcome.fails(1, "changed by somebody else", "a.mcx.partial")
-        assert archive.read_bytes() == b"other"
+        assert existing.read_bytes() == b"other"
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mcx", "a.mcx.partial"]
 
-    def test_what_is_refused(self, archive, clip, run, tmp_path, monkeypatch):
-        before = archive.read_bytes()
+    def test_what_is_refused(self, existing, clip, run, tmp_path, monkeypatch):
+        before = existing.read_bytes()
         run("encode", "-i", clip, "-append", tmp_path / "b.mcx").fails(3, "cannot open", "b.mcx")
-        run("encode", "-i", clip, "-append", "-resume", archive).fails(2, "-resume means nothing")
-        run("encode", "-i", clip, "-append", "-vn", archive).fails(2, "-vn means nothing")
+        run("encode", "-i", clip, "-append", "-resume", existing).fails(2, "-resume means nothing")
+        run("encode", "-i", clip, "-append", "-vn", existing).fails(2, "-vn means nothing")
         run("encode", "-i", clip, "-append", "-").fails(2, "name one")
-        run("encode", "-i", clip, "-append", "-n", archive).fails(2, "-n means nothing")
-        run("encode", "-i", clip, "-append", "-c:v", "conditional", archive).fails(
+        run("encode", "-i", clip, "-append", "-n", existing).fails(2, "-n means nothing")
+        run("encode", "-i", clip, "-append", "-c:v", "conditional", existing).fails(
             2, "nothing can be appended", "'conditional'"
         )
-        run("encode", "-i", clip, "-append", "-y", "-n", archive).fails(2, "exclude each other")
+        run("encode", "-i", clip, "-append", "-y", "-n", existing).fails(2, "exclude each other")
         with monkeypatch.context() as closed:
             closed.setattr(sys, "stdin", None)
-            run("encode", "-i", "-", "-append", archive).fails(3, "standard input is closed")
+            run("encode", "-i", "-", "-append", existing).fails(3, "standard input is closed")
         (tmp_path / "a.mcx.partial").write_bytes(b"hours of another fit")
-        run("encode", "-i", clip, "-append", archive).fails(7, "a.mcx.partial", "in the way")
+        run("encode", "-i", clip, "-append", existing).fails(7, "a.mcx.partial", "in the way")
         (tmp_path / "a.mcx.partial").unlink()
-        run("encode", "-i", clip, "-append", "-c:v", "overfit", archive).fails(2, "made with 'inr-1'")
+        run("encode", "-i", clip, "-append", "-c:v", "overfit", existing).fails(2, "made with 'inr-1'")
         (tmp_path / "c.mcx").write_bytes(before[:-30])
         run("encode", "-i", clip, "-append", tmp_path / "c.mcx").fails(4, "c.mcx", "only to whole files")
         loud, tone = tmp_path / "loud.mp4", drawn.make_speech(0.2, 16_000)
         drawn.encode_video(loud, drawn.make_frames(5, 64, 48), audio=(tone, 16_000, "aac"))
         with monkeypatch.context() as unread:
             unread.setattr(AppendTarget, "copy_to", lambda *_: pytest.fail("it was read before"))
-            run("encode", "-i", loud, "-append", archive).fails(2, "has no audio", "-an")
+            run("encode", "-i", loud, "-append", existing).fails(2, "has no audio", "-an")
         run("encode", "-i", loud, "-c:v", "conditional", tmp_path / "loud.mcx").works()
         run("encode", "-i", clip, "-append", tmp_path / "loud.mcx").fails(2, "holds audio")
-        assert archive.read_bytes() == before
+        assert existing.read_bytes() == before
         assert not list(tmp_path.glob(".*"))
 
 

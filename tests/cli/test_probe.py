@@ -51,7 +51,7 @@ def test_a_pipe(process, mcx):
 
 
 @pytest.mark.parametrize("path", VECTORS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_every_vector_is_shown_or_refused(run, path):
+def test_every_vector_is_printed_or_refused(run, path):
     outcome = run("probe", "-of", "json", "-show_packets", path)
     if path.parent.name == "good":
         outcome.works()

@@ -85,7 +85,7 @@ class Codec:
         return header, tuple(packets)
 
     @cache  # noqa: B019
-    def sound(self, mode: str, seconds: float) -> Samples:
+    def decoded(self, mode: str, seconds: float) -> Samples:
         """What `coded` decodes to."""
         return self.decode(*self.coded(mode, seconds))
 
@@ -121,7 +121,7 @@ def codec(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session", params=WAYS)
 def trained(request: pytest.FixtureRequest) -> Codec:
-    """Shipped models alone: what random weights make of sound need not resemble it."""
+    """Shipped models alone: what random weights make of audio need not resemble it."""
     model, options = WAYS[request.param]
     return Codec(model, **options)
 

@@ -14,7 +14,7 @@ from mediacodec.errors import ParameterError, UnsupportedFeatureError
 from mediacodec.tokens.codes import read_mcx
 from mediacodec_bitstream import FileHeader, Writer
 
-SOUND = [name for name, family in CODECS.items() if family.kind == "audio"]
+AUDIO = [name for name, family in CODECS.items() if family.kind == "audio"]
 
 
 def codes_of(codec: Any, header: Any, packets: Any) -> Any:
@@ -35,13 +35,13 @@ def refused(codec: Any, codes: Any) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", SOUND)
+@pytest.mark.parametrize("name", AUDIO)
 def test_who_writes_codes_reads_them(name: str) -> None:
     assert CODECS[name].code_reader is not None or CODECS[name].code_writer is None
 
 
 @pytest.mark.parametrize("bit_rate", [None, 0.7])
-def test_packets_of_codes_hold_those_codes_and_sound_the_same(codec: Any, bit_rate: float | None) -> None:
+def test_packets_of_codes_hold_those_codes_and_decode_to_the_same(codec: Any, bit_rate: float | None) -> None:
     """All codebooks, and a cap under which packets differ in their number."""
     if bit_rate is not None:  # of the best rate
         header, packets = codec.coded("file", 2.3)

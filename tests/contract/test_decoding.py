@@ -26,13 +26,13 @@ def test_length_is_covered_exactly(codec: Any, mode: str, length: int) -> None:
     if mode == "live" and length > 1000:
         length -= 15000  # the remainders matter, not a second of steps
     header, packets = codec.encode(codec.speech(2.0)[:length], packet_duration=MODES[mode])
-    sound = codec.decode(header, packets)
+    audio = codec.decode(header, packets)
     # the end of a file trims to the exact length: enough must be there, and less than a frame beyond
-    assert length <= len(sound) < length + codec.frame_size
-    assert np.isfinite(sound).all()
+    assert length <= len(audio) < length + codec.frame_size
+    assert np.isfinite(audio).all()
 
 
-def test_sound_is_where_it_was(trained: Any) -> None:
+def test_audio_is_where_it_was(trained: Any) -> None:
     codec = trained
     # bursts of speech: a codec that shifts time by even a few ms misses their edges
     samples = codec.speech(6.0).copy()
@@ -40,10 +40,10 @@ def test_sound_is_where_it_was(trained: Any) -> None:
     for start in edges[::2]:
         samples[start : start + codec.rate // 2] = 0
     header, packets = codec.encode(samples)
-    sound = codec.decode(header, packets)[: len(samples)]
+    audio = codec.decode(header, packets)[: len(samples)]
     hop = codec.rate // 200
     size = len(samples) // hop * hop
-    envelopes = [np.sqrt(np.mean(x[:size].reshape(-1, hop) ** 2, axis=1)) for x in (samples, sound)]
+    envelopes = [np.sqrt(np.mean(x[:size].reshape(-1, hop) ** 2, axis=1)) for x in (samples, audio)]
     mine, theirs = (x - x.mean() for x in envelopes)
     lags = range(-10, 11)
     scores = [float(np.dot(np.roll(mine, lag), theirs)) for lag in lags]
@@ -51,9 +51,9 @@ def test_sound_is_where_it_was(trained: Any) -> None:
 
 
 def test_packets_decode_alike_in_any_grouping(codec: Any) -> None:
-    """The same codes in packets of 20 ms and of 1 s sound the same within the tolerance of floats."""
+    """The same codes in packets of 20 ms and of 1 s give the same samples within the tolerance of floats."""
     header, packets = codec.coded("live", 2.3)
-    whole, single = codec.sound("file", 2.3), codec.sound("live", 2.3)
+    whole, single = codec.decoded("file", 2.3), codec.decoded("live", 2.3)
     reader, file_reader = codec.code_reader(header), codec.code_reader(codec.coded("file", 2.3)[0])
     live = np.concatenate([reader.read(packet) for packet in packets], axis=1)
     file = np.concatenate([file_reader.read(packet) for packet in codec.coded("file", 2.3)[1]], axis=1)
@@ -64,10 +64,10 @@ def test_packets_decode_alike_in_any_grouping(codec: Any) -> None:
         assert np.abs(whole[:first] - single[:first]).max(initial=0) < TOLERANCE
 
 
-def test_threads_do_not_change_the_sound(codec: Any, mode: str) -> None:
+def test_threads_do_not_change_the_audio(codec: Any, mode: str) -> None:
     header, packets = codec.coded(mode, 2.3)
     two = codec.decode(header, packets, threads=2)
-    assert np.abs(codec.sound(mode, 2.3) - two).max() < TOLERANCE
+    assert np.abs(codec.decoded(mode, 2.3) - two).max() < TOLERANCE
 
 
 def test_chunks_say_where_they_stand(codec: Any, mode: str) -> None:
@@ -98,19 +98,19 @@ def test_interleaved_streams_are_two_streams(codec: Any) -> None:
         assert [replace(packet, stream_id=0) for packet in mine] == list(theirs)
         assert {packet.stream_id for packet in mine} == {stream_id}
     decoders = [codec.decoder(encoder.header) for encoder in encoders]
-    sound = ([], [])
+    audio = ([], [])
     for pair in zip(*packets, strict=True):
-        for decoder, packet, out in zip(decoders, pair, sound, strict=True):
+        for decoder, packet, out in zip(decoders, pair, audio, strict=True):
             out.append(decoder.push(packet).samples[0])
-    for decoder, out in zip(decoders, sound, strict=True):
+    for decoder, out in zip(decoders, audio, strict=True):
         out.append(decoder.flush().samples[0])
-    for mine, (header, theirs) in zip(sound, alone, strict=True):
+    for mine, (header, theirs) in zip(audio, alone, strict=True):
         assert np.array_equal(np.concatenate(mine), codec.decode(header, theirs))
 
 
 def test_joining_in_midstream_converges_after_preroll(codec: Any, mode: str) -> None:
     header, packets = codec.coded(mode, 3.2)
-    whole = codec.sound(mode, 3.2)
+    whole = codec.decoded(mode, 3.2)
     decoder = codec.decoder(header)
     join = next(i for i, packet in enumerate(packets) if packet.pts >= 1.0 * codec.rate)
     chunks = [*map(decoder.push, packets[join:]), decoder.flush()]
@@ -137,7 +137,7 @@ class TestLoss:
         damaged = [None if first <= i < first + lost else packet for i, packet in enumerate(packets)]
         start = packets[first].pts - codec.pre_skip
         stop = packets[first + lost].pts - codec.pre_skip
-        return codec.sound(mode, TestLoss.SECONDS[mode]), codec.decode(header, damaged), start, stop
+        return codec.decoded(mode, TestLoss.SECONDS[mode]), codec.decode(header, damaged), start, stop
 
     @pytest.mark.parametrize(("mode", "lost"), [("live", 1), ("live", 5), ("live", 40), ("file", 1), ("file", 2)])
     def test_length_and_surroundings(self, codec: Any, mode: str, lost: int) -> None:
@@ -202,7 +202,7 @@ def test_a_refused_packet_leaves_the_decoder_as_it_was(codec: Any) -> None:
             decoder.push(reseal(packet, header))
         out.append(decoder.push(packet).samples[0])
     out.append(decoder.flush().samples[0])
-    assert np.array_equal(np.concatenate(out), codec.sound("live", 0.8))
+    assert np.array_equal(np.concatenate(out), codec.decoded("live", 0.8))
 
 
 def test_impossible_packets(codec: Any, mode: str) -> None:

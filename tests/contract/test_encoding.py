@@ -1,4 +1,4 @@
-"""What every encoder promises: packets depend on the sound and the options alone."""
+"""What every encoder promises: packets depend on the samples and the options alone."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_random_chunking_gives_the_same_packets(codec: Any, mode: str) -> None:
 
 
 def test_the_caller_may_fill_its_buffer_anew(codec: Any, mode: str) -> None:
-    # as a sound card's callback does: one buffer, shorter than a frame
+    # as the callback of an audio interface does: one buffer, shorter than a frame
     samples, size = codec.speech(0.5), codec.frame_size // 3
     encoder, buffer, packets = codec.encoder(packet_duration=MODES[mode]), np.zeros(size, np.float32), []
     for start in range(0, len(samples), size):
@@ -63,7 +63,7 @@ def test_the_caller_may_fill_its_buffer_anew(codec: Any, mode: str) -> None:
     assert tuple(packets) == codec.coded(mode, 0.5)[1]
 
 
-def test_different_sound_gives_different_packets(codec: Any, mode: str) -> None:
+def test_different_audio_gives_different_packets(codec: Any, mode: str) -> None:
     mine, other = codec.coded(mode, CLIP)[1], codec.coded(mode, CLIP, seed=1)[1]
     assert len(mine) == len(other)
     assert mine != other
@@ -112,17 +112,17 @@ def test_a_live_packet_comes_with_the_last_sample_it_needs(codec: Any) -> None:
 
 
 def test_modes_differ_at_near_ties_only(codec: Any) -> None:
-    codes, sound = {}, {}
+    codes, audio = {}, {}
     for mode in MODES:
         header, packets = codec.coded(mode, 3.2)
         reader = codec.code_reader(header)
         codes[mode] = np.concatenate([reader.read(packet) for packet in packets], axis=1)
-        sound[mode] = codec.sound(mode, 3.2)
+        audio[mode] = codec.decoded(mode, 3.2)
     assert codes["live"].shape == codes["file"].shape
     share = float(np.mean(codes["live"] != codes["file"]))
     assert share < 0.01, f"{share:.2%} of the codes differ between live and file mode"
-    distance = np.sqrt(np.mean((sound["live"] - sound["file"]) ** 2))
-    assert distance < 0.05 * np.sqrt(np.mean(sound["file"] ** 2))
+    distance = np.sqrt(np.mean((audio["live"] - audio["file"]) ** 2))
+    assert distance < 0.05 * np.sqrt(np.mean(audio["file"] ** 2))
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_bit_rate_is_kept_and_used(codec: Any, mode: str, share: float) -> None:
 
 
 def test_fewer_bits_keep_the_lower_codebooks(codec: Any) -> None:
-    """A lower rate is the higher one with codebooks left out, near the best path: both carry the same frames."""
+    """A lower rate is the higher one with codebooks left out, near the best codes: both carry the same frames."""
     header, packets = codec.coded("file", 3.2)
     most = sum(len(p.data) for p in packets) * 8 / 3.2
     if codec.code_reader(header).num_codebooks == 1:
@@ -229,9 +229,9 @@ def test_speech_after_digital_silence_is_speech(codec: Any, mode: str) -> None:
     """As files begin and telephones pause. A hiss far below hearing in its place must make no great difference."""
     voice, pause = codec.speech(0.8), codec.rate // 2
     hiss = 1e-6 * np.random.default_rng(0).standard_normal(pause).astype(np.float32)
-    sounds = []
+    pair = []
     for quiet in (np.zeros(pause, np.float32), hiss):
         header, packets = codec.encode(np.concatenate([quiet, voice]), packet_duration=MODES[mode])
-        sounds.append(codec.decode(header, packets))
-    digital, analogue = (sound[pause : pause + len(voice)] for sound in sounds)
+        pair.append(codec.decode(header, packets))
+    digital, analogue = (audio[pause : pause + len(voice)] for audio in pair)
     assert np.mean((digital - analogue) ** 2) < 0.1 * np.mean(analogue**2)

@@ -53,11 +53,6 @@ def _make_frames() -> Callable[..., list[VideoFrame]]:
 
 
 @pytest.fixture(scope="session")
-def pictures() -> Callable[..., list[VideoFrame]]:
-    return make_frames
-
-
-@pytest.fixture(scope="session")
 def make_video() -> Callable[..., None]:
     return encode_video
 

@@ -48,7 +48,7 @@ def save_encodec_segments(folder: Path) -> Path:
 
 
 def random_encodec(**config: Any) -> Any:
-    """A transformers EncodecModel whose codes vary with what it hears. The configuration's defaults are the published
+    """A transformers EncodecModel whose codes vary with its input. The configuration's defaults are the published
     24 kHz model's.
     """
     import torch
@@ -61,7 +61,7 @@ def random_encodec(**config: Any) -> Any:
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, (torch.nn.Conv1d, torch.nn.ConvTranspose1d)):
-                module.bias *= 0.05  # as initialised, biases drown what is heard
+                module.bias *= 0.05  # as initialised, biases drown the input
         rest = model.encoder(0.3 * noise)[0].T
         for layer in model.quantizer.layers:
             book = layer.codebook.embed
@@ -94,7 +94,7 @@ SMALL_MIMI = {
 
 
 def random_mimi(**config: Any) -> Any:
-    """A transformers MimiModel whose codes vary with what it hears and whose sound is about as loud as speech. The
+    """A transformers MimiModel whose codes vary with its input and whose audio is about as loud as speech. The
     configuration's defaults are the published model's.
     """
     import torch
@@ -108,7 +108,7 @@ def random_mimi(**config: Any) -> Any:
             if name.endswith("layer_scale.scale"):
                 value.copy_(0.3 + 0.1 * torch.randn(value.shape))
             elif name.endswith("conv.bias"):
-                value *= 0.05  # as initialised, biases drown what is heard
+                value *= 0.05  # as initialised, biases drown the input
         latent = model.encoder(noise).latents
         quantizer = model.quantizer
         for part in (quantizer.semantic_residual_vector_quantizer, quantizer.acoustic_residual_vector_quantizer):
@@ -145,7 +145,7 @@ SMALL_DAC = {
 
 
 def random_dac(**config: Any) -> Any:
-    """A transformers DacModel that neither drowns what it hears nor overdrives. The configuration's defaults are those
+    """A transformers DacModel that neither drowns its input nor overdrives. The configuration's defaults are those
     of the published models, but for sampling rate and codebooks.
     """
     import torch
@@ -157,8 +157,8 @@ def random_dac(**config: Any) -> Any:
         settle(model)
         for layer in model.quantizer.quantizers:
             layer.codebook.weight.normal_()
-        sound = model.decoder(torch.randn(1, model.config.hidden_size, 50))
-        model.decoder.conv2.weight *= 0.3 / torch.atanh(sound.clamp(-0.999, 0.999)).std()
+        samples = model.decoder(torch.randn(1, model.config.hidden_size, 50))
+        model.decoder.conv2.weight *= 0.3 / torch.atanh(samples.clamp(-0.999, 0.999)).std()
     return model
 
 

@@ -66,14 +66,14 @@ def with_family(folder: Path) -> Iterator[None]:
 
 
 def coarse(planes: tuple[Any, Any, Any], crf: float) -> tuple[Any, Any, Any]:
-    """Planes in steps of 1 + crf / 8 levels: what a picture is decoded to."""
+    """Planes in steps of 1 + crf / 8 levels: what a frame is decoded to."""
     step = 1 + int(crf) // 8
     y, u, v = ((plane // step * step + step // 2).astype(np.uint8) for plane in planes)
     return y, u, v
 
 
 class PlainEncoder:
-    """A keyframe holds its planes, any other picture the difference from the one before, modulo 256."""
+    """A keyframe holds its planes, any other frame the difference from the one before, modulo 256."""
 
     def __init__(
         self,

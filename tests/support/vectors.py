@@ -127,7 +127,7 @@ def report(
 
 
 def first_error(data: bytes) -> str | None:
-    """The kind of the first error that a strict reader and decoder meet; None where the file is sound."""
+    """The kind of the first error that a strict reader and decoder meet; None where the file has none."""
     try:
         reader = Reader(io.BytesIO(data), strict=True)
         for packet in reader:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mediacodec.bench.video.entries import Planes, VideoClip
 from mediacodec.errors import InputError, ParameterError
-from mediacodec.media.avio import Bridge, open_input
+from mediacodec.media.avio import AvioFile, open_input
 
 __all__ = ["MAX_FRAMES", "VIDEO_SUFFIXES", "find_videos", "planes_of", "read_video"]
 
@@ -71,8 +71,8 @@ def read_video(
     label, file = open_input(path)
     try:
         with file:
-            bridge = Bridge(file)
-            with bridge.guard(), av.open(bridge, "r", options={"protocol_whitelist": "none"}) as container:
+            avio = AvioFile(file)
+            with avio.guard(), av.open(avio, "r", options={"protocol_whitelist": "none"}) as container:
                 if not container.streams.video:
                     raise InputError(f"{label} holds no video")
                 rate = container.streams.video[0].average_rate

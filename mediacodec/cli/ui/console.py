@@ -30,7 +30,7 @@ class Console:
         self.interrupts = Interrupts()
         self.level = LEVELS["info"]
         self.may_ask = True  # -nostdin forbids it
-        self._width = 0  # of the progress line that is shown now
+        self._width = 0  # of the progress line that stands on the screen
 
     @property
     def shows_progress(self) -> bool:

@@ -8,7 +8,7 @@ from mediacodec.cli.ui.console import Console
 from mediacodec.cli.ui.monitor import clock
 from mediacodec_bitstream import FileHeader, Gap
 
-SHOWN = 20
+MAX_LISTED = 20  # gaps
 CORRUPT = 4  # exit code
 
 
@@ -35,11 +35,11 @@ def complain(
         The exit code: 0 where nothing is lost.
     """
     lost = losses(gaps)
-    for gap in gaps[:SHOWN]:
+    for gap in gaps[:MAX_LISTED]:
         say = console.info if gap.recovered else console.warning
         say(described(gap, header))
-    if len(gaps) > SHOWN:
-        console.warning(f"... and {len(gaps) - SHOWN} more")
+    if len(gaps) > MAX_LISTED:
+        console.warning(f"... and {len(gaps) - MAX_LISTED} more")
     if not lost and not truncated:
         return 0
     what = "is cut short" if truncated else "is damaged"

@@ -1,4 +1,4 @@
-"""mediacodec models calibrate: entropy tables fitted to your own sound"""
+"""mediacodec models calibrate: entropy tables fitted to your own recordings"""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mediacodec.cli.parsing.command import Verb
 from mediacodec.cli.ui.console import Console, printable
 
 
-@click.command("calibrate", cls=Verb, usage="NAME DIR [options]", short_help="Fit a model's tables to your sound.",
+@click.command("calibrate", cls=Verb, usage="NAME DIR [options]", short_help="Fit a model's tables to your audio.",
                example="mediacodec models calibrate mimi recordings -name mimi-calls")  # fmt: skip
 @click.argument("name")
-@click.argument("sound", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("recordings", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("-name", "new_name", metavar="NEW", help="What the new model is to be called. Default: NAME-calibrated.")
 @click.option("-models", "folder", type=options.FOLDER, metavar="DIR",
               help="Look for models here first, and put it here.")  # fmt: skip
@@ -24,8 +24,8 @@ from mediacodec.cli.ui.console import Console, printable
 @options.json_or_text
 @options.quietness
 @click.pass_obj
-def calibrate(console: Console, /, name: str, sound: Path, output_format: str, **given: Any) -> int:
-    """Make a model that codes sound like yours in fewer bits: the same networks, other probabilities.
+def calibrate(console: Console, /, name: str, recordings: Path, output_format: str, **given: Any) -> int:
+    """Make a model that codes audio like yours in fewer bits: the same networks, other probabilities.
 
     DIR holds recordings, an hour or more at best. The new model lies beside the old one, which still decodes its files.
     """
@@ -41,13 +41,13 @@ def calibrate(console: Console, /, name: str, sound: Path, output_format: str, *
 
     where = {"name": given["new_name"], "folder": given["folder"], "overwrite": given["yes"]}
     try:
-        done = fit_tables(find_by_name(name, given["folder"]), sound, **where, progress=progress)
+        done = fit_tables(find_by_name(name, given["folder"]), recordings, **where, progress=progress)
     except OutputExistsError as error:
         raise OutputExistsError(f"{error}; -y replaces it, -name gives another name") from error
     finally:
         console.clear()
     click.echo(as_json(done) if output_format == "json" else as_text(done))
-    console.info(f"{done.model.name}: fitted to {done.seconds:.0f} s of sound ({done.model.folder})")
+    console.info(f"{done.model.name}: fitted to {done.seconds:.0f} s of audio ({done.model.folder})")
     return 0
 
 
@@ -59,9 +59,9 @@ def as_json(done: Any) -> str:
 
 
 def as_text(done: Any) -> str:
-    """A line a codebook and one for all, bits a frame of held-out sound."""
+    """A line a codebook and one for all, bits a frame of held-out audio."""
     rate = done.model.settings["sample_rate"] / done.model.settings["frame_size"]
-    lines = [f"{'codebook':>8}  {'before':>7}  {'after':>7}   bits a frame, on sound that was held out"]
+    lines = [f"{'codebook':>8}  {'before':>7}  {'after':>7}   bits a frame, on audio that was held out"]
     for k, (before, after) in enumerate(zip(done.before, done.after, strict=True), start=1):
         lines.append(f"{k:8}  {before:7.2f}  {after:7.2f}")
     before, after = sum(done.before), sum(done.after)

@@ -85,8 +85,8 @@ def _stream_lines(stream: StreamInfo) -> Iterator[str]:
     from mediacodec.cli.ui.probe_json import plain
 
     header, fields = stream.header, plain(stream.header.fields)
-    copied = f" of {stream.foreign_codec}" if stream.foreign_codec else ""
-    yield f"  Stream {header.stream_id}: {stream.kind}, {stream.codec}{copied}{_shape(stream)}"
+    foreign = f" of {stream.foreign_codec}" if stream.foreign_codec else ""
+    yield f"  Stream {header.stream_id}: {stream.kind}, {stream.codec}{foreign}{_shape(stream)}"
     if header.model_hash:
         yield f"    model    {stream.model or 'unnamed'} ({header.model_hash.hex()[:12]})"
     packet, codec = 1000 * stream.packet_duration, 1000 * stream.algorithmic_delay

@@ -38,7 +38,7 @@ def pack_frame(syntax: FrameSyntax, previous: EntropyState | None, walk: FrameWa
 
 @dataclass(frozen=True, eq=False)
 class ParsedFrame:
-    """A packet that was read and found to be sound.
+    """A packet that was read and found to be valid.
 
     Attributes:
         syntax: of the frame.

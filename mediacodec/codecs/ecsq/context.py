@@ -28,7 +28,7 @@ FRACTIONS: Final = 4  # of a mean: it is a whole number of quarters of a step
 MAX_MEAN: Final = FRACTIONS * MAX_SYMBOL
 
 Exact = NDArray[np.float32]  # integers
-Integers = NDArray[np.int64]
+Int64s = NDArray[np.int64]
 Arrays = Mapping[str, NDArray[np.generic]]
 
 _UNIT = np.float32(2.0**-SHIFT)
@@ -59,8 +59,8 @@ class Distribution:
         scale: int64, index of a scale.
     """
 
-    mean: Integers
-    scale: Integers
+    mean: Int64s
+    scale: Int64s
 
 
 class ContextWeights:
@@ -83,7 +83,7 @@ class ContextWeights:
             raise ModelError(f"the model's context network cannot be used: {error!r}; reinstall it") from error
 
     def _read(self, arrays: Arrays, shape: Shape) -> None:
-        def table(name: str, width: int) -> Integers:
+        def table(name: str, width: int) -> Int64s:
             array = np.asarray(arrays[name])
             if array.shape != (QUALITIES, width) or array.dtype.kind not in "iu":
                 raise ValueError(f"{name} is {array.dtype} {array.shape}")
@@ -129,7 +129,7 @@ class ContextWeights:
 class _Layer:
     """A product and a bias by quality; accumulators stay in units of 2^-SHIFT."""
 
-    def __init__(self, weight: Exact, bias: Integers, largest_input: int) -> None:
+    def __init__(self, weight: Exact, bias: Int64s, largest_input: int) -> None:
         # the last term: what `trunk` adds before it rounds
         bound = largest_input * int(np.abs(weight).sum(1).max()) + int(np.abs(bias).max()) + (TOP << SHIFT)
         if bound >= EXACT:

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.codecs.ecsq.context import FRACTIONS, ContextNetwork, ContextWeights, Distribution, Integers
+from mediacodec.codecs.ecsq.context import FRACTIONS, ContextNetwork, ContextWeights, Distribution, Int64s
 from mediacodec.codecs.ecsq.settings import MAX_SYMBOL, QUALITIES, EcsqSettings
 from mediacodec.errors import ModelError
 from mediacodec.manifest import Manifest
@@ -57,7 +57,7 @@ class EcsqTables:
         return list(self.family)
 
     @cached_property
-    def reach(self) -> Integers:
+    def reach(self) -> Int64s:
         """The largest distance that each row codes without an escape."""
         return np.array([(row.size - 3) // 2 for row in self.rows])
 
@@ -82,12 +82,12 @@ class EcsqTables:
             self._coded[quality] = [np.flatnonzero(active[c]) + c.start for c in self.context.slices]
         return self._coded[quality]
 
-    def row_indices(self, known: Distribution) -> tuple[Integers, Integers]:
+    def row_indices(self, known: Distribution) -> tuple[Int64s, Int64s]:
         """The row of each symbol, and the whole part of its mean."""
         scale = np.clip(known.scale, 0, self.scales - 1)
         return scale * FRACTIONS + (known.mean & FRACTIONS - 1), known.mean >> 2
 
-    def places(self, distance: Integers, rows: Integers) -> Integers:
+    def places(self, distance: Int64s, rows: Int64s) -> Int64s:
         """The symbol, in its row, of each distance from the whole part of the mean."""
         reach = self.reach[rows]
         return np.clip(distance, -reach - 1, reach + 1) + reach + 1

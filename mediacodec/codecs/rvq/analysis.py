@@ -75,7 +75,7 @@ class StepNetwork(Protocol):
 class SearchNetwork:
     """A network whose graph ends in a beam search of residual codebooks.
 
-    The graph takes `samples` [1, n] and gives `entries` and `parents`, int32 [1, frames, stages, width] (`best_path`).
+    The graph takes `samples` [1, n] and gives `entries` and `parents`, int32 [1, frames, stages, width] (`backtrack`).
     """
 
     in_fixed_steps = True
@@ -90,7 +90,7 @@ class SearchNetwork:
 
     def codes(self, found: Found, num_codebooks: int) -> Codes:
         """See `Analysis.codes`."""
-        return best_path(found, num_codebooks)
+        return backtrack(found, num_codebooks)
 
 
 class CodeNetwork:
@@ -179,7 +179,7 @@ class StepAnalysis:
         return self._network.codes(found, num_codebooks)
 
 
-def best_path(paths: Found, num_codebooks: int) -> Codes:
+def backtrack(paths: Found, num_codebooks: int) -> Codes:
     """The codes of the best candidate after `num_codebooks` stages of a beam search.
 
     Args:

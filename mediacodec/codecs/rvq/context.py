@@ -1,10 +1,11 @@
 """A context network for RVQ codes, in exact integers: which table codes a code, from the codes decoded before it.
 
 What is known goes in as sums of codebook entries: the frames before and moving averages of older ones in this packet,
-and the lower codebooks of this frame. A code is two symbols, a class of near entries and a member of it, each under a
-table made from integer logits. Weights are integers over 2^SHIFT, activations integers in 0..TOP; all are held in
-float32, and since no sum reaches 2^24 (checked when a model loads) every machine gets the same tables, whatever the
-order in which it adds. A packet's first frame knows of no frame before it, so packets decode alone.
+and the lower codebooks of this frame. A code is two symbols, a coarse one for a group of near entries and a fine one
+within the group, each under a table made from integer logits. Weights are integers over 2^SHIFT, activations integers
+in 0..TOP; all are held in float32, and since no sum reaches 2^24 (checked when a model loads) every machine gets the
+same tables, whatever the order in which it adds. A packet's first frame knows of no frame before it, so packets decode
+alone.
 """
 
 from __future__ import annotations
@@ -87,11 +88,11 @@ class ContextModel:
         encoder = open_encoder()
         if max_codebooks is not None:
             encoder.encode_one(len(codes) - 1, count_row(max_codebooks))
-        groups, members, upper, lower = self._tables(codes)
+        coarse, fine, coarse_tables, fine_tables = self._tables(codes)
         for t in range(codes.shape[1]):
             for k in range(len(codes)):
-                encoder.encode_one(int(groups[k, t]), TableRow(upper[k, t]))
-                encoder.encode_one(int(members[k, t]), TableRow(lower[k, t]))
+                encoder.encode_one(int(coarse[k, t]), TableRow(coarse_tables[k, t]))
+                encoder.encode_one(int(fine[k, t]), TableRow(fine_tables[k, t]))
         return encoder.finish()
 
     def lengths(self, codes: Codes) -> NDArray[np.float64]:
@@ -101,9 +102,9 @@ class ContextModel:
 
     def bits(self, codes: Codes) -> NDArray[np.float64]:
         """Bits of each code of a packet, [codebooks, frames]."""
-        groups, members, upper, lower = self._tables(codes)
-        chosen = np.take_along_axis(upper, groups[..., None], 2)[..., 0].astype(np.float64)
-        chosen *= np.take_along_axis(lower, members[..., None], 2)[..., 0]
+        coarse, fine, coarse_tables, fine_tables = self._tables(codes)
+        chosen = np.take_along_axis(coarse_tables, coarse[..., None], 2)[..., 0].astype(np.float64)
+        chosen *= np.take_along_axis(fine_tables, fine[..., None], 2)[..., 0]
         result: NDArray[np.float64] = 2 * PRECISION - np.log2(chosen)
         return result
 
@@ -122,13 +123,13 @@ class ContextModel:
                 x = np.minimum(np.maximum(partial, _LOW), _HIGH)
                 hidden = activated(weight.dot(x) + sums[k])
                 row = one_row(coarse.dot(hidden) + coarse_bias, w.powers)
-                group = decoder.decode_one(row)
-                spent += PRECISION - int(row.frequencies[group]).bit_length()
-                row = one_row(fine[group].dot(hidden) + fine_bias[group], w.powers)
-                member = decoder.decode_one(row)
-                spent += PRECISION - int(row.frequencies[member]).bit_length()
-                places[k, t] = group * w.members + member
-                past[k, 0] = entry = entries[group, member]
+                coarse_symbol = decoder.decode_one(row)
+                spent += PRECISION - int(row.frequencies[coarse_symbol]).bit_length()
+                row = one_row(fine[coarse_symbol].dot(hidden) + fine_bias[coarse_symbol], w.powers)
+                fine_symbol = decoder.decode_one(row)
+                spent += PRECISION - int(row.frequencies[fine_symbol]).bit_length()
+                places[k, t] = coarse_symbol * w.num_fine + fine_symbol
+                past[k, 0] = entry = entries[coarse_symbol, fine_symbol]
                 partial += entry
             history.push(partial.astype(np.int32))
             if spent > 8 * len(payload) + ZEROS:  # so a forged duration costs no time
@@ -138,11 +139,11 @@ class ContextModel:
         return np.take_along_axis(w.order[:count], places, 1).astype(np.uint16)
 
     def _tables(self, codes: Codes) -> tuple[Indices, Indices, Tables, Tables]:
-        """Class and member of each code [codebooks, frames], and the tables of both [codebooks, frames, n]."""
+        """Coarse and fine symbol of each code [codebooks, frames], and the tables of both [codebooks, frames, n]."""
         w, (count, frames) = self._w, codes.shape
         place = np.take_along_axis(w.place[:count], codes.astype(np.int64), 1)
-        groups, members = np.divmod(place, w.members)
-        now = w.entries[np.arange(count)[:, None], groups, members]  # [books, frames, dim]
+        coarse, fine = np.divmod(place, w.num_fine)
+        now = w.entries[np.arange(count)[:, None], coarse, fine]  # [books, frames, dim]
         past = np.concatenate([np.zeros_like(now[:, :1]), now[:, :-1]], 1)
         history, inputs = History.empty(w.dim), np.empty((frames, w.inputs), dtype=np.int32)
         for t, total in enumerate(now.sum(0).astype(np.int32)):
@@ -151,10 +152,10 @@ class ContextModel:
         sums = self._frame_sums(inputs, np.arange(frames), past)
         partial = np.clip(np.cumsum(now, axis=0) - now, -INPUT_TOP, INPUT_TOP)
         hidden = activated(sums + partial @ w.partial[:count].swapaxes(1, 2))
-        upper = frequencies(hidden @ w.coarse[:count].swapaxes(1, 2) + w.coarse_bias[:count, None], w.powers)
-        fine = [(w.fine[k][group] @ hidden[k][..., None])[..., 0] for k, group in enumerate(groups)]
-        lower = frequencies(np.stack(fine) + w.fine_bias[np.arange(count)[:, None], groups], w.powers)
-        return groups, members, upper, lower
+        coarse_tables = frequencies(hidden @ w.coarse[:count].swapaxes(1, 2) + w.coarse_bias[:count, None], w.powers)
+        fine_sums = np.stack([(w.fine[k][row] @ hidden[k][..., None])[..., 0] for k, row in enumerate(coarse)])
+        fine_tables = frequencies(fine_sums + w.fine_bias[np.arange(count)[:, None], coarse], w.powers)
+        return coarse, fine, coarse_tables, fine_tables
 
     def _frame_sums(self, inputs: Sums, age: NDArray[np.int64], past: Exact) -> Exact:
         """What earlier frames add to the hidden sums, [books, frames, hidden].

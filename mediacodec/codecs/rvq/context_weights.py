@@ -22,7 +22,7 @@ EXACT = 1 << 24  # below it every integer is a float32
 WIDEST = 1 << 31  # of any number: no sum of such wraps around in 64 bits
 MAX_POWER = 1 << 24  # of the table of exponentials
 MAX_GAIN = 8
-MAX_CLASSES = 4096  # of a codebook, and members of a class
+MAX_SYMBOLS = 4096  # coarse ones of a codebook, and fine ones of each of these
 
 Exact = NDArray[np.float32]
 Arrays = Mapping[str, Array]
@@ -31,9 +31,9 @@ Arrays = Mapping[str, Array]
 class ContextWeights:
     """The arrays of a network.
 
-    Integers, by name, with b codebooks of c classes of m members, d dimensions, t trunk and h hidden units:
-    entries int8 [b, c * m, d]: the codebooks over ENTRY_SCALE; order [b, c * m]: the entry at each place, by class;
-    gain [b]: the entry of the frame before is multiplied by 2^gain;
+    Integers, by name, with b codebooks of c coarse symbols of m fine ones each, d dimensions, t trunk and h hidden
+    units: entries int8 [b, c * m, d]: the codebooks over ENTRY_SCALE; order [b, c * m]: the entry at each place, by
+    coarse symbol; gain [b]: the entry of the frame before is multiplied by 2^gain;
     first [t, inputs], second [t, t], frame [b, h, t], before [b, h, 2 d], partial [b, h, d], coarse [b, c, h],
     fine [b, c, m, h]: weights over 2^SHIFT; count_bias [b, t], age_bias [AGES, t], second_bias [t], bias [b, h],
     coarse_bias [b, c], fine_bias [b, c, m]: biases over 2^SHIFT; powers [n]: exponentials, falling, the first largest;
@@ -58,8 +58,8 @@ class ContextWeights:
         if any(max(-int(array.min()), int(array.max())) > WIDEST for array in raw.values()):
             raise ValueError("no number in it may exceed 2^31")
         (books, size, self.dim), (trunk, self.inputs) = raw["entries"].shape, raw["first"].shape
-        self.hidden, self.groups, self.members = raw["frame"].shape[1], *raw["fine"].shape[1:3]
-        b, h, c, m = books, self.hidden, self.groups, self.members
+        self.hidden, self.num_coarse, self.num_fine = raw["frame"].shape[1], *raw["fine"].shape[1:3]
+        b, h, c, m = books, self.hidden, self.num_coarse, self.num_fine
         shapes = {
             "entries": (b, c * m, self.dim), "order": (b, c * m), "gain": (b,),
             "first": (trunk, (len(LAGS) + len(RATES)) * self.dim), "second": (trunk, trunk), "frame": (b, h, trunk),
@@ -88,8 +88,8 @@ class ContextWeights:
 
     def _check(self, raw: dict[str, Array]) -> None:
         """Raise ValueError where an index, a table or a sum could leave its range."""
-        if max(self.groups, self.members) > MAX_CLASSES:
-            raise ValueError(f"{self.groups} classes of {self.members} are too many")
+        if max(self.num_coarse, self.num_fine) > MAX_SYMBOLS:
+            raise ValueError(f"{self.num_coarse} coarse symbols of {self.num_fine} fine ones are too many")
         places = np.sort(raw["order"].astype(np.int64), axis=1)
         if (places != np.arange(self.size)).any():
             raise ValueError("the order does not name every entry once")

@@ -123,7 +123,7 @@ class RvqEncoder:
         least = self._settings.least_codebooks
         bits_left = cap.room(seconds) - 8 * self.header.symbol_crc_size
         lengths = np.cumsum(self._entropy.lengths(codes))
-        # other numbers of codebooks have other best paths, so these lengths are a guess to begin with
+        # other numbers of codebooks have other best codes, so these lengths are a guess to begin with
         count = min(self._num_codebooks, max(least, int(np.searchsorted(lengths, bits_left)) + 1))
         codes = self._analysis.codes(found, count)
         while count > least and self._entropy.lengths(codes).sum() + OVERHEAD_BITS > bits_left:

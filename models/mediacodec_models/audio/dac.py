@@ -92,8 +92,8 @@ def decoder_graph(config: DacConfig, weights: Weights) -> GraphBuilder:
     """`codes` [1, codebooks, frames] to `samples` [1, 1, n]: frames * frame_size less what odd strides leave out."""
     g = GraphBuilder("decoder")
     codes = g.input("codes", [1, config.num_codebooks, "frames"], "int64")
-    sound = add_layers(g, weights, looked_up(g, weights, codes, _books(config)), decoder_layers(config))
-    g.output("samples", sound, [1, 1, "samples"])
+    samples = add_layers(g, weights, looked_up(g, weights, codes, _books(config)), decoder_layers(config))
+    g.output("samples", samples, [1, 1, "samples"])
     return g
 
 

@@ -1,4 +1,4 @@
-"""Networks that tell decoded sound from real sound, for the adversarial stage of training.
+"""Networks that tell decoded audio from real audio, for the adversarial stage of training.
 
 One discriminator a resolution of the complex short-time spectrum, after EnCodec (Défossez et al. 2022): what is wrong
 in a few bins of a few frames is told there, and the features on the way are a distance of their own.

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mediacodec.codecs.rvq.analysis import best_path
+from mediacodec.codecs.rvq.analysis import backtrack
 from mediacodec.errors import ParameterError
 from mediacodec.manifest import Manifest, read_manifest
 from mediacodec.npz import save_arrays
@@ -120,7 +120,7 @@ def all_codes(step: nn.Module, codec: SpectralCodec, data: Path, *, dev: bool) -
     for samples in padded_clips(codec, data, dev=dev):
         entries, parents, *_ = step(samples, codec.encoder.initial_state(1))
         paths = torch.stack([entries[0], parents[0]]).numpy()
-        result.append(best_path(paths, codec.config.num_codebooks))
+        result.append(backtrack(paths, codec.config.num_codebooks))
     return result
 
 
@@ -165,18 +165,18 @@ def check(codec: SpectralCodec, step: nn.Module, model: Manifest, speech: Tensor
     """Raise ValueError unless the exported graphs do what torch does, on speech and on digital silence before it."""
     samples = torch.cat([torch.zeros(1, 50 * codec.config.frame_size), speech], dim=1)
     entries, parents, *_ = step(samples, codec.encoder.initial_state(1))
-    ours = best_path(torch.stack([entries[0], parents[0]]).numpy(), codec.config.num_codebooks)
+    ours = backtrack(torch.stack([entries[0], parents[0]]).numpy(), codec.config.num_codebooks)
     graph = StepGraph(model.graph_path("encoder"), model.graph("encoder"), device="cpu")
     outputs, state = graph.step({"samples": samples.numpy()}, graph.initial_state())
-    theirs = best_path(np.stack([outputs["entries"][0], outputs["parents"][0]]), codec.config.num_codebooks)
+    theirs = backtrack(np.stack([outputs["entries"][0], outputs["parents"][0]]), codec.config.num_codebooks)
     differing = float((ours != theirs).mean())
     if differing > 0.005 or not all(np.isfinite(value).all() for value in state):
         raise ValueError(f"the exported encoder chose other codes than torch in {differing:.2%}")
     codes = torch.from_numpy(ours.astype(np.int64))[None]
-    sound, _ = codec.decoder.step(codec.quantizer.decode(codes), codec.decoder.initial_state(1))
+    decoded, _ = codec.decoder.step(codec.quantizer.decode(codes), codec.decoder.initial_state(1))
     graph = StepGraph(model.graph_path("decoder"), model.graph("decoder"), device="cpu")
     outputs, _ = graph.step({"codes": codes.numpy()}, graph.initial_state())
-    distance = float(np.abs(outputs["samples"] - sound.numpy()).max())
+    distance = float(np.abs(outputs["samples"] - decoded.numpy()).max())
     if not distance < 1e-4:
         raise ValueError(f"the exported decoder is {distance} away from torch")
 

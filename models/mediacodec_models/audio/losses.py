@@ -26,8 +26,8 @@ def mel_filters(window: int, bands: int, sample_rate: int) -> Tensor:
 class ReconstructionLoss(nn.Module):
     """Multi-scale log-mel distance plus a weight times the relative distance of compressed complex spectra.
 
-    The mel term (Yamamoto et al. 2020; Kumar et al. 2023) hears timbre and ignores phase; the complex term, on spectra
-    whose magnitudes are raised to the power 0.5, pulls the waveform itself, quiet partials included.
+    The mel term (Yamamoto et al. 2020; Kumar et al. 2023) measures timbre and ignores phase; the complex term, on
+    spectra whose magnitudes are raised to the power 0.5, pulls the waveform itself, quiet partials included.
     """
 
     def __init__(self, sample_rate: int) -> None:

@@ -1,7 +1,7 @@
 """The network of Mimi (Défossez et al. 2024, "Moshi", arXiv:2410.00037) as step graphs.
 
 A causal convolutional encoder, a transformer with a sliding window, a convolution that halves the frame rate, a
-residual vector quantizer whose first codebooks stand apart (one for what is said, the rest for how it sounds, both of
+residual vector quantizer whose first codebooks stand apart (one semantic, the rest acoustic, both of
 the same latent), and the way back: repetition with learnt weights, a transformer, a convolutional decoder.
 """
 

@@ -5,8 +5,8 @@ stretch that whole windows and whole codes of every rate fill: `steps` steps of 
 the coarsest codebook first, and of each codebook in the order of time: with strides 4, 2, 1 and a frame of four steps
 the rows are c0, c1 c1', c2 c2' c2'' c2'''.
 
-The published decoder adds noise in proportion to what it hears, anew in each run. Here it adds none, so that a stream
-sounds the same wherever and whenever it is decoded; the tensors of that layer are left out.
+The published decoder adds noise in proportion to its input, anew in each run. Here it adds none, so that a stream
+is the same audio wherever and whenever it is decoded; the tensors of that layer are left out.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The network of WavTokenizer (Ji et al. 2024, arXiv:2408.16532) as ONNX graphs.
 
 EnCodec's encoder without its causality, one codebook, and a decoder after Vocos: residual blocks around one attention
-layer, ConvNeXt blocks, and a spectrum that an inverse short-time Fourier transform turns to sound. Normalisation and
-attention see all of a signal, so a window's sound is not quite that of the whole signal.
+layer, ConvNeXt blocks, and a spectrum that an inverse short-time Fourier transform turns to samples. Normalisation and
+attention see all of a signal, so a window's audio is not quite that of the whole signal.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def decoder_graph(config: WavTokenizerConfig, weights: Weights) -> GraphBuilder:
     table = g.weight("codebook", np.concatenate([book, np.zeros_like(book[:1])]))
     latent = g.op("Transpose", g.op("Gather", table, codes), perm=[0, 2, 1])
     spectrum = linear(g, weights, _backbone(g, config, weights, latent), "head.out")
-    sound = _sound(g, config, weights, g.op("Transpose", spectrum, perm=[0, 2, 1]))
-    g.output("samples", sound, [1, 1, "samples"])
+    samples = _samples(g, config, weights, g.op("Transpose", spectrum, perm=[0, 2, 1]))
+    g.output("samples", samples, [1, 1, "samples"])
     return g
 
 
@@ -143,7 +143,7 @@ def _chosen(weights: Weights, name: str) -> tuple[NDArray[np.float32], NDArray[n
     return weights[f"{name}.scale.weight"][0], weights[f"{name}.shift.weight"][0]
 
 
-def _sound(g: GraphBuilder, config: WavTokenizerConfig, weights: Weights, spectrum: str) -> str:
+def _samples(g: GraphBuilder, config: WavTokenizerConfig, weights: Weights, spectrum: str) -> str:
     """Logarithms of magnitudes and phases [1, fft + 2, time] to [1, 1, time * frame_size]."""
     bins = config.fft // 2 + 1
     limit = g.constant(np.array(MAX_MAGNITUDE, dtype=np.float32))

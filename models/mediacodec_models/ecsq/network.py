@@ -96,7 +96,7 @@ class Decoder(nn.Module):
     def step(self, latent: Tensor, state: State, knots: Tensor) -> tuple[Tensor, State]:
         """[batch, frames, latent], and weights [batch, knots] -> [batch, frames * hop]."""
         x, after = self.stack(self.join(latent), state[:-1], knots)
-        with torch.autocast(latent.device.type, enabled=False):  # overlap-add in half precision is heard
+        with torch.autocast(latent.device.type, enabled=False):  # overlap-add in half precision is audible
             samples, last = self.istft.step(expand(self.head(x).float()), state[-1])
         return samples, [*after, last]
 
@@ -155,7 +155,7 @@ def logistic_bits(distance: Tensor, log_scale: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Coded:
+class CodedSegments:
     """What `ScalarCodec.forward` gives.
 
     Attributes:
@@ -180,7 +180,7 @@ class ScalarCodec(nn.Module):
         start = torch.linspace(0.0, 1.8, config.knots)  # logarithms: coarse steps at low qualities, finer ones above
         self.log_gain = nn.Parameter(start[:, None].repeat(1, config.latent))
 
-    def forward(self, samples: Tensor, quality: Tensor, *, noisy: bool) -> Coded:
+    def forward(self, samples: Tensor, quality: Tensor, *, noisy: bool) -> CodedSegments:
         """Code whole segments.
 
         Args:
@@ -200,7 +200,7 @@ class ScalarCodec(nn.Module):
             counted = exact + torch.rand_like(exact) - 0.5 if noisy else rounded
             bits = self.packet_bits(counted, rounded / gain, knots, log_gain)
             output, _ = self.decoder.step(rounded / gain, self.decoder.initial_state(batch), knots)
-        return Coded(output[:, self.config.delay :].float(), bits, rounded / gain)
+        return CodedSegments(output[:, self.config.delay :].float(), bits, rounded / gain)
 
     def packet_bits(self, symbols: Tensor, latent: Tensor, knots: Tensor, log_gain: Tensor) -> Tensor:
         """As `EntropyModel.bits`, in packets of PACKET_FRAMES where the segment is whole ones; else in one packet."""

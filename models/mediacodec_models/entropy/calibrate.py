@@ -1,4 +1,4 @@
-"""Entropy tables fitted to somebody's own sound: a model beside the one they started from, with the same networks.
+"""Entropy tables fitted to somebody's own recordings: a model beside the one they started from, with the same networks.
 
 The codes are those that the model's own encoder chooses. The old model stays, so what was coded with it still decodes.
 """
@@ -33,12 +33,12 @@ HELD_OUT = 5  # every fifth piece is not learned from, but measured on
 PIECES = 4 * HELD_OUT  # that fewer recordings than HELD_OUT are cut into
 LEAST_FRAMES = 200
 
-Progress = Callable[[float], None]  # takes the seconds of sound coded so far
+Progress = Callable[[float], None]  # takes the seconds of audio coded so far
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The new model, and mean bits a frame of each codebook on held-out sound, with the old tables and the new."""
+    """The new model, and mean bits a frame of each codebook on held-out audio, with the old tables and the new."""
 
     model: Manifest
     before: list[float]
@@ -48,17 +48,17 @@ class Calibration:
 
 def calibrate(
     model: Manifest,
-    sound: Path,
+    recordings: Path,
     *,
     name: str | None = None,
     folder: Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Calibration:
-    """A new model called `name` (by default the old name and "-calibrated") with tables fitted to the files of `sound`.
+    """A new model called `name` (by default the old name and "-calibrated") with tables fitted to `recordings`.
 
     folder: where it is put, by default MEDIACODEC_CACHE or the user's data folder. Raises ParameterError on a name that
-    is impossible or another model's, OutputExistsError, OutputError, InputError where there is too little sound,
+    is impossible or another model's, OutputExistsError, OutputError, InputError where there is too little audio,
     ModelError where the model has no such tables or they would not gain by it.
     """
     old = _tables(model)
@@ -67,7 +67,7 @@ def calibrate(
     if name in model.names or (not place.exists() and name in _names(folder)):
         raise ParameterError(f"{name} is a model already, which this one would hide; choose another name")
     codes, seconds = [], 0.0
-    for clip, duration in all_codes(model, sound):
+    for clip, duration in all_codes(model, recordings):
         codes.append(clip)
         seconds += duration
         if progress:
@@ -78,8 +78,8 @@ def calibrate(
     before, after = (mean_bits(held, tables) for tables in (old, new))
     if after[1][-1] >= before[1][-1]:
         raise ModelError(
-            f"fitted to {seconds:.0f} s of sound, the tables would take {after[1][-1]:.1f} bits a frame where "
-            f"{model.name} takes {before[1][-1]:.1f}: give more sound"
+            f"fitted to {seconds:.0f} s of audio, the tables would take {after[1][-1]:.1f} bits a frame where "
+            f"{model.name} takes {before[1][-1]:.1f}: give more audio"
         )
     with new_model(place) as made:
         _write(model, made, new, after)
@@ -100,9 +100,9 @@ def _names(folder: Path | None) -> set[str]:
     return {name for model in available(folder) for name in model.names}
 
 
-def all_codes(model: Manifest, sound: Path) -> Iterator[tuple[NDArray[np.uint16], float]]:
-    """Codes [codebooks, frames] of every file under `sound`, and its seconds. Raises InputError."""
-    for clip in find_clips(sound):
+def all_codes(model: Manifest, recordings: Path) -> Iterator[tuple[NDArray[np.uint16], float]]:
+    """Codes [codebooks, frames] of every file under `recordings`, and its seconds. Raises InputError."""
+    for clip in find_clips(recordings):
         codes, seconds = _codes(model, clip.path)
         if codes.shape[1] > 1:
             yield codes, seconds
@@ -134,7 +134,7 @@ def split(codes: list[NDArray[np.uint16]]) -> tuple[list[NDArray[np.uint16]], li
     """
     frames = sum(clip.shape[1] for clip in codes)
     if frames < LEAST_FRAMES:
-        raise InputError(f"the files there hold {frames} frames of sound; at least {LEAST_FRAMES} are needed")
+        raise InputError(f"the files there hold {frames} frames of audio; at least {LEAST_FRAMES} are needed")
     if len(codes) < HELD_OUT:
         size = frames // PIECES
         codes = [clip[:, i : i + size] for clip in codes for i in range(0, clip.shape[1] - 1, size)]
@@ -153,7 +153,7 @@ def _write(model: Manifest, made: Path, tables: CodeTables, bits: tuple[list[flo
     raw = json.loads((model.folder / "model.json").read_text(encoding="utf-8"))
     raw |= {"name": made.name, "alias": made.name, "generation": 1}
     raw.pop("aliases", None)  # those stay the old model's
-    raw["description"] += f"; {model.name} with tables fitted to other sound"
+    raw["description"] += f"; {model.name} with tables fitted to other audio"
     raw["tables"] = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     raw["tables_sha256"] = canonical_hash(arrays).hex()
     first, later = ([round(b, 3) for b in values] for values in bits)

@@ -1,4 +1,4 @@
-"""Vectors for codes from nothing but the codes: those with like company lie near each other.
+"""Vectors for codes from nothing but the codes: those that co-occur with like codes lie near.
 
 Imported networks keep their codebooks in graphs, each in its own way, and some have none (their codes are numbers of
 grid points, or indices behind a projection). What the fit of tables needs is only which codes foretell alike, and that
@@ -23,7 +23,7 @@ from mediacodec_models.entropy.code_tables import Codes, candidates, pairs
 
 DIM = 16
 ROUNDS = 5  # of subspace iteration
-RARE = 20.0  # observations at which a code's vector has half its length: rare company is chance
+RARE = 20.0  # observations at which a code's vector has half its length: rare co-occurrence is chance
 
 
 def code_vectors(clips: Codes, size: int) -> NDArray[np.float32]:

@@ -3,8 +3,8 @@
 What is known of a packet goes in as sums of codebook entries, since that is what codes mean: the three frames before,
 two moving averages of older ones, the lower codebooks of this frame. A neural autoregressive estimator (Larochelle and
 Murray 2011) over the codebooks: what depends on earlier frames is computed once a frame, and each code adds its entry
-to a running sum. The 1024 entries of a codebook lie in 32 classes of 32 near ones; a code is its class, then its place
-there, so that a decoder looks at 64 numbers and not at 1024.
+to a running sum. The 1024 entries of a codebook lie in 32 groups of 32 near ones; a code is a coarse symbol for its
+group, then a fine one within it, so that a decoder looks at 64 numbers and not at 1024.
 """
 
 from dataclasses import dataclass
@@ -45,13 +45,14 @@ class ContextNetwork(nn.Module):
     even: Tensor
 
     def __init__(
-        self, codebooks: Tensor, *, trunk: int = 256, hidden: int = 64, members: int = 32, dropout: float = 0.1
+        self, codebooks: Tensor, *, trunk: int = 256, hidden: int = 64, fine_symbols: int = 32, dropout: float = 0.1
     ) -> None:
         super().__init__()
         books, size, dim = codebooks.shape
-        self.books, self.size, self.dim, self.members, self.groups = books, size, dim, members, size // members
+        self.books, self.size, self.dim = books, size, dim
+        self.num_fine, self.num_coarse = fine_symbols, size // fine_symbols
         self.register_buffer("entries", (codebooks * ENTRY_SCALE).round().clamp(-127, 127))
-        order = torch.stack([torch.cat(bisected(book, self.groups)) for book in codebooks])
+        order = torch.stack([torch.cat(bisected(book, self.num_coarse)) for book in codebooks])
         self.register_buffer("order", order)
         self.register_buffer("place", order.argsort(1))
         norm = codebooks.norm(dim=2).mean(1)
@@ -73,7 +74,8 @@ class ContextNetwork(nn.Module):
         self.partial, self.bias = weights(books, hidden, dim, scale=0.1), biases(books, hidden)
         # weights of entries that lie near each other are alike: a part of them is linear in the entry
         self.class_map, self.member_map = biases(books, hidden, dim), biases(books, hidden, dim)
-        self.coarse, self.coarse_bias = weights(books, self.groups, hidden, scale=2e-3), biases(books, self.groups)
+        self.coarse = weights(books, self.num_coarse, hidden, scale=2e-3)
+        self.coarse_bias = biases(books, self.num_coarse)
         self.fine, self.fine_bias = weights(books, size, hidden, scale=2e-3), biases(books, size)
         self.dropout = nn.Dropout(dropout)
 
@@ -83,8 +85,8 @@ class ContextNetwork(nn.Module):
         return torch.stack([torch.ones(self.books), share, share.square()], 1) @ self.count_knots
 
     def readouts(self) -> tuple[Tensor, Tensor]:
-        """[books, groups, hidden] and [books, size (by place), hidden], before rounding."""
-        centre = self.even.unflatten(1, (self.groups, self.members)).mean(2)
+        """[books, coarse symbols, hidden] and [books, size (by place), hidden], before rounding."""
+        centre = self.even.unflatten(1, (self.num_coarse, self.num_fine)).mean(2)
         coarse = self.coarse + centre @ self.class_map.transpose(1, 2)
         return coarse, self.fine + self.even @ self.member_map.transpose(1, 2)
 
@@ -103,21 +105,22 @@ class ContextNetwork(nn.Module):
         """hidden [books * n, hidden] and codes [books * n], a codebook after the other."""
         book = torch.arange(self.books).repeat_interleave(len(codes) // self.books)
         place = self.place[book, codes.clamp(max=self.size - 1)]
-        group = torch.where(codes < self.size, book * self.groups + place // self.members, self.books * self.groups)
+        last = self.books * self.num_coarse
+        group = torch.where(codes < self.size, book * self.num_coarse + place // self.num_fine, last)
         kept = int((codes < self.size).sum())
         order = group.sort(stable=True)[1][:kept]  # products with one matrix side by side
-        group, member, hidden = group[order], place[order] % self.members, hidden[order]
-        book = group // self.groups
+        group, fine_symbol, hidden = group[order], place[order] % self.num_fine, hidden[order]
+        book = group // self.num_coarse
         coarse, fine = self.readouts()
         parts = hidden.split(torch.bincount(book, minlength=self.books).tolist())
         upper = torch.cat([part @ w.T for part, w in zip(parts, rounded(coarse).unbind(0), strict=True)])
-        parts = hidden.split(torch.bincount(group, minlength=self.books * self.groups).tolist())
-        tables = rounded(fine).view(-1, self.members, hidden.shape[1]).unbind(0)
+        parts = hidden.split(torch.bincount(group, minlength=last).tolist())
+        tables = rounded(fine).view(-1, self.num_fine, hidden.shape[1]).unbind(0)
         lower = torch.cat([part @ w.T for part, w in zip(parts, tables, strict=True)])
         upper = (upper + self._bias(self.coarse_bias)[book]) / LOGIT_UNIT
-        lower = (lower + self._bias(self.fine_bias).view(-1, self.members)[group]) / LOGIT_UNIT
-        nats = F.cross_entropy(upper, group % self.groups, reduction="none")
-        nats = nats + F.cross_entropy(lower, member, reduction="none")
+        lower = (lower + self._bias(self.fine_bias).view(-1, self.num_fine)[group]) / LOGIT_UNIT
+        nats = F.cross_entropy(upper, group % self.num_coarse, reduction="none")
+        nats = nats + F.cross_entropy(lower, fine_symbol, reduction="none")
         return torch.zeros(self.books).index_add(0, book, nats), torch.bincount(book, minlength=self.books)
 
     @staticmethod
@@ -130,11 +133,11 @@ class ContextNetwork(nn.Module):
         coarse, fine = self.readouts()
         small = {
             "first": self.first, "second": self.second, "frame": self.frame, "before": self.before,
-            "partial": self.partial, "coarse": coarse, "fine": fine.unflatten(1, (self.groups, self.members)),
+            "partial": self.partial, "coarse": coarse, "fine": fine.unflatten(1, (self.num_coarse, self.num_fine)),
         }  # fmt: skip
         large = {name: getattr(self, name) for name in ("age_bias", "second_bias", "bias", "coarse_bias")}
         large["count_bias"] = self.count_bias()
-        large["fine_bias"] = self.fine_bias.unflatten(1, (self.groups, self.members))
+        large["fine_bias"] = self.fine_bias.unflatten(1, (self.num_coarse, self.num_fine))
         return {
             **{key: (rounded(value) * 2**SHIFT).numpy().astype(np.int8) for key, value in small.items()},
             **{key: (self._bias(value) * 2**SHIFT).numpy().astype(np.int32) for key, value in large.items()},

@@ -16,8 +16,8 @@ def beam_search(latent: Tensor, codebooks: Tensor, penalty: Tensor, width: int) 
     """The `width` best partial sums survive each stage.
 
     latent: [1, T, dim]; codebooks: [stages, size, dim]; penalty: [stages, size], lambda times the bits of each entry.
-    Returns entries and parents, int32 [1, T, stages, width], for `codecs.rvq.analysis.best_path`; the candidates of
-    every stage are sorted, best first, so each prefix of stages has its own best path.
+    Returns entries and parents, int32 [1, T, stages, width], for `codecs.rvq.analysis.backtrack`; the candidates of
+    every stage are sorted, best first, so each prefix of stages has its own best codes.
     """
     residual = latent.unsqueeze(2)  # [1, T, 1, dim]
     cost = residual.square().sum(-1, keepdim=True)  # [1, T, 1, 1]

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mediacodec.codecs.rvq.analysis import best_path
+from mediacodec.codecs.rvq.analysis import backtrack
 from mediacodec.codecs.rvq.context import ContextModel
 from mediacodec.codecs.rvq.context_weights import ContextWeights
 from mediacodec.manifest import Manifest, read_manifest
@@ -45,7 +45,7 @@ class ContextConfig:
 
     trunk: int = 256
     hidden: int = 64
-    members: int = 32
+    fine_symbols: int = 32
     dropout: float = 0.1
     packet: int = 50
     passes: tuple[tuple[int, float, tuple[int, ...]], ...]
@@ -67,7 +67,7 @@ class ContextConfig:
 
 
 def encoder_paths(model: Manifest, pack: Path, *, dev: bool, shift: int = 0, level: float = 0.0) -> Clips:
-    """What the model's encoder finds in every clip, int16 [2, frames, stages, width] each (see `best_path`)."""
+    """What the model's encoder finds in every clip, int16 [2, frames, stages, width] each (see `backtrack`)."""
     random = np.random.default_rng(shift)
     result: Clips = []
     for clip in Segments(pack, length=1, dev=dev, seed=0).clips:
@@ -158,16 +158,20 @@ def main() -> None:
     torch.manual_seed(config.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     network = ContextNetwork(
-        codebooks(model), trunk=config.trunk, hidden=config.hidden, members=config.members, dropout=config.dropout
+        codebooks(model),
+        trunk=config.trunk,
+        hidden=config.hidden,
+        fine_symbols=config.fine_symbols,
+        dropout=config.dropout,
     )
     if args.init:
         network.load_state_dict(torch.load(args.init, weights_only=True))
     dev_paths = kept_paths(args.out / "dev.npz", model, args.data, dev=True)
-    dev = {n: CodedFrames([best_path(p, n) for p in dev_paths], network, config.packet) for n in (8, 16)}
+    dev = {n: CodedFrames([backtrack(p, n) for p in dev_paths], network, config.packet) for n in (8, 16)}
     clips: Clips = []
     for i, (shift, level, kept) in enumerate(config.passes):
         paths = kept_paths(args.out / f"pass{i}.npz", model, args.data, dev=False, shift=shift, level=level)
-        clips += [best_path(p, n) for n in kept for p in paths]
+        clips += [backtrack(p, n) for n in kept for p in paths]
     train(network, config, CodedFrames(clips, network, config.packet), dev, args)
     torch.save(network.state_dict(), args.out / "context.pt")
     install(network.arrays(), model, dev_paths, config.packet)
@@ -196,7 +200,7 @@ def measured(context: ContextModel, dev: Clips, books: int, packet: int) -> NDAr
     """
     result = np.zeros((2, books))
     for n in range(1, books + 1):
-        codes = [best_path(paths, n) for paths in dev]
+        codes = [backtrack(paths, n) for paths in dev]
         first = [context.bits(c[:, t : t + 1]).sum() for c in codes for t in range(EVERY // 2, c.shape[1], EVERY)]
         later = [context.bits(c[:, t : t + packet])[:, 1:].sum(0) for c in codes for t in range(0, c.shape[1], packet)]
         result[:, n - 1] = np.mean(first), np.mean(np.concatenate(later))

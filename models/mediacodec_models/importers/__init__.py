@@ -75,7 +75,7 @@ def import_model(
 
 
 def check(model: Manifest) -> None:
-    """Code and decode a second of noise. Raises ModelError where the graphs do not run, or not to finite sound."""
+    """Code and decode a second of noise. Raises ModelError where the graphs do not run, or not to finite samples."""
     family = CODECS[model.family]
     assert isinstance(family, AudioFamily)
     encoder = family.encoder(model, AudioOptions(), DEFAULT_RUNTIME)
@@ -87,4 +87,4 @@ def check(model: Manifest) -> None:
     decoder = family.decoder(model, encoder.header, DEFAULT_RUNTIME)
     for chunk in (*map(decoder.push, packets), decoder.flush()):
         if not np.isfinite(chunk.samples).all():
-            raise ModelError("the checkpoint's network gives sound that is not finite: its weights are damaged")
+            raise ModelError("the checkpoint's network gives samples that are not finite: its weights are damaged")

@@ -56,7 +56,7 @@ def settings(config: WavTokenizerConfig) -> dict[str, Any]:
         "frame_size": frame_size,
         "pre_skip": 0,
         "algorithmic_delay": 2 * (window + context) * frame_size,
-        "preroll_frames": window + context,  # only a whole window sounds as it does in a whole decode
+        "preroll_frames": window + context,  # only a whole window decodes as it does in a whole decode
         "context_frames": context,
         "window_frames": window,
         "num_codebooks": 1,

@@ -25,7 +25,7 @@ from mediacodec_models.inr.network import FittedNetwork
 
 MAX_CANDIDATES = 4  # keyframes of earlier clips that are tried
 FROZEN_SHARE = 0.1  # of the steps, in which only an encoder is fitted, to the weights of a candidate
-TRIAL_SHARE = 0.1  # of the steps, in which the best candidate is compared with a network that begins anew
+COMPARED_SHARE = 0.1  # of the steps, in which the best candidate is compared with a network that begins anew
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +144,7 @@ def choose(
         new_fit: makes the fits.
 
     Returns:
-        A candidate where it comes as far as `anew`, else `anew`; None where the monitor stopped the trials.
+        A candidate where it comes as far as `anew`, else `anew`; None where the monitor stopped the comparison.
     """
     best: tuple[float, Initialisation] | None = None
     for candidate in candidates:
@@ -166,7 +166,7 @@ def compare(
     """Fit both for a while; returns the one that comes further, None where the monitor stopped them."""
     reached = []
     for each in (anew, candidate):
-        short = each.shortened(TRIAL_SHARE)
+        short = each.shortened(COMPARED_SHARE)
         fit = new_fit(short.build(device), short.target)
         if not fit.run():
             return None

@@ -106,7 +106,7 @@ class InrFitter:
         if start is None:
             return []
         self.network = start.network
-        torch.manual_seed(SEED + self._num_groups)  # what begins anew is what it would be without trials
+        torch.manual_seed(SEED + self._num_groups)  # what begins anew is what it would be without candidates
         fitted = start.build(self._device)
         if not new_fit(fitted, start.target).run():
             return []

@@ -95,7 +95,7 @@ def decoder_parts(config: SeanetConfig) -> Iterator[Part]:
 
 
 def _units(config: SeanetConfig, side: str, first: int, width: int) -> Iterator[Part]:
-    """Residual units of growing dilation, numbered from `first`."""
+    """Residual units of increasing dilation, numbered from `first`."""
     for j in range(config.residual_layers):
         dilation = config.dilation_base**j
         name = f"{side}.layers.{first + j}"

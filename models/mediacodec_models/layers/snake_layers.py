@@ -70,7 +70,7 @@ def up_block(name: str, inputs: int, outputs: int, stride: int, **options: int) 
 
 
 def units(name: str, first: int, width: int, *, depthwise: bool) -> Iterator[Layer]:
-    """Three units of growing dilation, numbered from `first`."""
+    """Three units of increasing dilation, numbered from `first`."""
     groups = width if depthwise else 1
     for i, dilation in enumerate(DILATIONS, first):
         yield Layer("unit", f"{name}.block.{i}", width, width, UNIT_KERNEL, dilation=dilation, groups=groups)
@@ -148,8 +148,8 @@ def context(encoder: Iterable[Layer], decoder: Iterable[Layer], frame_size: int,
     frame_size: samples; steps: of the encoder's output in a frame.
     """
     first, last = reach(encoder, 0, steps - 1)
-    heard, said = reach(decoder, 0, frame_size - 1)
-    frames = -first / frame_size, (last + 1 - frame_size) / frame_size, -heard / steps, (said + 1 - steps) / steps
+    earliest, latest = reach(decoder, 0, frame_size - 1)
+    frames = -first / frame_size, (last + 1 - frame_size) / frame_size, -earliest / steps, (latest + 1 - steps) / steps
     return max(0, *(int(np.ceil(n)) for n in frames))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mediacodec.audio_coding.codebook_settings import CodebookSettings
-from mediacodec.codecs.rvq.analysis import best_path
+from mediacodec.codecs.rvq.analysis import backtrack
 from mediacodec.codecs.rvq.entropy import ENTROPY, open_entropy
 from mediacodec.manifest import read_manifest
 from mediacodec_models.audio.data import read_mono
@@ -39,7 +39,7 @@ def main() -> None:
     frames = sum(clip.shape[1] for clip in clips)
     print(f"{len(clips)} clips, {frames} frames; {fixed} bits a code where each takes the same")
     for count in args.books:
-        codes = [best_path(clip, count) for clip in clips]
+        codes = [backtrack(clip, count) for clip in clips]
         packets = [c[:, t : t + args.packet] for c in codes for t in range(0, c.shape[1], args.packet)]
         for name in ENTROPY:
             entropy = open_entropy(name, model, settings)

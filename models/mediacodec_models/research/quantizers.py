@@ -178,7 +178,7 @@ def fitted(entry: Entry, shape: SpectralConfig, args: argparse.Namespace) -> tup
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(config, steps, progress)
             optimiser.zero_grad()
-            # relative, as losses of sound are: an absolute one on large latents would outweigh any commitment
+            # relative, as losses of audio are: an absolute one on large latents would outweigh any commitment
             error = (quantized - batch).square().mean() / variance
             (error + entry.commitment_weight * commitment).backward()
             optimiser.step()

@@ -9,7 +9,7 @@ from io import BytesIO
 import pytest
 
 from mediacodec.errors import ParameterError
-from mediacodec.mcx import interleave as one_pass
+from mediacodec.mcx import interleave
 from mediacodec.mcx.interleave import in_time_order
 from mediacodec_bitstream import AudioParameters, FileHeader, Packet, Reader, StreamHeader, VideoParameters, Writer
 
@@ -61,7 +61,7 @@ def test_one_stream_may_be_empty() -> None:
 
 def test_memory_goes_before_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """All frames come first in the file: of them no more wait than may."""
-    monkeypatch.setattr(one_pass, "MAX_WAITING", 1000)
+    monkeypatch.setattr(interleave, "MAX_WAITING", 1000)
     read = []
 
     def source() -> Iterator[Packet]:
@@ -80,7 +80,7 @@ def test_memory_goes_before_order(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_who_has_enough_lets_nothing_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that ends early is not waited for, and what comes for it is dropped."""
-    monkeypatch.setattr(one_pass, "MAX_WAITING", 1000)
+    monkeypatch.setattr(interleave, "MAX_WAITING", 1000)
     given = [p for pair in zip(packets(VIDEO, range(200)), packets(AUDIO, range(200)), strict=True) for p in pair]
     found = merged(given, audio=3)
     assert [pts for stream, pts in found if stream == AUDIO] == [0, 1, 2]

@@ -28,7 +28,7 @@ from mediacodec.media import (
     resample,
     resample_audio,
 )
-from mediacodec.media.avio import Bridge
+from mediacodec.media.avio import AvioFile
 from mediacodec.media.frame_converter import FrameConverter
 from mediacodec.media.packet_decoder import open_packet_decoder
 
@@ -132,7 +132,7 @@ def test_writing_video(
     for module in (container_writer, plane_writer):
         monkeypatch.setattr(module, "to_frame", fails)
     if name == "y4m":
-        monkeypatch.setattr(Bridge, "write", fails)
+        monkeypatch.setattr(AvioFile, "write", fails)
     with ours(OutputError):
         sink.write(frame)
     assert list(tmp_path.iterdir()) == []

@@ -74,8 +74,8 @@ def test_every_container(
     late = [b.pts_seconds - back[0].pts_seconds - a.pts_seconds for a, b in zip(frames, back, strict=True)]
     assert max(map(abs, late)) < 1e-3
     assert back[0].pts_seconds - audio[0].pts_seconds == pytest.approx(0, abs=0.03 if suffix == "ts" else 1e-3)
-    with AudioSource(path) as audio:
-        expected = np.concatenate([chunk.samples for chunk in audio.blocks()], axis=1)
+    with AudioSource(path) as source:
+        expected = np.concatenate([chunk.samples for chunk in source.blocks()], axis=1)
     np.testing.assert_array_equal(joined(audio), expected)
     assert lag(x, expected) in ((0,) if suffix != "ts" else range(2300))
 

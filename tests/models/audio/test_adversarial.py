@@ -47,7 +47,7 @@ def test_what_is_the_same_cannot_be_told_apart(judges: Any, speech_batch: Any) -
     assert float(generator_losses(real, other)[1].detach()) > 0.01
 
 
-def test_discriminators_learn_to_hear_muffling(judges: Any, speech_batch: Any) -> None:
+def test_discriminators_learn_to_detect_muffling(judges: Any, speech_batch: Any) -> None:
     spectrum = torch.fft.rfft(speech_batch)
     spectrum[:, spectrum.shape[1] // 4 :] = 0  # nothing above 2 kHz
     muffled = torch.fft.irfft(spectrum)

@@ -1,4 +1,4 @@
-"""A network becomes a model that the runtime runs, and the runtime's sound is torch's."""
+"""A network becomes a model that the runtime runs, and the runtime's audio is torch's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import mediacodec
 from mediacodec import manifest
 from mediacodec.codecs.options import Runtime
 from mediacodec.codecs.registry import code_reader
-from mediacodec.codecs.rvq.analysis import best_path, encoder_graph
+from mediacodec.codecs.rvq.analysis import backtrack, encoder_graph
 from mediacodec_models.audio.data import Segments
 from mediacodec_models.audio.export import DecoderStep, SearchStep, export, sampled_latents, shipped_weights
 from mediacodec_models.audio.spectral import SpectralCodec
@@ -83,7 +83,7 @@ def test_codes_are_those_of_torch(zoo: Path, codec: SpectralCodec, pack: Path, s
         step = SearchStep(codec, penalty, 2)
         padded = np.pad(samples, (0, found.shape[1] * 320 - len(samples)))
         entries, parents, *_ = step(torch.from_numpy(padded)[None], codec.encoder.initial_state(1))
-    expected = best_path(torch.stack([entries[0], parents[0]]).numpy(), 3)
+    expected = backtrack(torch.stack([entries[0], parents[0]]).numpy(), 3)
     assert found.shape == expected.shape
     assert np.mean(found != expected) < 0.01, "but for near ties they are the same"
     assert len(np.unique(found[0])) > 4, "a codec that has only one thing to say proves nothing"
@@ -102,7 +102,7 @@ def test_silence_is_coded_as_torch_codes_it(zoo: Path, codec: SpectralCodec, pac
 
 
 @pytest.mark.parametrize("packet_duration", [0.02, 1.0])
-def test_sound_is_that_of_torch(zoo: Path, codec: SpectralCodec, samples: Any, packet_duration: float) -> None:
+def test_audio_is_that_of_torch(zoo: Path, codec: SpectralCodec, samples: Any, packet_duration: float) -> None:
     encoder = mediacodec.AudioEncoder("tiny", models=zoo, packet_duration=packet_duration)
     packets = encoder.push(samples) + encoder.flush()
     decoder = mediacodec.AudioDecoder(encoder.header, models=zoo)
@@ -168,7 +168,7 @@ class TestSearch:
         errors = []
         for width in (1, 4, 16):
             entries, parents = beam_search(latent, books, torch.zeros(3, 32), width)
-            codes = best_path(torch.stack([entries[0], parents[0]]).numpy(), 3).astype(np.int64)
+            codes = backtrack(torch.stack([entries[0], parents[0]]).numpy(), 3).astype(np.int64)
             errors.append(float((codec.quantizer.decode(torch.from_numpy(codes)[None]) - latent).square().sum()))
         assert errors[2] <= errors[1] <= errors[0]
         assert errors[2] < errors[0]
@@ -181,7 +181,7 @@ class TestSearch:
         penalty = torch.zeros(3, 32)
         penalty[0, 7] = 1e6
         entries, parents = beam_search(latent, books, penalty, 2)
-        codes = best_path(torch.stack([entries[0], parents[0]]).numpy(), 1)
+        codes = backtrack(torch.stack([entries[0], parents[0]]).numpy(), 1)
         assert 7 not in codes
         assert (codes[0, [0, 1, 2]] == [0, 1, 2]).all()
 

@@ -39,10 +39,10 @@ def test_steps_are_the_whole(config: str, frames: list[int], tiny: Any, speech_b
     assert latent.shape == (4, 12, shape.latent)
     stepped = in_steps(encoder, samples, [n * shape.frame_size for n in frames])
     assert (stepped - latent).abs().max() < 1e-5
-    sound, _ = decoder.step(latent, decoder.initial_state(4))
-    assert sound.shape == samples.shape
-    assert sound.abs().max() > 1e-3
-    assert (in_steps(decoder, latent, frames) - sound).abs().max() < 1e-5
+    decoded, _ = decoder.step(latent, decoder.initial_state(4))
+    assert decoded.shape == samples.shape
+    assert decoded.abs().max() > 1e-3
+    assert (in_steps(decoder, latent, frames) - decoded).abs().max() < 1e-5
 
 
 @torch.no_grad()
@@ -54,8 +54,8 @@ def test_nothing_looks_ahead(tiny: Any, speech_batch: Any) -> None:
     latents = [encoder.step(x, encoder.initial_state(4))[0] for x in (speech_batch, changed)]
     assert torch.equal(latents[0][:, :20], latents[1][:, :20])
     assert not torch.equal(latents[0][:, 20], latents[1][:, 20])
-    sounds = [decoder.step(x, decoder.initial_state(4))[0] for x in latents]
-    assert torch.equal(sounds[0][:, : 20 * frame], sounds[1][:, : 20 * frame])
+    decoded = [decoder.step(x, decoder.initial_state(4))[0] for x in latents]
+    assert torch.equal(decoded[0][:, : 20 * frame], decoded[1][:, : 20 * frame])
 
 
 @torch.no_grad()
@@ -94,7 +94,7 @@ def test_perfect_reconstruction_one_hop_late(hop: int, speech_batch: Any) -> Non
     assert spectra.shape == (4, 40, 2 * (hop + 1))
     back, _ = istft.step(spectra, istft.initial_state(4))
     assert (back[:, hop:] - samples[:, :-hop]).abs().max() < 1e-5
-    assert back[:, :hop].abs().max() < 1e-5, "before the sound there is silence"
+    assert back[:, :hop].abs().max() < 1e-5, "before the audio there is silence"
 
 
 @torch.no_grad()

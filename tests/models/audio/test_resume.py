@@ -16,7 +16,7 @@ from mediacodec_models.audio.train import read_recipe
 RECIPE = Path(__file__).parents[3] / "models" / "recipes" / "speech.toml"
 
 
-def test_the_shipped_weights_fill_the_network_and_sound_as_shipped() -> None:
+def test_the_shipped_weights_fill_the_network_and_decode_as_shipped() -> None:
     model = manifest.find_by_name("speech-1")
     codec = SpectralCodec(read_recipe(RECIPE)[0]).eval()
     codec.load_state_dict(shipped_state(model.folder))  # strict: nothing missing, nothing left over
@@ -24,5 +24,5 @@ def test_the_shipped_weights_fill_the_network_and_sound_as_shipped() -> None:
     graph = StepGraph(model.graph_path("decoder"), model.graph("decoder"), device="cpu")
     outputs, _ = graph.step({"codes": codes}, graph.initial_state())
     with torch.no_grad():
-        sound, _ = codec.decoder.step(codec.quantizer.decode(torch.from_numpy(codes)), codec.decoder.initial_state(1))
-    assert np.abs(sound.numpy() - outputs["samples"]).max() < 1e-3 * np.abs(outputs["samples"]).max()
+        decoded, _ = codec.decoder.step(codec.quantizer.decode(torch.from_numpy(codes)), codec.decoder.initial_state(1))
+    assert np.abs(decoded.numpy() - outputs["samples"]).max() < 1e-3 * np.abs(outputs["samples"]).max()

@@ -28,8 +28,8 @@ from mediacodec_models.video.train import TrainConfig as VideoTrainConfig
 
 RECIPES = sorted((Path(__file__).parents[3] / "models" / "recipes").glob("*.toml"))
 FAMILIES = {path: tomllib.loads(path.read_text())["model"]["family"] for path in RECIPES}
-SOUND = [path for path in RECIPES if FAMILIES[path] == "rvq"]
-PICTURES = [path for path in RECIPES if FAMILIES[path] == "conditional"]
+AUDIO = [path for path in RECIPES if FAMILIES[path] == "rvq"]
+VIDEO = [path for path in RECIPES if FAMILIES[path] == "conditional"]
 SCALAR = [path for path in RECIPES if FAMILIES[path] == "ecsq"]
 FITTED = [path for path in RECIPES if FAMILIES[path] in FITTERS]
 ABOUT = ("name", "alias", "generation", "family", "licence", "description")
@@ -41,7 +41,7 @@ def loss() -> Any:
 
 
 class TestLoss:
-    def test_identical_sound_costs_nothing(self, loss: Any, speech_batch: Any) -> None:
+    def test_identical_audio_costs_nothing(self, loss: Any, speech_batch: Any) -> None:
         terms = loss(speech_batch, speech_batch.clone(), torch.ones(4))
         assert all(abs(float(term)) < 1e-6 for term in terms.values()), terms
 
@@ -58,7 +58,7 @@ class TestLoss:
         terms = loss(other, speech_batch, torch.ones(4))
         assert terms["total"] > 0.01
         assert terms["complex"] > 0.005
-        # the mel term hears no phase
+        # the mel term is blind to phase
         assert (terms["mel"] < 1e-6) == (change == "inverted")
 
     def test_worse_costs_more(self, loss: Any, speech_batch: Any) -> None:
@@ -79,21 +79,21 @@ class TestLoss:
     def test_gradient_is_finite_on_silence(self, loss: Any, speech_batch: Any, output: str) -> None:
         x = (torch.zeros(4, 16_000) if output == "silence" else speech_batch.clone()).requires_grad_()
         target = torch.zeros(4, 16_000)
-        target[0] = speech_batch[0]  # a batch has sound somewhere
+        target[0] = speech_batch[0]  # a batch has audio somewhere
         loss(x, target, torch.ones(4))["total"].backward()
         assert torch.isfinite(x.grad).all()
         assert x.grad.abs().max() > 0
 
     @pytest.mark.parametrize(("window", "bands"), MEL_SCALES)
-    def test_every_mel_band_hears(self, window: int, bands: int) -> None:
+    def test_every_mel_band_responds(self, window: int, bands: int) -> None:
         filters = mel_filters(window, bands, 16_000)
         assert filters.shape == (window // 2 + 1, bands)
         assert (filters >= 0).all()
         assert torch.allclose(filters.sum(0), torch.ones(bands), atol=1e-4)
 
 
-@pytest.mark.parametrize("path", SOUND, ids=lambda path: path.stem)
-def test_recipes_of_sound_are_whole(path: Path) -> None:
+@pytest.mark.parametrize("path", AUDIO, ids=lambda path: path.stem)
+def test_recipes_of_audio_are_whole(path: Path) -> None:
     network, config = read_recipe(path)
     assert isinstance(network, SpectralConfig)
     assert isinstance(config, TrainConfig)
@@ -106,8 +106,8 @@ def test_recipes_of_sound_are_whole(path: Path) -> None:
     assert config.segment % network.frame_size == 0, "a segment is whole frames"
 
 
-@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
-def test_recipes_of_pictures_are_whole(path: Path) -> None:
+@pytest.mark.parametrize("path", VIDEO, ids=lambda path: path.stem)
+def test_recipes_of_video_are_whole(path: Path) -> None:
     recipe = tomllib.loads(path.read_text())
     assert set(recipe) == {"key", "inter", "train", "model"}
     key, inter = (ConditionalConfig(**recipe[kind]) for kind in ("key", "inter"))
@@ -132,16 +132,16 @@ def test_recipes_of_codecs_that_fit_are_those_of_what_ships(path: Path) -> None:
 
 
 def test_every_recipe_is_read_here() -> None:
-    assert SOUND
-    assert PICTURES
+    assert AUDIO
+    assert VIDEO
     assert SCALAR  # by tests/models/ecsq/test_training.py
     assert FITTED
-    assert set(SOUND + PICTURES + SCALAR + FITTED) == set(RECIPES), "a family whose recipes nothing checks"
+    assert set(AUDIO + VIDEO + SCALAR + FITTED) == set(RECIPES), "a family whose recipes nothing checks"
 
 
 def test_an_unknown_setting_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
-    path.write_text(SOUND[0].read_text().replace("[train]", "[train]\nlearning_rat = 1"))
+    path.write_text(AUDIO[0].read_text().replace("[train]", "[train]\nlearning_rat = 1"))
     with pytest.raises(TypeError, match="learning_rat"):
         read_recipe(path)
 
@@ -236,8 +236,8 @@ def test_packing(tmp_path: Path) -> None:
 
     rows = ["file,split,category,speaker_or_piece"]
     for i, (split, rate) in enumerate([("train", 16_000), ("train", 48_000), ("eval", 16_000)]):
-        sound = 0.3 * np.sin(np.arange(rate) * 2 * np.pi * 200 / rate)
-        soundfile.write(tmp_path / f"{i}.wav", np.stack([sound, sound], 1), rate)
+        tone = 0.3 * np.sin(np.arange(rate) * 2 * np.pi * 200 / rate)
+        soundfile.write(tmp_path / f"{i}.wav", np.stack([tone, tone], 1), rate)
         rows.append(f"{i}.wav,{split},speech,s{i}")
     (tmp_path / "MANIFEST.csv").write_text("\n".join(rows) + "\n")
     clips = pack_clips(tmp_path, tmp_path / "out", category="speech", sample_rate=16_000)

@@ -35,7 +35,7 @@ def coded(model: Manifest, **options: float) -> tuple[list[bytes], np.ndarray]:
     return [p.data for p in packets], np.concatenate([decoder.push(p).samples[0] for p in packets])
 
 
-def test_more_bits_sound_better(tiny_model: Manifest) -> None:
+def test_more_bits_are_better(tiny_model: Manifest) -> None:
     speech = make_speech(3.0, 16_000, seed=9)[0]
     best, audio = coded(tiny_model)
     rate = 8 * sum(map(len, best)) / 3

@@ -1,4 +1,4 @@
-"""Vectors learned from codes alone, and which sound is held out while tables are fitted."""
+"""Vectors learned from codes alone, and which audio is held out while tables are fitted."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def clips(count: int, frames: int = 2000) -> list[np.ndarray]:
 
 
 def test_codes_that_foretell_alike_lie_together() -> None:
-    sound = clips(40)
-    train, held = sound[:30], sound[30:]
+    codes = clips(40)
+    train, held = codes[:30], codes[30:]
     vectors = code_vectors(train, SIZE)
     assert vectors.shape == (2, SIZE, DIM)
     assert np.isfinite(vectors).all()

@@ -27,7 +27,7 @@ BOOKS, SIZE, DIM, PACKET = 3, 32, 8, 20
 def network() -> ContextNetwork:
     torch.manual_seed(0)
     codebooks = torch.randn(BOOKS, SIZE, DIM) * torch.tensor([8.0, 4.0, 2.0])[:, None, None]
-    return ContextNetwork(codebooks, trunk=24, hidden=16, members=8, dropout=0.0)
+    return ContextNetwork(codebooks, trunk=24, hidden=16, fine_symbols=8, dropout=0.0)
 
 
 @pytest.fixture(scope="module")

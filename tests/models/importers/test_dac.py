@@ -1,4 +1,4 @@
-"""DAC imported: its codes and its sound are those of an independent implementation, at any length, in any windows."""
+"""DAC imported: its codes and its audio are those of an independent implementation, at any length, in any windows."""
 
 from __future__ import annotations
 
@@ -53,32 +53,32 @@ def published_codes(oracle: Any, samples: np.ndarray) -> np.ndarray:
         return oracle.encode(torch.from_numpy(padded)[None]).audio_codes[0].numpy()
 
 
-def published_sound(oracle: Any, codes: np.ndarray) -> np.ndarray:
+def published_audio(oracle: Any, codes: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         return oracle.decode(audio_codes=torch.from_numpy(codes.astype(np.int64))[None]).audio_values.numpy()
 
 
-def check_sound(oracle: Any, codes: np.ndarray, sound: np.ndarray) -> None:
+def check_audio(oracle: Any, codes: np.ndarray, audio: np.ndarray) -> None:
     """Odd strides leave the last samples out; they must be there, and silent."""
-    wanted = published_sound(oracle, codes)
-    assert sound.shape[1] == codes.shape[1] * oracle.config.hop_length
-    assert 0 <= sound.shape[1] - wanted.shape[1] < oracle.config.hop_length
-    assert np.abs(sound[:, : wanted.shape[1]] - wanted).max(initial=0) < TOLERANCE
-    assert not sound[:, wanted.shape[1] :].any()
+    wanted = published_audio(oracle, codes)
+    assert audio.shape[1] == codes.shape[1] * oracle.config.hop_length
+    assert 0 <= audio.shape[1] - wanted.shape[1] < oracle.config.hop_length
+    assert np.abs(audio[:, : wanted.shape[1]] - wanted).max(initial=0) < TOLERANCE
+    assert not audio[:, wanted.shape[1] :].any()
 
 
 @pytest.mark.parametrize("packet_duration", [0.02, 1.0])
 @pytest.mark.parametrize("length", LENGTHS)
-def test_codes_and_sound_are_the_published_ones(
+def test_codes_and_audio_are_the_published_ones(
     pair: tuple[Any, Manifest], length: int, packet_duration: float
 ) -> None:
     oracle, model = pair
     samples = noise(length)
     wanted = published_codes(oracle, samples)
-    codes, sound = coded(model, samples, packet_duration=packet_duration)
+    codes, audio = coded(model, samples, packet_duration=packet_duration)
     assert codes.shape == wanted.shape
     assert np.mean(codes != wanted) < 0.001, "near ties alone may differ"
-    check_sound(oracle, codes, sound)
+    check_audio(oracle, codes, audio)
     assert length < 10_000 or len(np.unique(wanted)) > 32, "codes that hardly vary would prove little"
 
 
@@ -86,10 +86,10 @@ def test_fewer_codebooks_decode_as_published(pair: tuple[Any, Manifest]) -> None
     oracle, model = pair
     encoder: Any = audio_encoder(model)
     rates = [encoder._settings.bit_rate(n, encoder._packet_frames, 4) for n in (2, 3)]
-    codes, sound = coded(model, noise(70 * HOP), packet_duration=0.1, bit_rate=1.2 * max(rates))
+    codes, audio = coded(model, noise(70 * HOP), packet_duration=0.1, bit_rate=1.2 * max(rates))
     assert 1 <= len(codes) < 5
     assert np.array_equal(codes, published_codes(oracle, noise(70 * HOP))[: len(codes)])
-    check_sound(oracle, codes, sound)
+    check_audio(oracle, codes, audio)
 
 
 def test_codebooks_that_come_and_go_within_a_window(pair: tuple[Any, Manifest]) -> None:
@@ -112,7 +112,7 @@ def test_codebooks_that_come_and_go_within_a_window(pair: tuple[Any, Manifest]) 
 
 @pytest.mark.parametrize("rates", [(2, 4, 5, 8), (2, 4, 8, 8)])
 def test_context_is_as_long_as_it_must_be(rates: tuple[int, ...]) -> None:
-    """A change of one frame is heard as far as the context says, and no further."""
+    """A change of one frame reaches as far as the context says, and no further."""
     config = DacConfig(encoder_rates=rates, decoder_rates=rates[::-1])
     assert context_frames(config) == 10
     oracle = random_dac(**{**SMALL, "downsampling_ratios": list(rates)}, n_codebooks=2)
@@ -122,9 +122,9 @@ def test_context_is_as_long_as_it_must_be(rates: tuple[int, ...]) -> None:
     samples = torch.zeros(2, 1, frames * hop, dtype=torch.float64)
     samples[1, 0, middle * hop : (middle + 1) * hop] = 1e6
     with torch.no_grad():
-        heard = (oracle.double().decoder(latent).diff(dim=0)[0, 0].abs() > 0).numpy()
-        said = (oracle.encoder(samples).diff(dim=0)[0].abs().sum(0) > 0).numpy()
-    places = [np.flatnonzero(heard) // hop, np.flatnonzero(said)]
+        samples_changed = (oracle.double().decoder(latent).diff(dim=0)[0, 0].abs() > 0).numpy()
+        codes_changed = (oracle.encoder(samples).diff(dim=0)[0].abs().sum(0) > 0).numpy()
+    places = [np.flatnonzero(samples_changed) // hop, np.flatnonzero(codes_changed)]
     assert max(abs(place - middle).max() for place in places) == 10
 
 
@@ -177,9 +177,9 @@ def test_the_authors_layout_gives_the_same_model(pair: tuple[Any, Manifest], tmp
     assert mine.name == "weights_tiny"
     assert mine.settings == model.settings
     samples = noise(30 * HOP)
-    codes, sound = coded(mine, samples)
+    codes, audio = coded(mine, samples)
     assert np.mean(codes != published_codes(oracle, samples)) < 0.005, "folding rounds"
-    check_sound(oracle, codes, sound)
+    check_audio(oracle, codes, audio)
 
 
 def test_every_tensor_of_the_published_model_has_its_place() -> None:

@@ -1,4 +1,4 @@
-"""EnCodec imported: its codes and its sound are those of an independent implementation, at any length, in any steps."""
+"""EnCodec imported: its codes and its audio are those of an independent implementation, at any length, in any steps."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def published_codes(oracle: Any, samples: np.ndarray) -> np.ndarray:
         return oracle.quantizer.encode(oracle.encoder(torch.from_numpy(samples)[None]))[:, 0].numpy()
 
 
-def published_sound(oracle: Any, codes: np.ndarray) -> np.ndarray:
+def published_audio(oracle: Any, codes: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         return oracle.decoder(oracle.quantizer.decode(torch.from_numpy(codes)[:, None]))[0].numpy()
 
@@ -61,13 +61,13 @@ STEPS = {"whole": (), "frame by frame": (START, *[1] * 200), "in three": (START 
 
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 @pytest.mark.parametrize("length", LENGTHS)
-def test_codes_and_sound_are_the_published_ones(oracle: Any, model: Manifest, length: int, steps: Any) -> None:
+def test_codes_and_audio_are_the_published_ones(oracle: Any, model: Manifest, length: int, steps: Any) -> None:
     samples = noise(length)
     wanted = published_codes(oracle, samples)
     codes = in_steps(model, "encoder", "samples", samples, [HOP * n for n in steps])
     assert np.array_equal(codes, wanted)
-    sound = in_steps(model, "decoder", "codes", wanted, steps)
-    assert np.abs(sound - published_sound(oracle, wanted)).max() < TOLERANCE
+    audio = in_steps(model, "decoder", "codes", wanted, steps)
+    assert np.abs(audio - published_audio(oracle, wanted)).max() < TOLERANCE
     assert length < 1000 or len(np.unique(wanted)) > 32, "codes that hardly vary would prove little"
 
 
@@ -81,18 +81,18 @@ def test_codebooks_that_nobody_wants_are_left_out(oracle: Any, model: Manifest, 
 
 def test_fewer_codebooks_decode_as_published(oracle: Any, model: Manifest) -> None:
     codes = published_codes(oracle, noise(20 * HOP))[:3]
-    sound = in_steps(model, "decoder", "codes", codes, ())
-    assert np.abs(sound - published_sound(oracle, codes)).max() < TOLERANCE
+    audio = in_steps(model, "decoder", "codes", codes, ())
+    assert np.abs(audio - published_audio(oracle, codes)).max() < TOLERANCE
 
 
 @pytest.mark.parametrize("packet_duration", [0.001, 0.3])
-def test_the_codec_gives_the_published_sound(oracle: Any, model: Manifest, packet_duration: float) -> None:
+def test_the_codec_gives_the_published_audio(oracle: Any, model: Manifest, packet_duration: float) -> None:
     samples = noise(24_000 // 2 + 7)
-    codes, sound = coded(model, samples, packet_duration=packet_duration)
+    codes, audio = coded(model, samples, packet_duration=packet_duration)
     wanted = published_codes(oracle, samples)
     assert codes.shape == wanted.shape
     assert np.mean(codes != wanted) < 0.001, "near ties alone may differ"
-    assert np.abs(sound - published_sound(oracle, codes.astype(np.int64))).max() < TOLERANCE
+    assert np.abs(audio - published_audio(oracle, codes.astype(np.int64))).max() < TOLERANCE
 
 
 def test_a_file_is_decoded_from_anywhere(model: Manifest) -> None:
@@ -115,8 +115,8 @@ def test_units_without_a_shortcut_and_several_of_them(tmp_path: Path) -> None:
     start = model.settings["start_frames"]
     codes = in_steps(model, "encoder", "samples", samples, [start * HOP, *[HOP] * 40])
     assert np.array_equal(codes, wanted)
-    sound = in_steps(model, "decoder", "codes", wanted, [start, *[1] * 40])
-    assert np.abs(sound - published_sound(oracle, wanted)).max() < TOLERANCE
+    audio = in_steps(model, "decoder", "codes", wanted, [start, *[1] * 40])
+    assert np.abs(audio - published_audio(oracle, wanted)).max() < TOLERANCE
 
 
 def authors_keys() -> dict[str, tuple[int, ...]]:
@@ -143,8 +143,8 @@ def test_the_authors_layout_of_the_published_model(tmp_path: Path) -> None:
     wanted = published_codes(oracle, samples)
     assert wanted.shape == (32, 16)
     assert np.mean(in_steps(mine, "encoder", "samples", samples, [7 * 320, 320]) != wanted) < 0.005
-    sound = in_steps(mine, "decoder", "codes", wanted, [7, 1])
-    assert np.abs(sound - published_sound(oracle, wanted)).max() < TOLERANCE
+    audio = in_steps(mine, "decoder", "codes", wanted, [7, 1])
+    assert np.abs(audio - published_audio(oracle, wanted)).max() < TOLERANCE
 
 
 def theirs(key: str) -> str:

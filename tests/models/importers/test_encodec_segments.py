@@ -1,4 +1,4 @@
-"""EnCodec's variant for whole segments imported: codes, loudness and sound are those of another implementation."""
+"""EnCodec's variant for whole segments imported: codes, loudness and audio are those of another implementation."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def noise(length: int) -> np.ndarray:
 @pytest.mark.parametrize(
     "length", [1, 5, 24, 1000, 4751, 4752, 4753, 4775, 4800, 4801, 9504 + 40, 3 * 4752 + 2000, 60_000]
 )
-def test_codes_loudness_and_sound_are_the_published_ones(
+def test_codes_loudness_and_audio_are_the_published_ones(
     oracle: Any, model: Manifest, length: int, packet_duration: float
 ) -> None:
     samples = noise(length)
@@ -76,9 +76,9 @@ def test_codes_loudness_and_sound_are_the_published_ones(
         assert np.mean(mine.codes != wanted) < 0.001, "near ties alone may differ"
         assert mine.scale == pytest.approx(scale.item(), rel=1e-5)
     decoder: Any = audio_decoder(model, encoder.header)
-    sound = np.concatenate([decoder.push(packet).samples for packet in packets], axis=1)[:, :length]
-    assert sound.shape == samples.shape
-    assert np.abs(sound - published.audio_values[0].numpy()[:, :length]).max() < TOLERANCE
+    audio = np.concatenate([decoder.push(packet).samples for packet in packets], axis=1)[:, :length]
+    assert audio.shape == samples.shape
+    assert np.abs(audio - published.audio_values[0].numpy()[:, :length]).max() < TOLERANCE
 
 
 def test_stereo_goes_through_a_file(oracle: Any, model: Manifest) -> None:

@@ -1,4 +1,4 @@
-"""Mimi imported: its codes and its sound are those of an independent implementation, at any length, in any steps."""
+"""Mimi imported: its codes and its audio are those of an independent implementation, at any length, in any steps."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def published_codes(oracle: Any, samples: np.ndarray) -> np.ndarray:
         return oracle.encode(torch.from_numpy(whole)[None]).audio_codes[0].numpy()
 
 
-def published_sound(oracle: Any, codes: np.ndarray) -> np.ndarray:
+def published_audio(oracle: Any, codes: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         return oracle.decode(torch.from_numpy(codes)[None]).audio_values[0].numpy()
 
@@ -61,21 +61,21 @@ STEPS = {"whole": (), "frame by frame": (1,) * 200, "in three": (WINDOW + 1, 2)}
 
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 @pytest.mark.parametrize("frames", [1, 2, 3, WINDOW, WINDOW + 1, 3 * WINDOW, 100])
-def test_codes_and_sound_are_the_published_ones(oracle: Any, model: Manifest, frames: int, steps: Any) -> None:
+def test_codes_and_audio_are_the_published_ones(oracle: Any, model: Manifest, frames: int, steps: Any) -> None:
     samples = noise(frames * HOP)
     wanted = published_codes(oracle, samples)
     codes = in_steps(model, "encoder", "samples", samples, [HOP * n for n in steps])
     assert np.array_equal(codes, wanted)
-    sound = in_steps(model, "decoder", "codes", wanted, steps)
-    assert np.abs(sound - published_sound(oracle, wanted)).max() < TOLERANCE
+    audio = in_steps(model, "decoder", "codes", wanted, steps)
+    assert np.abs(audio - published_audio(oracle, wanted)).max() < TOLERANCE
     assert frames < 100 or len(np.unique(wanted)) > 32, "codes that hardly vary would prove little"
 
 
 @pytest.mark.parametrize("books", [1, 2, 5])
 def test_fewer_codebooks_decode_as_published(oracle: Any, model: Manifest, books: int) -> None:
     codes = published_codes(oracle, noise(20 * HOP))[:books]
-    sound = in_steps(model, "decoder", "codes", codes, (3,))
-    assert np.abs(sound - published_sound(oracle, codes)).max() < TOLERANCE
+    audio = in_steps(model, "decoder", "codes", codes, (3,))
+    assert np.abs(audio - published_audio(oracle, codes)).max() < TOLERANCE
 
 
 def test_a_long_stream_is_as_exact_as_a_short_one(oracle: Any, model: Manifest) -> None:
@@ -85,22 +85,22 @@ def test_a_long_stream_is_as_exact_as_a_short_one(oracle: Any, model: Manifest) 
     codes = in_steps(model, "encoder", "samples", samples, (HOP,) * frames)
     late = in_steps(model, "encoder", "samples", samples[:, -300 * HOP :], ())[:, memory:]
     assert np.mean(codes[:, memory - 300 :] != late) < 0.001, "near ties alone may differ"
-    sound = in_steps(model, "decoder", "codes", codes, (1,) * frames)
+    audio = in_steps(model, "decoder", "codes", codes, (1,) * frames)
     fresh = in_steps(model, "decoder", "codes", codes[:, -300:], ())
-    assert np.abs(sound[:, (memory - 300) * HOP :] - fresh[:, memory * HOP :]).max() < 1e-5
+    assert np.abs(audio[:, (memory - 300) * HOP :] - fresh[:, memory * HOP :]).max() < 1e-5
     early = in_steps(model, "decoder", "codes", codes[:, -300:], ())[:, (memory - 4) * HOP : (memory - 3) * HOP]
-    assert np.abs(sound[:, (memory - 304) * HOP : (memory - 303) * HOP] - early).max() > 0, "it does remember so long"
+    assert np.abs(audio[:, (memory - 304) * HOP : (memory - 303) * HOP] - early).max() > 0, "it does remember so long"
 
 
 @pytest.mark.parametrize("length", [1, 7, HOP - 1, HOP, HOP + 1, 12_007])
 @pytest.mark.parametrize("packet_duration", [HOP / 24_000, 0.3])
-def test_the_codec_gives_the_published_sound(oracle: Any, model: Manifest, packet_duration: float, length: int) -> None:
+def test_the_codec_gives_the_published_audio(oracle: Any, model: Manifest, packet_duration: float, length: int) -> None:
     samples = noise(length)
-    codes, sound = coded(model, samples, packet_duration=packet_duration)
+    codes, audio = coded(model, samples, packet_duration=packet_duration)
     wanted = published_codes(oracle, samples)
     assert codes.shape == wanted.shape
     assert np.mean(codes != wanted) < 0.001, "near ties alone may differ"
-    assert np.abs(sound - published_sound(oracle, codes.astype(np.int64))).max() < TOLERANCE
+    assert np.abs(audio - published_audio(oracle, codes.astype(np.int64))).max() < TOLERANCE
 
 
 def test_several_units_and_several_codebooks_apart(tmp_path: Path) -> None:
@@ -110,8 +110,8 @@ def test_several_units_and_several_codebooks_apart(tmp_path: Path) -> None:
     samples = noise(30 * HOP)
     wanted = published_codes(oracle, samples)
     assert np.array_equal(in_steps(model, "encoder", "samples", samples, [HOP] * 40), wanted)
-    sound = in_steps(model, "decoder", "codes", wanted, [1] * 40)
-    assert np.abs(sound - published_sound(oracle, wanted)).max() < TOLERANCE
+    audio = in_steps(model, "decoder", "codes", wanted, [1] * 40)
+    assert np.abs(audio - published_audio(oracle, wanted)).max() < TOLERANCE
 
 
 @pytest.mark.parametrize("joined", ["in_proj_weight", "in_projs.0.weight"])

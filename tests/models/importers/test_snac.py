@@ -1,4 +1,4 @@
-"""SNAC imported: its codes and its sound are those of its authors' package, at any length, in any windows."""
+"""SNAC imported: its codes and its audio are those of its authors' package, at any length, in any windows."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def published_codes(oracle: Any, samples: np.ndarray) -> list[np.ndarray]:
         return [codes[0].numpy() for codes in oracle.encode(torch.from_numpy(samples)[None])]
 
 
-def published_sound(oracle: Any, codes: list[np.ndarray]) -> np.ndarray:
+def published_audio(oracle: Any, codes: list[np.ndarray]) -> np.ndarray:
     with torch.no_grad():
         return oracle.decode([torch.from_numpy(book)[None] for book in codes])[0].numpy()
 
@@ -83,21 +83,21 @@ def by_codebook(slots: np.ndarray, model: Manifest) -> list[np.ndarray]:
 
 
 def coded(model: Manifest, samples: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    """Codes by codebook and sound [1, n] of the codec, packet by packet."""
-    codes, sound = runs.coded(model, samples)
-    return by_codebook(codes, model), sound
+    """Codes by codebook and audio [1, n] of the codec, packet by packet."""
+    codes, audio = runs.coded(model, samples)
+    return by_codebook(codes, model), audio
 
 
 @pytest.mark.parametrize("frames", [0.001, 0.5, 1, 3.2, 12, 31.7])
-def test_codes_and_sound_are_the_published_ones(pair: tuple[Any, Manifest], frames: float) -> None:
+def test_codes_and_audio_are_the_published_ones(pair: tuple[Any, Manifest], frames: float) -> None:
     oracle, model = pair
     samples = noise(max(1, int(frames * model.settings["frame_size"])))
     wanted = published_codes(oracle, samples)
-    codes, sound = coded(model, samples)
+    codes, audio = coded(model, samples)
     assert [book.shape for book in codes] == [book.shape for book in wanted]
     differ = [float(np.mean(mine != theirs)) for mine, theirs in zip(codes, wanted, strict=True)]
     assert max(differ) < 0.001, f"near ties alone may differ, not {differ}"
-    assert np.abs(sound - published_sound(oracle, codes)).max() < TOLERANCE
+    assert np.abs(audio - published_audio(oracle, codes)).max() < TOLERANCE
     assert frames < 12 or len(np.unique(np.concatenate(wanted))) > 20, "codes that hardly vary would prove little"
 
 
@@ -107,13 +107,13 @@ def test_windows_are_many(pair: tuple[Any, Manifest]) -> None:
     size, window = model.settings["frame_size"], model.settings["window_frames"]
     samples = noise(int(3.4 * window * size))
     wanted = published_codes(oracle, samples)
-    codes, sound = coded(model, samples)
+    codes, audio = coded(model, samples)
     assert max(float(np.mean(mine != theirs)) for mine, theirs in zip(codes, wanted, strict=True)) < 0.001
-    assert np.abs(sound - published_sound(oracle, codes)).max() < TOLERANCE
+    assert np.abs(audio - published_audio(oracle, codes)).max() < TOLERANCE
 
 
 def test_context_is_long_enough_and_attention_asks_for_it(pair: tuple[Any, Manifest]) -> None:
-    """A change of one frame is heard as far as the context says, and no further."""
+    """A change of one frame reaches as far as the context says, and no further."""
     oracle, model = pair
     context, size = model.settings["context_frames"], model.settings["frame_size"]
     frames, middle = 4 * context + 1, 2 * context
@@ -123,11 +123,11 @@ def test_context_is_long_enough_and_attention_asks_for_it(pair: tuple[Any, Manif
     samples[1].view(frames, size)[middle] = 1
     try:
         with torch.no_grad():
-            heard = (oracle.double().decoder(latent).diff(dim=0)[0, 0].abs() > 0).numpy()
-            said = (oracle.encoder(samples).diff(dim=0)[0].abs().sum(0) > 0).numpy()
+            samples_changed = (oracle.double().decoder(latent).diff(dim=0)[0, 0].abs() > 0).numpy()
+            codes_changed = (oracle.encoder(samples).diff(dim=0)[0].abs().sum(0) > 0).numpy()
     finally:
         oracle.float()
-    places = np.flatnonzero(heard) // size, np.flatnonzero(said) // model.settings["slots"][-1]
+    places = np.flatnonzero(samples_changed) // size, np.flatnonzero(codes_changed) // model.settings["slots"][-1]
     assert max(int(abs(place - middle).max()) for place in places) == context
 
 

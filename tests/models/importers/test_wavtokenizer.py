@@ -54,7 +54,7 @@ def model(state: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory) ->
     return import_model(folder / "tiny.ckpt", folder=folder)
 
 
-def published_sound(state: dict[str, Tensor], oracle: Any, codes: np.ndarray) -> np.ndarray:
+def published_audio(state: dict[str, Tensor], oracle: Any, codes: np.ndarray) -> np.ndarray:
     """[n] of codes [frames], whole."""
     with torch.no_grad():
         x = functional.embedding(torch.from_numpy(codes.astype(np.int64)), oracle.quantizer.layers[0].codebook.embed).T[
@@ -124,59 +124,59 @@ def published_codes(oracle: Any, samples: np.ndarray) -> np.ndarray:
 
 
 def coded(model: Manifest, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes [frames] and sound [n]."""
-    codes, sound = runs.coded(model, samples)
-    return codes[0], sound[0]
+    """Codes [frames] and audio [n]."""
+    codes, audio = runs.coded(model, samples)
+    return codes[0], audio[0]
 
 
 @pytest.mark.parametrize("length", [1, HOP, 3 * HOP + 1, 100 * HOP, WINDOW * HOP])
 def test_one_window_is_the_whole(model: Manifest, oracle: Any, state: Any, length: int) -> None:
     samples = noise(length)
     wanted = published_codes(oracle, samples)
-    codes, sound = coded(model, samples)
+    codes, audio = coded(model, samples)
     assert codes.shape == wanted.shape
     assert np.mean(codes != wanted) < 0.005, "near ties alone may differ"
-    assert np.abs(sound - published_sound(state, oracle, codes)).max() < TOLERANCE
+    assert np.abs(audio - published_audio(state, oracle, codes)).max() < TOLERANCE
     assert length < 100 * HOP or len(np.unique(wanted)) > 16, "codes that hardly vary would prove little"
 
 
 def test_what_windows_change(model: Manifest, oracle: Any, state: Any, record_property: Any) -> None:
     """How far windows are from the whole, where they meet and elsewhere; in the report of `pytest --junitxml`.
 
-    Measured: no code differs, and sound by -9.6 dB, alike at seams and elsewhere. These are random weights, by which
+    Measured: no code differs, and audio by -9.6 dB, alike at seams and elsewhere. These are random weights, by which
     phases hang on every statistic; what published weights do is not known here.
     """
     samples = noise(int(3.3 * WINDOW) * HOP)
     wanted = published_codes(oracle, samples)
-    codes, sound = coded(model, samples)
-    whole = published_sound(state, oracle, codes)
-    near = np.zeros(len(sound), dtype=bool)
-    for seam in range(WINDOW * HOP, len(sound), WINDOW * HOP):
+    codes, audio = coded(model, samples)
+    whole = published_audio(state, oracle, codes)
+    near = np.zeros(len(audio), dtype=bool)
+    for seam in range(WINDOW * HOP, len(audio), WINDOW * HOP):
         near[seam - HOP : seam + HOP] = True
-    error = np.square(sound - whole) / np.mean(np.square(whole))
+    error = np.square(audio - whole) / np.mean(np.square(whole))
     seams, elsewhere = (float(10 * np.log10(np.mean(error[part]))) for part in (near, ~near))
-    steps = np.abs(np.diff(sound))
+    steps = np.abs(np.diff(audio))
     clicks = steps[np.arange(WINDOW * HOP - 1, len(steps), WINDOW * HOP)].max() / steps.max()
     record_property("share of codes that differ", float(np.mean(codes != wanted)))
     record_property("error in dB at seams and elsewhere, largest step at a seam", (seams, elsewhere, clicks))
     assert np.mean(codes != wanted) < 0.01
-    assert max(seams, elsewhere) < -6, "sound in another place would be 3 dB away"
+    assert max(seams, elsewhere) < -6, "audio in another place would be 3 dB away"
     assert seams < elsewhere + 1, "windows are no worse where they meet"
     assert clicks < 0.5
 
 
-def test_seeking_finds_the_sound_of_a_whole_decode(model: Manifest) -> None:
+def test_seeking_finds_the_audio_of_a_whole_decode(model: Manifest) -> None:
     """Windows lie where they lie, wherever decoding starts."""
     encoder: Any = audio_encoder(model)
     packets = encoder.push(noise(int(3.3 * WINDOW) * HOP)) + encoder.flush()
     whole, late = (audio_decoder(model, encoder.header) for _ in range(2))
-    sound = np.concatenate([chunk.samples for chunk in (*map(whole.push, packets), whole.flush())], axis=1)
+    audio = np.concatenate([chunk.samples for chunk in (*map(whole.push, packets), whole.flush())], axis=1)
     chunks = [*map(late.push, packets[5:]), late.flush()]
     start = packets[5].pts
     found = np.concatenate([chunk.samples for chunk in chunks], axis=1)
     assert chunks[0].pts == start
     assert late.preroll == (WINDOW + CONTEXT) * HOP
-    assert np.abs(found[:, late.preroll :] - sound[:, start + late.preroll :]).max() < TOLERANCE
+    assert np.abs(found[:, late.preroll :] - audio[:, start + late.preroll :]).max() < TOLERANCE
 
 
 def test_its_manifest_says_what_is_not_proved(model: Manifest) -> None:

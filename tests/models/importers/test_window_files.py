@@ -1,4 +1,4 @@
-"""Files of a codec that looks both ways: places, lengths, damage, memory. Sound comes later than its packets."""
+"""Files of a codec that looks both ways: places, lengths, damage, memory. Audio comes later than its packets."""
 
 from __future__ import annotations
 

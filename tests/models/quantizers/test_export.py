@@ -106,14 +106,14 @@ def test_codes_are_those_of_torch(exported: Exported, packet_duration: float) ->
 
 @torch.no_grad()
 @pytest.mark.parametrize("packet_duration", [0.02, 1.0])
-def test_sound_is_that_of_torch(exported: Exported, packet_duration: float) -> None:
+def test_audio_is_that_of_torch(exported: Exported, packet_duration: float) -> None:
     codec = exported.codec
     header, packets = coded(exported, max(packet_duration, codec.config.frame_size / 16_000))
     decoder = mediacodec.AudioDecoder(header, models=exported.zoo)
     found = np.concatenate([decoder.push(packet).samples[0] for packet in packets])
     codes = torch.from_numpy(codes_of(exported, header, packets).astype(np.int64))[None]
-    sound, _ = codec.decoder.step(codec.quantizer.decode(codes), codec.decoder.initial_state(1))
-    expected = sound[0, codec.config.delay :].numpy()
+    decoded, _ = codec.decoder.step(codec.quantizer.decode(codes), codec.decoder.initial_state(1))
+    expected = decoded[0, codec.config.delay :].numpy()
     assert found.shape == expected.shape
     assert np.abs(expected).max() > 1e-2
     assert np.abs(found - expected).max() < 1e-4
@@ -139,7 +139,7 @@ def test_the_output_is_aligned_and_the_delay_is_that_of_the_graphs(exported: Exp
     assert mediacodec.decode(data, models=exported.zoo).num_samples == len(exported.samples)
 
 
-def test_after_the_preroll_sound_is_as_from_the_start(exported: Exported) -> None:
+def test_after_the_preroll_audio_is_as_from_the_start(exported: Exported) -> None:
     header, packets = coded(exported, exported.codec.config.frame_size / 16_000)
     whole, late = (mediacodec.AudioDecoder(header, models=exported.zoo) for _ in range(2))
     begin = 5

@@ -94,10 +94,10 @@ class Stream:
         more = {"symbols": symbols[None].copy(), "prior_hidden": prior["prior_hidden"], "quality": quality}
         second = self.networks(f"{kind}_prior_second", more)["scale_index"][0].astype(np.int64)
         self._pass(decoder, symbols, second, (parity == 1) & (skip == 0), room)
-        recalled = self.networks(
+        updated = self.networks(
             f"{kind}_memory_update", {"symbols": symbols[None], "prior_input": prior["prior_input"], "quality": quality}
         )
-        return symbols, np.where(parity == 0, index, second), recalled["memory"][0].astype(np.int64)
+        return symbols, np.where(parity == 0, index, second), updated["memory"][0].astype(np.int64)
 
     def _pass(self, decoder: Any, symbols: Any, index: Any, coded: Any, room: int) -> None:
         places = np.nonzero(coded & (index != 0))
@@ -116,7 +116,7 @@ def inherit(levels_before: Any, motion: Any) -> Any:
 
 
 def levels(decoder: Any, tables: Any, shape: tuple[int, int], inherited: Any) -> Any:
-    """Local steps; inherited: None in keyframes."""
+    """AQ offsets; inherited: None in keyframes."""
     if inherited is not None and not decoder.symbol(STALE):
         return inherited
     result, changed = np.zeros(shape, np.int64), np.zeros(shape, np.int64)

@@ -16,15 +16,15 @@ def signed(decoder: Any, tables: Sequence[Table], rows: Any, room: int) -> tuple
     reach = np.array([(len(table) - 2) // 2 for table in tables])[rows]
     symbols = by_row(decoder, tables, rows)
     values = np.where(symbols % 2 == 1, (symbols + 1) // 2, -(symbols // 2))
-    escapes = [place for place in np.argsort(rows, kind="stable") if symbols[place] > 2 * reach[place]]
-    if 5 * len(escapes) > room:
+    escaped = [place for place in np.argsort(rows, kind="stable") if symbols[place] > 2 * reach[place]]
+    if 5 * len(escaped) > room:
         raise corrupt("more escapes than there is room for")
-    for place in escapes:
+    for place in escaped:
         size = int(reach[place]) + 1 + exp_golomb(decoder)
         if size > 32767:
             raise corrupt("an integer beyond 32767")
         values[place] = -size if decoder.symbol(HALF) else size
-    return values, len(escapes)
+    return values, len(escaped)
 
 
 def exp_golomb(decoder: Any) -> int:

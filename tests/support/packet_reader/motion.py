@@ -170,9 +170,9 @@ def explicit(decoder: Any, tables: list[Table], level: int, predicted: list[Vect
 
 def residuals(decoder: Any, tables: list[Table], rows: list[int]) -> list[int]:
     result = (by_row(decoder, tables, rows) - 15).tolist()
-    escapes = [place for place, r in enumerate(result) if r == 16]
-    prefixes = [decoder.symbol(PREFIX) for _ in escapes]
-    for place, prefix in zip(escapes, prefixes, strict=True):
+    escaped = [place for place, r in enumerate(result) if r == 16]
+    prefixes = [decoder.symbol(PREFIX) for _ in escaped]
+    for place, prefix in zip(escaped, prefixes, strict=True):
         bits = 0
         for _ in range(prefix // 2 + 3):
             bits = 2 * bits + decoder.symbol(HALF)

@@ -33,8 +33,8 @@ class Payload:
         return symbol
 
     def integers(self, rows: Any) -> Any:
-        values, escapes = signed(self.decoder, self.tables, rows, self.room)
-        self.room -= 5 * escapes
+        values, num_escaped = signed(self.decoder, self.tables, rows, self.room)
+        self.room -= 5 * num_escaped
         self.note(values)
         return values
 

@@ -81,7 +81,7 @@ def lim(values: Any) -> Any:
 def with_context(decoder: Any, given: Arrays, codes: Any, bits: int) -> None:
     """Fills codes; gives up once they say more than the payload's bits and 512."""
     a = {name: array.astype(np.int64) for name, array in given.items()}
-    (n, frames), (_, _, d), members = codes.shape, a["entries"].shape, a["fine"].shape[2]
+    (n, frames), (_, _, d), m = codes.shape, a["entries"].shape, a["fine"].shape[2]
     l1, l2, l3, a1, a2 = (np.zeros(d, np.int64) for _ in range(5))
     past = np.zeros((n, d), np.int64)
     spent = 0.0
@@ -94,9 +94,9 @@ def with_context(decoder: Any, given: Arrays, codes: Any, bits: int) -> None:
             earlier = np.concatenate([past[q] << a["gain"][q], past[:q].sum(axis=0)])
             sums = a["frame"][q] @ v + a["before"][q] @ lim(earlier) + a["partial"][q] @ lim(now[:q].sum(axis=0))
             z = act(sums + a["bias"][q])
-            group, cost = by_logits(decoder, a["coarse"][q] @ z + a["coarse_bias"][q], a["powers"])
-            member, more = by_logits(decoder, a["fine"][q, group] @ z + a["fine_bias"][q, group], a["powers"])
-            codes[q, t] = a["order"][q, group * members + member]
+            coarse, cost = by_logits(decoder, a["coarse"][q] @ z + a["coarse_bias"][q], a["powers"])
+            fine, more = by_logits(decoder, a["fine"][q, coarse] @ z + a["fine_bias"][q, coarse], a["powers"])
+            codes[q, t] = a["order"][q, coarse * m + fine]
             now[q] = a["entries"][q, codes[q, t]]
             spent += cost + more
         if spent > bits + 512:

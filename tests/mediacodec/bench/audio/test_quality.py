@@ -45,7 +45,7 @@ def test_without_an_utterance_the_score_is_none(speech, metric):
     assert function(speech[:1000], speech[:1000], RATE) is None
 
 
-def test_pesq_hears_no_utterance_in_a_silent_reference(speech):
+def test_pesq_finds_no_utterance_in_a_silent_reference(speech):
     pytest.importorskip("pesq", reason="needs the extra bench")
     assert pesq_wb(np.zeros_like(speech), speech, RATE) is None
 
@@ -114,7 +114,7 @@ def test_an_absent_package_ends_in_the_line_that_installs_it(speech, monkeypatch
         score(speech, speech, RATE, metrics=(name,))
 
 
-def test_visqol_without_its_lattice_runtime_is_an_error_not_another_scale(speech, monkeypatch):
+def test_visqol_without_its_runtime_is_an_error_not_another_scale(speech, monkeypatch):
     pytest.importorskip("visqol", reason="needs the extra bench")
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
     quality._visqol_api.cache_clear()

@@ -62,8 +62,8 @@ def size(packets: Sequence[Packet]) -> int:
 
 
 @pytest.fixture(scope="module")
-def clip(pictures: Frames) -> list[VideoFrame]:
-    return textured(pictures(12, WIDTH, HEIGHT))
+def clip(make_frames: Frames) -> list[VideoFrame]:
+    return textured(make_frames(12, WIDTH, HEIGHT))
 
 
 def textured(frames: Sequence[VideoFrame], seed: int = 0) -> list[VideoFrame]:
@@ -186,16 +186,16 @@ def test_the_caller_may_write_into_what_it_gave_and_got(clip: list[VideoFrame], 
 
 
 @pytest.mark.parametrize(("width", "height"), [(16, 16), (1, 1), (33, 17), (64, 18)])
-def test_small_and_odd_sizes(pictures: Frames, width: int, height: int) -> None:
-    clip = pictures(3, width, height)
+def test_small_and_odd_sizes(make_frames: Frames, width: int, height: int) -> None:
+    clip = make_frames(3, width, height)
     frames = decode(encode(clip, crf=20))
     assert [(frame.width, frame.height) for frame in frames] == [(width, height)] * 3
     assert max(np.abs(a.y.astype(int) - b.y).mean() for a, b in zip(frames, clip, strict=True)) < 6
 
 
-def test_colour_and_time_stamps_are_carried(pictures: Frames) -> None:
+def test_colour_and_time_stamps_are_carried(make_frames: Frames) -> None:
     times, base, colour = [0, 2, 7, 900, 901], Fraction(1, 90000), (1, 13, 6, 1)
-    clip = pictures(5, 48, 32, times=times, time_base=base, colour=colour)
+    clip = make_frames(5, 48, 32, times=times, time_base=base, colour=colour)
     header, packets = encode(clip, frame_rate=Fraction(30000, 1001))
     assert header.packet_duration == 3003
     assert all(packet.duration == 0 for packet in packets), "nearer frames may follow"
@@ -205,33 +205,33 @@ def test_colour_and_time_stamps_are_carried(pictures: Frames) -> None:
     assert odd.header.packet_duration == 0
 
 
-def test_keyframes_come_where_asked_for(pictures: Frames) -> None:
-    clip = textured(pictures(11, 48, 32))
+def test_keyframes_come_where_asked_for(make_frames: Frames) -> None:
+    clip = textured(make_frames(11, 48, 32))
     assert keys(encode(clip, gop=4, scene_cut=False)[1]) == [0, 4, 8]
     assert keys(encode(clip, gop=1)[1]) == list(range(11))
     two_seconds = encode(clip, frame_rate=Fraction(2), scene_cut=False)[1]
     assert keys(two_seconds) == [0, 4, 8]
 
 
-def test_quality_follows_the_position(pictures: Frames) -> None:
-    packets = encode(textured(pictures(10, 48, 32)), crf=30, gop=100, scene_cut=False)[1]
+def test_quality_follows_the_position(make_frames: Frames) -> None:
+    packets = encode(textured(make_frames(10, 48, 32)), crf=30, gop=100, scene_cut=False)[1]
     assert levels(packets) == [19, 34, 33, 34, 30, 34, 33, 34, 26, 34]
-    best = encode(textured(pictures(3, 48, 32)), crf=1)[1]
-    worst = encode(textured(pictures(3, 48, 32)), crf=63)[1]
+    best = encode(textured(make_frames(3, 48, 32)), crf=1)[1]
+    worst = encode(textured(make_frames(3, 48, 32)), crf=63)[1]
     assert levels(best) == [0, 5, 4]
     assert levels(worst) == [52, 63, 63]
 
 
-def test_features_are_refreshed_every_so_often(pictures: Frames) -> None:
+def test_features_are_refreshed_every_so_often(make_frames: Frames) -> None:
     period = manifest.find_by_name("conditional").settings["refresh"]
-    clip = textured(pictures(period + 3, 32, 32))
+    clip = textured(make_frames(period + 3, 32, 32))
     header, packets = encode(clip, gop=1000, scene_cut=False)
     assert [index for index, packet in enumerate(packets) if packet.data[0] & 128] == [period]
     assert len(decode((header, packets))) == len(clip)
 
 
-def test_a_cut_begins_with_a_keyframe_and_a_pan_does_not(pictures: Frames) -> None:
-    one, other = pictures(25, 64, 48), pictures(35, 64, 48)[25:]
+def test_a_cut_begins_with_a_keyframe_and_a_pan_does_not(make_frames: Frames) -> None:
+    one, other = make_frames(25, 64, 48), make_frames(35, 64, 48)[25:]
     tiles = np.kron(np.random.default_rng(7).integers(30, 220, (12, 24)), np.ones((4, 4))).astype(np.uint8)
     tiled = [VideoFrame(tiles[:, k : k + 64], f.v, f.u, f.pts, f.time_base) for k, f in enumerate(other)]
     clip = textured([*one, *tiled])
@@ -240,8 +240,8 @@ def test_a_cut_begins_with_a_keyframe_and_a_pan_does_not(pictures: Frames) -> No
 
 
 @pytest.mark.parametrize("preset", ["fast", "medium"])
-def test_a_static_scene_costs_almost_nothing(pictures: Frames, preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    (static,) = pictures(1, WIDTH, HEIGHT)
+def test_a_static_scene_costs_almost_nothing(make_frames: Frames, preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (static,) = make_frames(1, WIDTH, HEIGHT)
     clip = [VideoFrame(static.y, static.u, static.v, k, static.time_base) for k in range(6)]
     encoder = encoder_for(clip[0], crf=30, preset=preset)
     packets = encoder.push(clip[0])
@@ -261,8 +261,8 @@ def test_a_static_scene_costs_almost_nothing(pictures: Frames, preset: str, monk
     assert isinstance(presented, VideoFrame)
 
 
-def test_a_bit_rate_is_kept(pictures: Frames) -> None:
-    clip = textured(pictures(75, 64, 48))
+def test_a_bit_rate_is_kept(make_frames: Frames) -> None:
+    clip = textured(make_frames(75, 64, 48))
     for bit_rate in (30_000, 120_000):
         packets = encode(clip, bit_rate=bit_rate)[1]
         assert 8 * size(packets) * 25 / len(clip) == pytest.approx(bit_rate, rel=0.06)
@@ -297,10 +297,15 @@ def test_a_whole_frame_rate_needs_no_fraction() -> None:
     assert whole.header == video_encoder("conditional", width=64, height=48, frame_rate=Fraction(25)).header
 
 
-def test_frames_that_do_not_fit_are_refused(clip: list[VideoFrame], pictures: Frames) -> None:
+def test_frames_that_do_not_fit_are_refused(clip: list[VideoFrame], make_frames: Frames) -> None:
     encoder = encoder_for(clip[0])
     encoder.push(clip[1])
-    for frame in (clip[0], clip[1], pictures(1, 64, 64)[0], pictures(1, WIDTH, HEIGHT, time_base=Fraction(1, 9))[0]):
+    for frame in (
+        clip[0],
+        clip[1],
+        make_frames(1, 64, 64)[0],
+        make_frames(1, WIDTH, HEIGHT, time_base=Fraction(1, 9))[0],
+    ):
         with pytest.raises(ParameterError):
             encoder.push(frame)
     with pytest.raises(ParameterTypeError):

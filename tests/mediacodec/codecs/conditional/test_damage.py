@@ -21,13 +21,13 @@ CodedStream = tuple[StreamHeader, list[Packet]]
 
 
 @pytest.fixture(scope="module")
-def coded(pictures: Callable[..., list[VideoFrame]]) -> CodedStream:
+def coded(make_frames: Callable[..., list[VideoFrame]]) -> CodedStream:
     """Three groups of six frames."""
     rng = np.random.default_rng(1)
     size = {"width": WIDTH, "height": HEIGHT, "frame_rate": Fraction(25)}
     encoder = video_encoder("conditional", **size, crf=28, gop=GOP, scene_cut=False)
     packets = []
-    for frame in pictures(3 * GOP, WIDTH, HEIGHT):
+    for frame in make_frames(3 * GOP, WIDTH, HEIGHT):
         y = np.clip(frame.y + rng.normal(0, 4, frame.y.shape), 0, 255).astype(np.uint8)
         packets += encoder.push(VideoFrame(y, frame.u, frame.v, frame.pts, frame.time_base))
     return encoder.header, packets

@@ -24,8 +24,8 @@ WIDTH, HEIGHT, COUNT, GOP = 67, 45, 24, 6
 
 
 @pytest.fixture(scope="module")
-def frames(pictures: Callable[..., Any]) -> list[VideoFrame]:
-    made: list[VideoFrame] = pictures(COUNT, WIDTH, HEIGHT, time_base=Fraction(1, 10))
+def frames(make_frames: Callable[..., Any]) -> list[VideoFrame]:
+    made: list[VideoFrame] = make_frames(COUNT, WIDTH, HEIGHT, time_base=Fraction(1, 10))
     return made
 
 
@@ -108,16 +108,18 @@ def test_live_loss_and_joining(frames: list[VideoFrame], whole: list[VideoFrame]
     assert differing(presented, whole) == {8, 9, 10, 11}
 
 
-def test_the_pipeline(frames: list[VideoFrame], film: Callable[..., None], speech: Any, watch: Any, psnr: Any) -> None:
+def test_the_pipeline(
+    frames: list[VideoFrame], make_video: Callable[..., None], speech: Any, read_media: Any, psnr: Any
+) -> None:
     """An MP4 there and back, with its audio."""
     source, coded, out = BytesIO(), BytesIO(), BytesIO()
     even = [VideoFrame(f.y[:44, :66], f.u[:22, :33], f.v[:22, :33], f.pts, f.time_base) for f in frames]
-    film(source, even, muxer="mp4", rate=Fraction(10), sound=(speech(2.4, 16_000), 16_000, "aac"))
+    make_video(source, even, muxer="mp4", rate=Fraction(10), audio=(speech(2.4, 16_000), 16_000, "aac"))
     source.seek(0)
     report = encode_file(source, coded, encode_options(crf=20, bit_rate=3000, preset="fast"))
     back = decode_file(coded.getvalue(), out, DecodeOptions(format="mp4"))
     assert (report.frames, back.frames, back.gaps) == (COUNT, COUNT, [])
-    presented, audio, _ = watch(out)
+    presented, audio, _ = read_media(out)
     assert [f.pts_seconds for f in presented] == [f.pts_seconds for f in frames]
     assert min(psnr(a, b) for a, b in zip(presented, even, strict=True)) > 24
     assert sum(chunk.num_samples for chunk in audio) == 38_400

@@ -28,9 +28,9 @@ CodedStream = tuple[ConditionalEncoder, list[tuple[EntropyState | None, FrameSyn
 
 
 @pytest.fixture(scope="module")
-def coded(pictures: Callable[..., list[VideoFrame]]) -> CodedStream:
+def coded(make_frames: Callable[..., list[VideoFrame]]) -> CodedStream:
     """An encoder, and of four frames, the last of them skipped whole, the state before and the syntax."""
-    frames = pictures(4, WIDTH, HEIGHT)
+    frames = make_frames(4, WIDTH, HEIGHT)
     last = frames[2]
     frames[3] = VideoFrame(last.y, last.u, last.v, 3, last.time_base)
     encoder = video_encoder("conditional", width=WIDTH, height=HEIGHT, frame_rate=Fraction(25), crf=22)

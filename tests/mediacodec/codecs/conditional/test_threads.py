@@ -24,13 +24,13 @@ CodedStream = tuple[StreamHeader, list[Packet]]
 
 
 @pytest.fixture(scope="module")
-def clip(pictures: Callable[..., list[VideoFrame]]) -> list[VideoFrame]:
+def clip(make_frames: Callable[..., list[VideoFrame]]) -> list[VideoFrame]:
     rng = np.random.default_rng(5)
     return [
         VideoFrame(
             np.clip(f.y + rng.normal(0, 4, f.y.shape), 0, 255).astype(np.uint8), f.u, f.v, f.pts, f.time_base, f.colour
         )
-        for f in pictures(COUNT, WIDTH, HEIGHT)
+        for f in make_frames(COUNT, WIDTH, HEIGHT)
     ]
 
 
@@ -148,9 +148,7 @@ def test_threads_are_checked(coded: CodedStream, threads: object) -> None:
         video_decoder(coded[0], threads=threads)
 
 
-def test_a_file_with_a_damaged_picture_keeps_its_length_with_two_threads(
-    clip: list[VideoFrame], tmp_path: Path
-) -> None:
+def test_a_file_with_a_damaged_frame_keeps_its_length_with_two_threads(clip: list[VideoFrame], tmp_path: Path) -> None:
     target = tmp_path / "two.mcx"
     with mediacodec.open(target, "w") as writer:
         stream = writer.add_video_stream("conditional", width=WIDTH, height=HEIGHT, frame_rate=RATE, crf=34, gop=6)

@@ -46,7 +46,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> manifest.Manifest:
 
 
 @dataclass
-class Counting:
+class CountingFitter:
     """A fitter that codes how many frames it was given, two steps a frame."""
 
     group_size: int = 4
@@ -84,10 +84,10 @@ def encoder(model: manifest.Manifest, fitter: Any, monitor: Any = None) -> Fitti
     return FittingEncoder(header, fit_task(monitor=monitor), fitter)
 
 
-def test_frames_are_buffered_and_come_out_group_by_group(model: manifest.Manifest, pictures: MakeFrames) -> None:
-    fitter = Counting()
+def test_frames_are_buffered_and_come_out_group_by_group(model: manifest.Manifest, make_frames: MakeFrames) -> None:
+    fitter = CountingFitter()
     coder, found = encoder(model, fitter), []
-    for frame in pictures(10, 32, 16):
+    for frame in make_frames(10, 32, 16):
         found.append(coder.push(frame))
     assert [len(packets) for packets in found] == [0, 0, 0, 4, 0, 0, 0, 4, 0, 0]
     packets = [packet for part in found for packet in part] + coder.flush()
@@ -97,13 +97,13 @@ def test_frames_are_buffered_and_come_out_group_by_group(model: manifest.Manifes
     assert {(packet.stream_id, packet.duration) for packet in packets} == {(3, 1)}
     assert coder.num_frames == 10
     with pytest.raises(ParameterError, match="flushed"):
-        coder.push(pictures(1, 32, 16)[0])
+        coder.push(make_frames(1, 32, 16)[0])
 
 
-def test_the_caller_may_write_into_what_it_gave(model: manifest.Manifest, pictures: MakeFrames) -> None:
-    fitter = Counting()
+def test_the_caller_may_write_into_what_it_gave(model: manifest.Manifest, make_frames: MakeFrames) -> None:
+    fitter = CountingFitter()
     coder = encoder(model, fitter)
-    frames = pictures(4, 32, 16)
+    frames = make_frames(4, 32, 16)
     before = frames[0].y.copy()
     coder.push(frames[0])
     frames[0].y[:] = 0
@@ -118,23 +118,23 @@ def test_what_waits_is_bounded_whatever_the_fitter_wants(model: manifest.Manifes
     assert fit_task().max_buffered_frames > 10_000
 
 
-def test_a_stop_keeps_what_is_fitted_and_codes_no_more(model: manifest.Manifest, pictures: MakeFrames) -> None:
-    monitor, fitter = StopAfter(8 + 3), Counting()  # in the second frame of the second group
+def test_a_stop_keeps_what_is_fitted_and_codes_no_more(model: manifest.Manifest, make_frames: MakeFrames) -> None:
+    monitor, fitter = StopAfter(8 + 3), CountingFitter()  # in the second frame of the second group
     coder = encoder(model, fitter, monitor)
-    packets = [packet for frame in pictures(11, 32, 16) for packet in coder.push(frame)] + coder.flush()
+    packets = [packet for frame in make_frames(11, 32, 16) for packet in coder.push(frame)] + coder.flush()
     assert [packet.pts for packet in packets] == [0, 1, 2, 3, 4, 5]
     assert len(fitter.groups) == 2
     assert monitor.seen[0] == FitProgress("fits", 1, 1, 8, 0.5)
     assert coder.num_frames == 6
 
 
-def test_a_monitor_may_break_everything_off(model: manifest.Manifest, pictures: MakeFrames) -> None:
+def test_a_monitor_may_break_everything_off(model: manifest.Manifest, make_frames: MakeFrames) -> None:
     class Breaks(StopAfter):
         def report(self, _: FitProgress) -> None:
             raise KeyboardInterrupt
 
-    coder = encoder(model, Counting(), Breaks(99))
-    frames = pictures(4, 32, 16)
+    coder = encoder(model, CountingFitter(), Breaks(99))
+    frames = make_frames(4, 32, 16)
     for frame in frames[:3]:
         coder.push(frame)
     with pytest.raises(KeyboardInterrupt):
@@ -188,7 +188,7 @@ class TestFiles:
     ) -> Callable[[Any], FileWriter]:
         def make(model: Any, video: Any, options: Any, runtime: Any, *, stream_id: int = 0) -> FittingEncoder:
             header = make_header(model, "fits", video, stream_id=stream_id)
-            return FittingEncoder(header, FitTask(video, options, runtime), Counting())
+            return FittingEncoder(header, FitTask(video, options, runtime), CountingFitter())
 
         monkeypatch.setitem(CODECS, "fits", VideoFamily("fits", make, lambda *_: None, fits=True))  # type: ignore[arg-type,return-value]
         (tmp_path / "out").mkdir()
@@ -203,8 +203,8 @@ class TestFiles:
             for frame in frames:
                 file.mux(stream.encode(frame))
 
-    def test_the_end_states_all_frames(self, writer: Any, pictures: MakeFrames, tmp_path: Path) -> None:
-        self.write(writer(None), pictures(10, 32, 16))
+    def test_the_end_states_all_frames(self, writer: Any, make_frames: MakeFrames, tmp_path: Path) -> None:
+        self.write(writer(None), make_frames(10, 32, 16))
         data = (tmp_path / "out" / "a.mcx").read_bytes()
         reader = Reader(BytesIO(data))
         packets: list[Packet] = list(reader)
@@ -214,10 +214,10 @@ class TestFiles:
         assert not reader.gaps
 
     def test_a_stopped_file_is_called_partial_and_is_whole(
-        self, writer: Any, pictures: MakeFrames, tmp_path: Path
+        self, writer: Any, make_frames: MakeFrames, tmp_path: Path
     ) -> None:
         (tmp_path / "out" / "a.mcx.partial").write_bytes(b"an older one")
-        self.write(writer(StopAfter(5)), pictures(10, 32, 16))
+        self.write(writer(StopAfter(5)), make_frames(10, 32, 16))
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.mcx.partial"]
         reader = Reader(BytesIO((tmp_path / "out" / "a.mcx.partial").read_bytes()))
         assert [packet.pts for packet in reader] == [0, 1, 2]

@@ -119,7 +119,7 @@ def test_frames_of_any_size(tables: InrTables, architecture: str, height: int, w
 def test_any_frame_of_a_group_comes_alone(tables: InrTables, made: Made) -> None:
     whole, alone = decoder_for(network()), decoder_for(network())
     frames = [frame for packet in made.packets for frame in whole.push(packet)]
-    assert not same(frames[3], frames[4], 2), "else nothing is shown here"
+    assert not same(frames[3], frames[4], 2), "else this proves nothing"
     alone.skip(made.packets[0])
     for position in (4, 2, 3):
         (frame,) = alone.push(made.packets[position])

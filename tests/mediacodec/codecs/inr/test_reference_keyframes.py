@@ -112,7 +112,7 @@ def test_what_was_dropped_is_looked_up(
     assert not gaps
     frames, gaps = read(Pipe(written(packets)))
     assert [frame.pts for frame in frames if not equal(frame, whole[frame.pts])] == list(range(25, 30))
-    assert {gap.reason for gap in gaps} == {"picture concealed: what it needs is missing"}
+    assert {gap.reason for gap in gaps} == {"frame concealed: what it needs is missing"}
 
 
 def test_what_is_looked_up_is_bounded(packets: list[Packet], monkeypatch: pytest.MonkeyPatch) -> None:

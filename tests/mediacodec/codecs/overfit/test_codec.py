@@ -26,11 +26,11 @@ from mediacodec.metrics.video import psnr
 from mediacodec_bitstream import OPAQUE, Packet, StreamHeader, VideoParameters
 
 WIDTH, HEIGHT, GOP = 83, 50, 3
-Coded = tuple[StreamHeader, list[Packet]]
+CodedStream = tuple[StreamHeader, list[Packet]]
 MakeFrames = Callable[..., list[VideoFrame]]
 
 
-def encode(frames: list[VideoFrame], **options: object) -> Coded:
+def encode(frames: list[VideoFrame], **options: object) -> CodedStream:
     first = frames[0]
     given = {"crf": 26, "gop": GOP, "preset": "superfast"} | options
     encoder = video_encoder("overfit", width=first.width, height=first.height, frame_rate=Fraction(25), **given)
@@ -39,17 +39,17 @@ def encode(frames: list[VideoFrame], **options: object) -> Coded:
 
 
 @pytest.fixture(scope="module")
-def frames(pictures: MakeFrames) -> list[VideoFrame]:
-    return pictures(2 * GOP, WIDTH, HEIGHT)
+def frames(make_frames: MakeFrames) -> list[VideoFrame]:
+    return make_frames(2 * GOP, WIDTH, HEIGHT)
 
 
 @pytest.fixture(scope="module")
-def coded(frames: list[VideoFrame]) -> Coded:
+def coded(frames: list[VideoFrame]) -> CodedStream:
     return encode(frames)
 
 
 @pytest.fixture(scope="module")
-def whole(coded: Coded) -> list[VideoFrame]:
+def whole(coded: CodedStream) -> list[VideoFrame]:
     decoder = video_decoder(coded[0])
     return [frame for packet in coded[1] for frame in decoder.push(packet)]
 
@@ -58,13 +58,13 @@ def same(one: VideoFrame, other: VideoFrame) -> bool:
     return all(np.array_equal(a, b) for a, b in ((one.y, other.y), (one.u, other.u), (one.v, other.v)))
 
 
-def make_decoder(coded: Coded) -> OverfitDecoder:
+def make_decoder(coded: CodedStream) -> OverfitDecoder:
     decoder = video_decoder(coded[0])
     assert isinstance(decoder, OverfitDecoder)
     return decoder
 
 
-def test_frames_come_back(coded: Coded, frames: list[VideoFrame], whole: list[VideoFrame]) -> None:
+def test_frames_come_back(coded: CodedStream, frames: list[VideoFrame], whole: list[VideoFrame]) -> None:
     assert [packet.is_keyframe for packet in coded[1]] == [True, False, False] * 2
     assert [frame.pts for frame in whole] == list(range(2 * GOP))
     for given, decoded in zip(frames, whole, strict=True):
@@ -114,25 +114,25 @@ def test_stopping_keeps_what_is_whole(frames: list[VideoFrame]) -> None:
     assert psnr(frames[0].y, video_decoder(header).push(packets[0])[0].y) > 30
 
 
-def test_a_scene_begins_with_a_keyframe_where_that_is_wanted(pictures: MakeFrames) -> None:
+def test_a_scene_begins_with_a_keyframe_where_that_is_wanted(make_frames: MakeFrames) -> None:
     tiles = np.kron(np.random.default_rng(7).integers(30, 220, (8, 12)), np.ones((8, 8))).astype(np.uint8)
-    one, other = pictures(4, 96, 64)[:2], pictures(4, 96, 64)[2:]
+    one, other = make_frames(4, 96, 64)[:2], make_frames(4, 96, 64)[2:]
     clip = [*one, *(VideoFrame(tiles, f.u, f.v, f.pts, f.time_base) for f in other)]
     for wanted, expected in ((True, [0, 2]), (False, [0])):
         _, packets = encode(clip, gop=10, preset="ultrafast", scene_cut=wanted)
         assert [packet.pts for packet in packets if packet.is_keyframe] == expected
 
 
-def test_any_size_down_to_one_pixel(pictures: MakeFrames) -> None:
+def test_any_size_down_to_one_pixel(make_frames: MakeFrames) -> None:
     for width, height in ((1, 1), (2, 65), (64, 64)):
-        header, packets = encode(pictures(2, width, height), preset="ultrafast")
+        header, packets = encode(make_frames(2, width, height), preset="ultrafast")
         decoder = video_decoder(header)
         decoded = [frame for packet in packets for frame in decoder.push(packet)]
         assert [(frame.width, frame.height) for frame in decoded] == [(width, height)] * 2
 
 
-def test_a_bit_rate_is_kept_roughly(pictures: MakeFrames) -> None:
-    frames = pictures(12, WIDTH, HEIGHT)
+def test_a_bit_rate_is_kept_roughly(make_frames: MakeFrames) -> None:
+    frames = make_frames(12, WIDTH, HEIGHT)
     low, high = (
         sum(len(p.data) for p in encode(frames, crf=None, bit_rate=rate, gop=6, preset="ultrafast")[1])
         for rate in (40_000, 160_000)
@@ -140,7 +140,7 @@ def test_a_bit_rate_is_kept_roughly(pictures: MakeFrames) -> None:
     assert low < 0.6 * high
 
 
-def test_both_coders_agree(coded: Coded, whole: list[VideoFrame], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_coders_agree(coded: CodedStream, whole: list[VideoFrame], monkeypatch: pytest.MonkeyPatch) -> None:
     model = manifest.find_by_name("overfit")
     for name in ("python", "constriction"):
         monkeypatch.setenv("MEDIACODEC_RANGE_CODER", name)
@@ -151,7 +151,7 @@ def test_both_coders_agree(coded: Coded, whole: list[VideoFrame], monkeypatch: p
         assert coder.pack(frame, None) == coded[1][0].data
 
 
-def test_after_a_loss_the_last_frame_stays_until_a_keyframe(coded: Coded, whole: list[VideoFrame]) -> None:
+def test_after_a_loss_the_last_frame_stays_until_a_keyframe(coded: CodedStream, whole: list[VideoFrame]) -> None:
     decoder, decoded = make_decoder(coded), []
     for index, packet in enumerate(coded[1]):
         decoded += decoder.push(None if index == 1 else packet)
@@ -161,13 +161,13 @@ def test_after_a_loss_the_last_frame_stays_until_a_keyframe(coded: Coded, whole:
     assert decoder.concealed == GOP - 1
 
 
-def test_nothing_comes_before_a_keyframe(coded: Coded) -> None:
+def test_nothing_comes_before_a_keyframe(coded: CodedStream) -> None:
     decoder = make_decoder(coded)
     assert decoder.push(coded[1][1]) == []
     assert decoder.push(None) == []
 
 
-def test_damage_raises_nothing_but_bitstream_errors(coded: Coded) -> None:
+def test_damage_raises_nothing_but_bitstream_errors(coded: CodedStream) -> None:
     rng = random.Random(1)
     packets = coded[1]
     kinds = set()
@@ -187,7 +187,7 @@ def test_damage_raises_nothing_but_bitstream_errors(coded: Coded) -> None:
     assert {CorruptError, TruncatedError, DesyncError} >= kinds >= {CorruptError}
 
 
-def test_noise_takes_no_memory_and_no_time(coded: Coded) -> None:
+def test_noise_takes_no_memory_and_no_time(coded: CodedStream) -> None:
     rng = np.random.default_rng(2)
     decoder = make_decoder(coded)
     decoder.push(coded[1][0])
@@ -204,7 +204,7 @@ def test_noise_takes_no_memory_and_no_time(coded: Coded) -> None:
         tracemalloc.stop()
 
 
-def test_headers_that_contradict_the_codec(coded: Coded) -> None:
+def test_headers_that_contradict_the_codec(coded: CodedStream) -> None:
     header = coded[0]
     video = header.parameters
     assert isinstance(video, VideoParameters)
@@ -217,11 +217,11 @@ def test_headers_that_contradict_the_codec(coded: Coded) -> None:
             video_decoder(wrong)
 
 
-def test_options_are_checked(pictures: MakeFrames) -> None:
+def test_options_are_checked(make_frames: MakeFrames) -> None:
     with pytest.raises(ParameterError, match="preset"):
-        encode(pictures(1, 16, 16), preset="placebo")
+        encode(make_frames(1, 16, 16), preset="placebo")
     with pytest.raises(ParameterError, match="crf"):
-        encode(pictures(1, 16, 16), crf=70)
+        encode(make_frames(1, 16, 16), crf=70)
 
 
 WALL = """
@@ -236,7 +236,7 @@ sys.meta_path.insert(0, Wall())
 """
 
 
-def test_decoding_needs_no_torch(coded: Coded, whole: list[VideoFrame]) -> None:
+def test_decoding_needs_no_torch(coded: CodedStream, whole: list[VideoFrame]) -> None:
     program = WALL + (
         "from mediacodec.codecs.overfit import decoder\n"
         "from mediacodec.codecs.overfit.packet import OverfitFrameCoder\n"

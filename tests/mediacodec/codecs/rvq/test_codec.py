@@ -15,7 +15,7 @@ from mediacodec.audio_coding.rate_cap import RateCap
 from mediacodec.codecs.base import LOUDEST, channel_samples
 from mediacodec.codecs.options import AudioOptions
 from mediacodec.codecs.registry import code_reader
-from mediacodec.codecs.rvq.analysis import best_path
+from mediacodec.codecs.rvq.analysis import backtrack
 from mediacodec.codecs.rvq.decoder import RvqDecoder
 from mediacodec.codecs.rvq.encoder import RvqEncoder
 from mediacodec.codecs.rvq.packet import RvqCodeReader
@@ -117,14 +117,14 @@ def test_a_model_without_its_graphs(model: Manifest) -> None:
         RvqDecoder(replace(model, graphs={}), RvqEncoder(model, AudioOptions()).header)
 
 
-class TestBestPath:
+class TestBacktrack:
     def test_follows_parents(self) -> None:
         # one frame, three stages, two candidates: the winner of stage 2 extends candidate 1, that one candidate 0
         paths = np.array([[[[5, 6], [7, 8], [9, 10]]], [[[0, 0], [1, 0], [1, 0]]]])
-        assert best_path(paths, 3).tolist() == [[5], [8], [9]]
-        # a prefix has a best path of its own
-        assert best_path(paths, 2).tolist() == [[6], [7]]
-        assert best_path(paths, 1).tolist() == [[5]]
+        assert backtrack(paths, 3).tolist() == [[5], [8], [9]]
+        # a prefix has best codes of its own
+        assert backtrack(paths, 2).tolist() == [[6], [7]]
+        assert backtrack(paths, 1).tolist() == [[5]]
 
     def test_is_an_exhaustive_search_where_the_beam_is_wide(self) -> None:
         random = np.random.default_rng(0)
@@ -133,7 +133,7 @@ class TestBestPath:
         for count in (1, 2, 3):
             every = np.stack(np.meshgrid(*[range(4)] * count, indexing="ij"), -1).reshape(-1, count)
             error = [np.sum((target - sum(books[k, c] for k, c in enumerate(path))) ** 2) for path in every]
-            assert best_path(paths, count)[:, 0].tolist() == every[np.argmin(error)].tolist()
+            assert backtrack(paths, count)[:, 0].tolist() == every[np.argmin(error)].tolist()
 
 
 def beam(books: Any, target: Any, width: int) -> tuple[Any, Any]:
@@ -236,7 +236,7 @@ def test_a_long_loss_stops_the_network_when_it_has_settled(
 
 
 @pytest.mark.parametrize("graph", ["encoder", "decoder"])
-def test_digital_silence_is_a_sound_like_any_other(model: Manifest, graph: str) -> None:
+def test_digital_silence_is_audio_like_any_other(model: Manifest, graph: str) -> None:
     """Zeros are not near zero: a power or a logarithm of them must not become NaN and stay in the state."""
     step = StepGraph(model.graph_path(graph), model.graph(graph))
     state = step.initial_state()

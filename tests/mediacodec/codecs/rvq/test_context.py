@@ -24,8 +24,8 @@ from mediacodec.mcx.writer import FileWriter
 from mediacodec_bitstream import BitstreamError, CorruptError
 from mediacodec_bitstream.backends import VARIABLE
 
-BOOKS, CLASSES, MEMBERS, DIM, TRUNK, HIDDEN = 3, 4, 8, 6, 10, 12
-SIZE = CLASSES * MEMBERS
+BOOKS, COARSE, FINE, DIM, TRUNK, HIDDEN = 3, 4, 8, 6, 10, 12
+SIZE = COARSE * FINE
 
 
 def make_arrays(seed: int = 0) -> dict[str, Any]:
@@ -46,8 +46,8 @@ def make_arrays(seed: int = 0) -> dict[str, Any]:
         "second": weights(TRUNK, TRUNK), "second_bias": biases(TRUNK),
         "frame": weights(BOOKS, HIDDEN, TRUNK), "before": weights(BOOKS, HIDDEN, 2 * DIM),
         "partial": weights(BOOKS, HIDDEN, DIM), "bias": biases(BOOKS, HIDDEN),
-        "coarse": weights(BOOKS, CLASSES, HIDDEN) // 8, "coarse_bias": biases(BOOKS, CLASSES) // 8,
-        "fine": weights(BOOKS, CLASSES, MEMBERS, HIDDEN) // 8, "fine_bias": biases(BOOKS, CLASSES, MEMBERS) // 8,
+        "coarse": weights(BOOKS, COARSE, HIDDEN) // 8, "coarse_bias": biases(BOOKS, COARSE) // 8,
+        "fine": weights(BOOKS, COARSE, FINE, HIDDEN) // 8, "fine_bias": biases(BOOKS, COARSE, FINE) // 8,
         "powers": np.ceil(2.0**24 * np.exp(-np.arange(128) / 8)).astype(np.uint32),
         "bits": np.cumsum(np.full((2, BOOKS), 5000), 1),
     }  # fmt: skip
@@ -107,7 +107,7 @@ def plain_tables(raw: dict[str, Any], codes: Any, k: int, t: int) -> tuple[list[
     none = [0] * HIDDEN
     parts = layer(raw["frame"][k], trunk, raw["bias"][k]), layer(raw["before"][k], before, none)
     hidden = act(layer(raw["partial"][k], total(k, t), *parts))
-    group = raw["order"][k].index(codes[k, t]) // MEMBERS
+    group = raw["order"][k].index(codes[k, t]) // FINE
 
     def table(sums: list[int]) -> list[int]:
         logits = [s >> 8 for s in sums]
@@ -136,13 +136,13 @@ def test_identity(context: ContextModel, backend: str, books: int, frames: int) 
 def test_tables_are_those_of_plain_integers(context: ContextModel) -> None:
     """So no float of any machine has a say: the whole network once more, in Python's integers."""
     codes, raw = draw(BOOKS, 7, seed=4), make_arrays()
-    groups, members, upper, lower = context._tables(codes)
+    coarse, fine, coarse_tables, fine_tables = context._tables(codes)
     for k in range(BOOKS):
         for t in range(codes.shape[1]):
             expected = plain_tables(raw, codes, k, t)
-            assert (upper[k, t].tolist(), lower[k, t].tolist()) == expected, (k, t)
-            assert raw["order"][k][groups[k, t] * MEMBERS + members[k, t]] == codes[k, t]
-    different = {tuple(row) for row in upper.reshape(-1, CLASSES).tolist()}
+            assert (coarse_tables[k, t].tolist(), fine_tables[k, t].tolist()) == expected, (k, t)
+            assert raw["order"][k][coarse[k, t] * FINE + fine[k, t]] == codes[k, t]
+    different = {tuple(row) for row in coarse_tables.reshape(-1, COARSE).tolist()}
     assert len(different) > 10, "tables that depend on nothing prove nothing"
 
 
