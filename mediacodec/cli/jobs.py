@@ -27,6 +27,9 @@ from mediacodec.transcode.options import DecodeOptions, EncodeOptions
 from mediacodec.transcode.reports import DecodeReport, EncodeReport
 from mediacodec_bitstream import FileHeader
 
+AUDIO_FLAGS = {"bit_rate": "-b:a"}  # of options of encoders whose names are not those of their flags
+VIDEO_FLAGS = {"bit_rate": "-b:v", "gop": "-g", "scene_cut": "-sc_threshold"}
+
 
 class EncodeJob(NamedTuple):
     """What a command line says of an encoding."""
@@ -46,13 +49,11 @@ class EncodeJob(NamedTuple):
         video, audio = self.video.given, self.audio.given
         if "crf" in video and "bit_rate" in video:
             raise UsageError("-crf and -b:v exclude each other: one keeps the quality, the other the rate")
-        for option, name in {"-crf": "crf", "-b:v": "bit_rate", "-g": "gop"}.items():
-            if self.kinds.no_video and name in video:
-                raise UsageError(f"{option} is for video, and -vn leaves it out")
-        for option, name in {"-b:a": "bit_rate", "-entropy": "entropy"}.items():
-            if name in audio and (self.kinds.no_audio or self.audio.codec == "copy"):
-                why = "-an leaves it out" if self.kinds.no_audio else "-c:a copy keeps it as it is"
-                raise UsageError(f"{option} is for audio that is encoded, and {why}")
+        for name in video if self.kinds.no_video else ():
+            raise UsageError(f"{VIDEO_FLAGS.get(name, f'-{name}')} is for video, and -vn leaves it out")
+        for name in audio if self.kinds.no_audio or self.audio.codec == "copy" else ():
+            why = "-an leaves it out" if self.kinds.no_audio else "-c:a copy keeps it as it is"
+            raise UsageError(f"{AUDIO_FLAGS.get(name, f'-{name}')} is for audio that is encoded, and {why}")
 
     def check_append(self, target: str, *, no: bool) -> None:
         """Check what is given where a clip is appended to a file.

@@ -133,3 +133,19 @@ def test_a_reader_that_leaves_is_no_failure(command, mcx):
         error = program.stderr.read()
         assert program.wait(30) == 0
     assert error == b""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-vn -preset fast",
+        "-vn -sc_threshold 0",
+        "-vn -b:v 400k",
+        "-an -packet_duration 0.1",
+        "-c:a copy -packet_duration 0.1",
+    ],
+)
+def test_options_of_what_is_left_out_are_refused(words, run, wav, tmp_path):
+    option = words.split()[-2]
+    run("encode", "-i", wav, *words.split(), tmp_path / "a.mcx").fails(2, f"{option} is for")
+    assert not (tmp_path / "a.mcx").exists()
