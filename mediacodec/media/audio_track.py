@@ -12,12 +12,11 @@ import numpy as np
 from mediacodec.errors import InputError
 from mediacodec.frames import AudioChunk, Samples
 from mediacodec.media.damage import Damage, Packet
-from mediacodec.media.gapless import MP4, Trimmer, stated_lengths
+from mediacodec.media.gapless import MP4, Beginning, Trimmer, stated_lengths
 from mediacodec.media.stream_copy import AudioCopy, AudioPacket
 
 _GAP_SECONDS = 0.1  # below, time stamps are only imprecise
 _LONGEST_GAP_SECONDS = 3600
-_STATES_LENGTH = frozenset({"aiff", "flac", "wav", MP4})  # exactly, not estimated from the size of the file
 
 
 class AudioTrack:
@@ -59,11 +58,11 @@ class AudioTrack:
         self._early += self._decode(packet)
         return bool(self._early)
 
-    def open(self, head: bytes | None) -> None:
+    def open(self, beginning: Beginning) -> None:
         """Read off what is known.
 
         Args:
-            head: as for `stated_lengths`.
+            beginning: of the file.
 
         Raises:
             InputError: none of it can be decoded.
@@ -76,7 +75,7 @@ class AudioTrack:
         self._time_base = self.stream.time_base or Fraction(1)
         self._origin = (first.pts if first is not None else None) or 0
         self.start: Fraction | None = self._origin * self._time_base if first is not None else None
-        self._lengths = stated_lengths(self._container, self.stream, self.sample_rate, head)
+        self._lengths = stated_lengths(self._container, self.stream, self.sample_rate, beginning)
 
     def place(self, shift: Fraction, end: float | Fraction) -> None:
         """Place the audio in time, and leave out what lies outside of it.
@@ -122,10 +121,18 @@ class AudioTrack:
     @property
     def missing_seconds(self) -> float:
         """By how much what came is shorter than the file says, where that is exact."""
-        if self._lengths.stated is None or self._container.format.name not in _STATES_LENGTH:
+        if self._lengths.stated is None or not self._lengths.certain:
             return 0.0
         due = min(self._lengths.stated, self._end - self._offset)
         return float(max(0, due - self._given)) / self.sample_rate
+
+    def seconds_per_byte(self, size: int) -> float:
+        """How much audio a byte holds, on average.
+
+        Args:
+            size: bytes that the audio came of.
+        """
+        return self._given / self.sample_rate / max(1, size)
 
     def _decode(self, packet: Packet) -> list[av.AudioFrame]:
         frames = self.damage.decode(packet, self._shift)
@@ -196,9 +203,9 @@ class CopyTrack(AudioTrack):
         self._packets.append(packet)
         return super().probe(packet)
 
-    def open(self, head: bytes | None) -> None:
+    def open(self, beginning: Beginning) -> None:
         """See AudioTrack."""
-        super().open(head)
+        super().open(beginning)
         context = self.stream.codec_context
         codec, extradata = context.codec.canonical_name, context.extradata or b""
         early = self._origin - (self._origin if self._first is None else self._first)

@@ -22,7 +22,7 @@ from mediacodec.errors import InputError, UsageError
 from mediacodec.frames import Samples
 
 T = TypeVar("T")
-_HEAD_SIZE = 1 << 20
+_HEAD_SIZE, _LARGEST_HEAD = 1 << 20, 64 << 20
 _OFFSETS = {"u8": 128}
 _FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
 
@@ -41,18 +41,19 @@ class AvioFile:
     Attributes:
         name: the file's name, "" if it has none; FFmpeg knows some formats only by their suffix.
         num_read: bytes read so far.
-        head: what was read first, up to 1 MiB, if the file cannot seek (and so cannot be read again); None once
-            it is not wanted any more.
+        head: what was read first, up to 1 MiB and beyond that to the end of an ID3v2 tag, if the file cannot seek (and
+            so cannot be read again); None once it is not wanted any more.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         name = getattr(file, "name", "")
         self.name = name if isinstance(name, str) else ""
         self.num_read = 0
-        self.head: bytes | None = b""
+        self.head: bytearray | None = bytearray()
+        self._head_size = _HEAD_SIZE
         self._file = file
         self._unread = b""
-        self._left = sys.maxsize
+        self._left, self._limited = sys.maxsize, False
         self._corrections: dict[int, bytes] = {}
         self._failure: BaseException | None = None
         self._can_seek = bool(file.seekable()) if hasattr(file, "seekable") else hasattr(file, "seek")
@@ -80,8 +81,10 @@ class AvioFile:
             begin, end = max(at, place), min(at + len(instead), place + len(data))
             if begin < end:
                 data = data[: begin - place] + instead[begin - at : end - at] + data[end - place :]
-        if not self._can_seek and self.head is not None and len(self.head) < _HEAD_SIZE:
+        if not self._can_seek and self.head is not None and len(self.head) < self._head_size:
             self.head += data
+            if self.head[:3] == b"ID3" and len(self.head) >= 10:  # the first frame comes behind it
+                self._head_size = min(_HEAD_SIZE + (self.head[6] << 21 | self.head[7] << 14), _LARGEST_HEAD)
         return data
 
     def unread(self, data: bytes) -> None:
@@ -91,6 +94,12 @@ class AvioFile:
     def limit(self, size: int) -> None:
         """Let the file end after so many bytes more."""
         self._left = size
+        self._limited = True
+
+    @property
+    def num_missing(self) -> int:
+        """Bytes by which the file ended before its limit, at its end; 0 without a limit."""
+        return self._left if self._limited else 0
 
     def correct(self, corrections: dict[int, bytes]) -> None:
         """Read other bytes than there are, of a file that can seek.

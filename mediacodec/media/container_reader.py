@@ -18,9 +18,10 @@ from mediacodec.media.audio_track import AudioTrack, CopyTrack
 from mediacodec.media.avio import AvioFile
 from mediacodec.media.damage import Packet
 from mediacodec.media.demux import open_container, reading
-from mediacodec.media.gapless import seeks_exactly
+from mediacodec.media.gapless import Beginning, mp3_head, seeks_exactly
 from mediacodec.media.stream_copy import AudioPacket
 from mediacodec.media.video_track import VideoTrack
+from mediacodec.media.wav_header import read_header
 
 _BLOCK_SECONDS = 0.25
 _PREROLL_SECONDS = 1  # decoders need a running start: MP3 its bit reservoir, Opus 80 ms, AAC an overlap
@@ -91,7 +92,7 @@ class ContainerReader:
         """By how much audio alone is shorter than it says, once it was read to its end."""
         if not self.at_end or self.audio is None or self.video is not None:
             return 0.0
-        return self.audio.missing_seconds
+        return self.audio.missing_seconds + self.audio.seconds_per_byte(self._avio.num_read) * self._avio.num_missing
 
     def begin(self) -> None:
         """Hand the packets to their tracks that were read when the file was opened."""
@@ -117,6 +118,10 @@ class ContainerReader:
         self._cleanup.close()
 
     @property
+    def _is_mp3(self) -> bool:
+        return self._container.format.name == "mp3"
+
+    @property
     def _tracks(self) -> list[AudioTrack | VideoTrack]:
         return [track for track in (self.audio, self.video) if track is not None]
 
@@ -128,6 +133,7 @@ class ContainerReader:
         self._early = []
         self._avio = AvioFile(self._file)
         with self.translated():
+            wav = read_header(self._avio) if self.seekable else None
             self._container = open_container(self._avio)
             self._cleanup.callback(self._container.close)
             audio = self._best("audio") if self._wants_audio else None
@@ -148,7 +154,8 @@ class ContainerReader:
         self._probe()
         with self.translated():
             if self.audio is not None:
-                self.audio.open(self._avio.head)
+                head = mp3_head(self._avio) if self.seekable and self._is_mp3 else self._avio.head or b""
+                self.audio.open(Beginning(head, wav, self.seekable))
             if self.video is not None:
                 self.video.open()
         self._avio.head = None
