@@ -11,12 +11,14 @@ from typing import BinaryIO, Self
 
 from mediacodec.errors import InputError, UsageError
 from mediacodec.frames import AudioChunk, VideoFrame
+from mediacodec.mcx.audio_reader import AudioReader
 from mediacodec.mcx.passthrough import CopyReader
 from mediacodec.mcx.reader import FileReader
 from mediacodec.media.audio_sink import AudioSink
+from mediacodec.media.container_writer import MUXERS
 from mediacodec.media.convert import Converter
 from mediacodec.media.media_sink import MediaSink
-from mediacodec.media.stream_copy import AudioCopy, AudioPacket
+from mediacodec.media.stream_copy import AudioCopy, AudioPacket, fits
 from mediacodec.transcode.formats import AUDIO_ONLY, VIDEO_ONLY, output_format
 from mediacodec.transcode.options import DecodeOptions
 
@@ -104,7 +106,7 @@ class DemuxSession:
             channels = stream.channels if options.channels is None else options.channels
             shape = rate, channels
             resamples = shape != (stream.sample_rate, stream.channels)
-            self._copies = isinstance(stream, CopyReader) and self._format not in AUDIO_ONLY and not resamples
+            self._copies = self._can_copy(stream) and not resamples
             if not self._copies:
                 self._converter = Converter(stream.sample_rate, stream.channels, rate, channels)
         if self._format in AUDIO_ONLY:
@@ -112,6 +114,16 @@ class DemuxSession:
                 target, sample_rate=shape[0], channels=shape[1], format=self._format, overwrite=options.overwrite
             )
         return self._media_sink(target, shape if self._wants_audio else None)
+
+    def _can_copy(self, stream: AudioReader | CopyReader) -> bool:
+        """Whether the packets go into the output as they are."""
+        if not isinstance(stream, CopyReader) or self._format in AUDIO_ONLY:
+            return False
+        copy = stream.description
+        if not fits(MUXERS[self._format], copy):
+            self._left_out.append(f"{self._format} cannot hold this {copy.codec} audio as it is: encoded anew")
+            return False
+        return True
 
     def _media_sink(self, target: str | os.PathLike[str] | BinaryIO, shape: tuple[int, int] | None) -> MediaSink:
         options, reader = self._options, self._reader
