@@ -55,6 +55,7 @@ class DemuxSession:
         self._stop = None if options.duration is None else options.start + options.duration
         self._converter: Converter | None = None
         self._copies = False
+        self._origin: Fraction | None = None  # seconds of the file that become 0
         self._tick = Fraction(1)
         self.num_frames: int | None = 0 if self._wants_video else None
         self.seconds = 0.0
@@ -131,7 +132,7 @@ class DemuxSession:
         if self._copies and isinstance(reader.audio, CopyReader):
             copy = reader.audio.description
             # what precedes the start is not presented and does not come along, nor does the priming
-            audio = replace(copy, priming=0) if options.start else copy
+            audio = replace(copy, priming=0) if options.start or reader.joined else copy
         if not self._wants_video:
             return MediaSink(target, audio=audio, format=self._format, overwrite=options.overwrite)
         video = reader.video
@@ -170,7 +171,9 @@ class DemuxSession:
 
     def write(self, item: Item) -> None:
         """Write an item of `items`, on a timeline that begins at the start asked for."""
-        start = Fraction(self._options.start).limit_denominator(1_000_000)
+        if self._origin is None:
+            self._origin = self._first_moment(item)
+        start = self._origin
         if isinstance(item, VideoFrame):
             self.num_frames = (self.num_frames or 0) + 1
             pts = round((item.pts * item.time_base - start) / self._tick)
@@ -182,9 +185,17 @@ class DemuxSession:
             self._put(replace(item, pts=item.pts - shift, dts=item.dts - shift))
         else:
             assert self._converter is not None
-            self.seconds = item.pts_seconds + item.duration_seconds - self._options.start
-            pts = item.pts - round(self._options.start * item.sample_rate)
+            self.seconds = float(Fraction(item.pts + item.num_samples, item.sample_rate) - start)
+            pts = item.pts - round(start * item.sample_rate)
             self._put(self._converter.push(AudioChunk(item.samples, item.sample_rate, pts)))
+
+    def _first_moment(self, item: Item) -> Fraction:
+        """What becomes time 0: the start asked for; of a stream that was joined on its way, where its first item is."""
+        start = Fraction(self._options.start).limit_denominator(1_000_000)
+        if not self._reader.joined:
+            return start
+        tick = Fraction(1, item.sample_rate) if isinstance(item, AudioChunk) else item.time_base
+        return max(start, item.pts * tick)
 
     def _put(self, item: Item) -> None:
         if isinstance(self._sink, AudioSink):
