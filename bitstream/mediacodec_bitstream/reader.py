@@ -62,19 +62,13 @@ class Reader:
         self._source = ByteSource(file)
         self._strict = strict
         self.gaps: list[Gap] = []
-        self.end: End | None = None
-        self.truncated = False
-        self._wasted = 0
-        self._queue: deque[Packet] = deque()
-        self._finished = False
         self.header, problem = read_header(self._source, strict=strict)
         self.tags = Fields(self.header.fields)
         self.joined = problem is not None
         # Joining a live stream is no damage, nor is the half chunk it begins with.
-        self._joins_live = self._joining_live = isinstance(problem, NotAnMcxError) and self.header.live
-        self._from_start = not self.joined
+        self._joins_live = isinstance(problem, NotAnMcxError) and self.header.live
         self._data_start = self._source.offset
-        self._restart(None if self.joined else 0)
+        self._begin()
         if problem is not None and not self._joining_live:
             self._note(Gap(None, None, None, 0, str(problem)))
 
@@ -86,14 +80,18 @@ class Reader:
         if not self._source.seekable:
             raise ParameterError("this input is a pipe: it can be read only once")
         other = object.__new__(Reader)
-        other.__dict__ |= self.__dict__
-        other._source = self._source.view()
+        other.__dict__ |= self.__dict__ | {"_source": self._source.view()}
         other._source.seek(self._data_start)
-        other._wasted, other._queue, other._finished = 0, deque(), False
-        other.end, other.truncated = None, False
-        other._joining_live = self._joins_live
-        other._restart(None if other.joined else 0)
+        other._begin()
         return other
+
+    def _begin(self) -> None:
+        """At the first chunk: nothing was read yet."""
+        self.end: End | None = None
+        self._queue: deque[Packet] = deque()
+        self.truncated, self._finished, self._wasted = False, False, 0
+        self._joining_live, self._from_start = self._joins_live, not self.joined
+        self._restart(None if self.joined else 0)
 
     def __iter__(self) -> Iterator[Packet]:
         return self
@@ -174,8 +172,7 @@ class Reader:
             source.advance(len(source.buffer))
         if self._joining_live:
             return
-        junk = f"{source.offset - start} bytes that are no chunk"
-        self._report(Gap(None, None, None, start, junk), CorruptError)
+        self._report(Gap(None, None, None, start, f"{source.offset - start} bytes that are no chunk"), CorruptError)
 
     def _take(self, head: Head) -> Chunk | None:
         """The chunk whose head is at the cursor, or None where it is damaged; moves on in either case."""
@@ -269,8 +266,7 @@ class Reader:
 
     def _repeated(self, chunk: Chunk) -> None:
         head = chunk.head
-        again = Gap(head.stream_id, head.pts, head.end, chunk.offset, "a chunk is repeated")
-        self._report(again, CorruptError)
+        self._report(Gap(head.stream_id, head.pts, head.end, chunk.offset, "a chunk is repeated"), CorruptError)
 
     def _finish(self) -> None:
         """Once, at the end of the bytes: give up on repairs, and see whether all was there."""
@@ -282,19 +278,9 @@ class Reader:
                 self._accept(state, chunk)
         self.truncated = self.end is None
         for stream_id, state in self._states.items():
-            reason = self._missing_at_end(stream_id, state)
-            if reason:
-                gap = Gap(stream_id, state.next_pts, None, self._source.offset, reason)
-                self._report(gap, TruncatedError)
-
-    def _missing_at_end(self, stream_id: int, state: StreamState) -> str | None:
-        if self.end is None:
-            return "there is no end chunk: the file was cut"
-        totals = self.end.streams.get(stream_id)
-        missing = totals.packets - state.packets if totals else 0
-        if missing > 0 and self._from_start and not (state.lossy or state.failed):
-            return f"{missing} packets are missing at the end"
-        return None
+            reason = state.missing_at_end(self.end, self._from_start)
+            if reason is not None:
+                self._report(Gap(stream_id, state.next_pts, None, self._source.offset, reason), TruncatedError)
 
     def _repaired(self, chunk: Chunk) -> None:
         head = chunk.head

@@ -145,19 +145,25 @@ def keyframe_at(source: ByteSource, start: int, stream: StreamHeader, pts: int) 
     return packet if packet.is_keyframe else None
 
 
-def _near(source: ByteSource, start: int, stream_id: int, pts: int) -> int:
-    """Where to begin looking: an offset from the index that leads to the right stream, else start."""
+def load_index(source: ByteSource) -> Index | None:
+    """The index that the end chunk of a seekable file names; None where there is none, or not whole. Moves."""
     end = load_tail(source)
     if end is None or not end.index_offset:
-        return start
+        return None
     source.seek(end.index_offset)
     chunk = whole_chunk(source)
     if chunk is None or chunk.head.type != INDEX:
-        return start
+        return None
     try:
-        offset = Index.unpack(chunk.payload).find(stream_id, pts)
+        return Index.unpack(chunk.payload)
     except BitstreamError:
-        return start
+        return None
+
+
+def _near(source: ByteSource, start: int, stream_id: int, pts: int) -> int:
+    """Where to begin looking: an offset from the index that leads to the right stream, else start."""
+    index = source.remembered(load_index)
+    offset = index.find(stream_id, pts) if index is not None else None
     if offset is None:
         return start
     source.seek(offset)

@@ -6,11 +6,12 @@ import io
 import os
 import threading
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar, cast
 
 from .chunk import SYNC
 from .errors import ParameterError, ParameterTypeError
 
+T = TypeVar("T")
 _BLOCK = 1 << 16
 _LARGEST = 1 << 20  # of one read: memory grows with what is really there, not with what a head claims
 
@@ -31,6 +32,15 @@ class ByteSource:
         self._at = _SeekingFile(file) if self.seekable else None
         self._base = file.tell() if self.seekable else 0
         self._read = _reader(file)
+        self._memory: dict[Callable[[ByteSource], object], tuple[int, object]] = {}
+
+    def remembered(self, load: Callable[[ByteSource], T]) -> T:
+        """What `load` reads of a seekable file, read anew only where its size has changed; for all views of it."""
+        size = self.size()
+        known = self._memory.get(load)
+        if known is None or known[0] != size:
+            known = self._memory[load] = size, load(self)
+        return cast("T", known[1])
 
     def view(self) -> ByteSource:
         """Another source over the same seekable file, at the same place."""

@@ -7,6 +7,7 @@ from .errors import CorruptError
 from .packet import MAX_PTS, Packet
 from .parity import ParityBuffer
 from .stream_header import StreamHeader
+from .trailer import End
 
 
 class StreamState:
@@ -29,6 +30,16 @@ class StreamState:
         self.next_pts = max(self.next_pts, *(packet.pts + packet.duration for packet in packets))
         self.packets += len(packets)
         self.last_dts = packets[-1].dts
+
+    def missing_at_end(self, end: End | None, from_start: bool) -> str | None:
+        """What is missing behind the last packet, if anything: by the end chunk, where all was read from the start."""
+        if end is None:
+            return "there is no end chunk: the file was cut"
+        totals = end.streams.get(self.stream.stream_id)
+        missing = totals.packets - self.packets if totals else 0
+        if missing > 0 and from_start and not (self.lossy or self.failed):
+            return f"{missing} packets are missing at the end"
+        return None
 
     def check_order(self, packets: list[Packet]) -> None:
         """Raise CorruptError where a chunk's packets do not follow each other and what came before."""

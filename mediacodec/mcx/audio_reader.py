@@ -13,11 +13,10 @@ from mediacodec import memory_errors
 from mediacodec.arguments import sealed
 from mediacodec.codecs.registry import code_reader
 from mediacodec.frames import AudioChunk
+from mediacodec.mcx.fill_budget import FILL_SECONDS, FillBudget
 from mediacodec.mcx.interleave import Run, checked_times, through
 from mediacodec.mcx.packet_source import PacketSource
 from mediacodec_bitstream import AudioParameters, BitstreamError, Gap, Packet, StreamHeader
-
-MAX_FILL = 3600  # seconds of silence that all gaps of a pass may stand for; what is longer is closed up
 
 
 @sealed
@@ -152,7 +151,8 @@ class AudioRun:
         self._decoder = source.audio_decoder(self.header)
         self._has_decoded = False  # a packet, so far
         self._end = 0  # of what a decoder that looks ahead has given
-        self._fill_left = MAX_FILL * self._rate
+        self._budget = FillBudget(FILL_SECONDS * self._rate)
+        self._closed, self._closed_before, self._closed_from = 0, 0, 0  # samples too long to fill: see `_close_up`
         self.position = self._first + self.header.pre_skip - self._decoder.preroll if self._first else 0
         self.done = False
         # who joins a stream on its way misses nothing before
@@ -181,7 +181,8 @@ class AudioRun:
                 return
             cut = cut_chunk(chunk, self._first, self._last)
             if cut.num_samples:
-                yield cut
+                closed = self._closed if cut.pts >= self._closed_from else self._closed_before
+                yield replace(cut, pts=cut.pts - closed) if closed else cut
 
     def _trimmed(self, chunks: Iterable[AudioChunk]) -> Iterator[AudioChunk]:
         """Chunks up to the stated length."""
@@ -222,6 +223,7 @@ class AudioRun:
             yield from self._fill(packet.pts, end)
         else:
             self._has_decoded = True
+            self._budget.earn(chunk.num_samples)
             yield self._presented(chunk) if self._decoder.delay else chunk
 
     def _presented(self, chunk: AudioChunk) -> AudioChunk:
@@ -234,9 +236,9 @@ class AudioRun:
         """Concealment for the stretch of the coded timeline that no packet covers."""
         position = max(position, self.header.pre_skip)
         missing = until - position
-        if missing > self._fill_left:  # a forged time stamp must not make hours of silence
+        if not self._budget.spend(missing):
+            self._close_up(position, missing)
             return
-        self._fill_left -= max(0, missing)
         if self._decoder.delay:
             yield from self._fill_ahead(position, missing)
             return
@@ -245,6 +247,13 @@ class AudioRun:
             count = min(missing, chunk.num_samples)
             yield replace(chunk, samples=chunk.samples[:, :count], pts=position - self.header.pre_skip)
             position, missing = position + count, missing - count
+
+    def _close_up(self, position: int, missing: int) -> None:
+        """Leave a stretch out: what follows it, but not a chunk that is still held, comes earlier by that much."""
+        reason = f"{missing / self._rate:.0f} s are missing, too long to conceal: closed up"
+        self._source.note(Gap(self.header.stream_id, position, position + missing, -1, reason))
+        self._closed_before, self._closed = self._closed, self._closed + missing
+        self._closed_from = position + missing - self.header.pre_skip
 
     def _fill_ahead(self, position: int, missing: int) -> Iterator[AudioChunk]:
         """The same for a decoder that looks ahead: its concealment comes when what follows it does."""

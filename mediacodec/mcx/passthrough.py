@@ -13,7 +13,8 @@ import numpy as np
 from mediacodec import memory_errors
 from mediacodec.errors import InputError, UnsupportedFeatureError, UsageError
 from mediacodec.frames import AudioChunk, Samples
-from mediacodec.mcx.audio_reader import MAX_FILL, AudioReader, cut_chunk
+from mediacodec.mcx.audio_reader import AudioReader, cut_chunk
+from mediacodec.mcx.fill_budget import FILL_SECONDS, FillBudget
 from mediacodec.mcx.interleave import Run, checked_times, through
 from mediacodec.mcx.packet_source import PacketSource
 from mediacodec_bitstream import AudioParameters, Gap, Packet, StreamHeader
@@ -129,7 +130,7 @@ class DecodedCopyRun:
         self._rate = stream.sample_rate
         self._first = round(begin * self._rate)
         self._last = None if end is None else round(end * self._rate)
-        self._fill_left = MAX_FILL * self._rate
+        self._budget = FillBudget(FILL_SECONDS * self._rate)
         self._next: int | None = None  # sample that is due
         self._priming = stream.description.priming
         self._decoder: PacketDecoder | None = None
@@ -175,12 +176,12 @@ class DecodedCopyRun:
             if self._next is None:  # audio that begins late has silence before it
                 self._next, least = min(pts, self._first), 0
             gap = pts - self._next
-            if least < gap <= self._fill_left:
-                self._fill_left -= gap
+            if gap > least and self._budget.spend(gap):
                 for place in range(self._next, pts, self._rate):
                     size = min(self._rate, pts - place)
                     yield AudioChunk(np.zeros((self._stream.channels, size), np.float32), self._rate, place)
                 self._next = pts
+            self._budget.earn(samples.shape[1])
             yield AudioChunk(samples, self._rate, self._next)
             self._next += samples.shape[1]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from mediacodec import memory_errors
 from mediacodec.arguments import as_flag, as_folder, quoted, sealed
 from mediacodec.codecs.options import Runtime
-from mediacodec.errors import InputError, ParameterTypeError
+from mediacodec.errors import CorruptError, InputError, ParameterTypeError
 from mediacodec.frames import AudioChunk, VideoFrame
 from mediacodec.mcx.audio_reader import AudioReader
 from mediacodec.mcx.interleave import Run, in_time_order
@@ -23,6 +23,7 @@ from mediacodec_bitstream import AudioParameters, FileHeader, Gap, Packet, Strea
 if TYPE_CHECKING:
     from mediacodec.media.stream_copy import AudioPacket
 
+MOST_OF_RATIO = (1 << 31) - 1  # the format has room for more, FFmpeg and every media container have not
 StreamReader = AudioReader | CopyReader | VideoReader
 
 
@@ -69,13 +70,13 @@ class FileReader:
         handle = self._stack.enter_context(opened(file))
         try:
             self._source = PacketSource(handle, strict=strict, models=folder, runtime=runtime)
+            self.header: FileHeader = self._source.header
+            self.streams: tuple[StreamReader, ...] = tuple(
+                _stream_reader(self._source, stream) for stream in self.header.streams if stream.parameters is not None
+            )
         except BaseException:
             self._stack.close()
             raise
-        self.header: FileHeader = self._source.header
-        self.streams: tuple[StreamReader, ...] = tuple(
-            _stream_reader(self._source, stream) for stream in self.header.streams if stream.parameters is not None
-        )
 
     @property
     def audio(self) -> AudioReader | CopyReader:
@@ -193,6 +194,12 @@ class FileReader:
 
 
 def _stream_reader(source: PacketSource, header: StreamHeader) -> StreamReader:
+    ratios = {"time base": header.time_base}
+    if isinstance(header.parameters, VideoParameters):
+        ratios["frame rate"] = header.parameters.frame_rate
+    for name, ratio in ratios.items():
+        if max(ratio.numerator, ratio.denominator) > MOST_OF_RATIO:
+            raise CorruptError(f"stream {header.stream_id} has a {name} of {ratio}, which nothing can be played at")
     if isinstance(header.parameters, VideoParameters):
         return VideoReader(source, header)
     assert isinstance(header.parameters, AudioParameters)

@@ -10,11 +10,11 @@ from mediacodec import memory_errors
 from mediacodec.arguments import as_flag, sealed
 from mediacodec.codecs.base import RandomAccessDecoder, ReferringDecoder
 from mediacodec.frames import VideoFrame
+from mediacodec.mcx.fill_budget import FILL_SECONDS, MOST_PIXELS, FillBudget
 from mediacodec.mcx.interleave import Run, checked_times, through
 from mediacodec.mcx.packet_source import PacketSource
 from mediacodec_bitstream import BitstreamError, Gap, Packet, StreamHeader, VideoParameters
 
-MAX_FILL = 3600  # seconds that concealed frames of a pass may stand for where packets are missing
 MAX_FETCHED = 64  # keyframes from before where reading began that a pass looks up, in vain or not
 MAX_RATE = 240  # frames a second of such a stretch at most, whatever the header says
 
@@ -115,7 +115,8 @@ class VideoRun:
         self._refers = self._decoder if isinstance(self._decoder, ReferringDecoder) else None
         self._fetches_left = MAX_FETCHED
         self._nominal = 1 / (stream.frame_rate * tick)
-        self._fill_left = int(MAX_FILL * min(stream.frame_rate, Fraction(MAX_RATE)))
+        least = int(FILL_SECONDS * min(stream.frame_rate, Fraction(MAX_RATE)))
+        self._budget = FillBudget(min(least, MOST_PIXELS // (stream.width * stream.height)))
         self._broken: Packet | None = None  # the first packet of a stretch that cannot be decoded
         self._waiting: list[int] = []  # pts of frames that are missing before the first good one
         self._last: VideoFrame | None = None
@@ -249,13 +250,19 @@ class VideoRun:
     def _missing(self, position: Fraction, until: int) -> Iterator[VideoFrame]:
         """Concealment for the frames of packets that are not there."""
         count = round((until - position) / self._nominal)
-        if not 0 < count <= self._fill_left:  # a forged time stamp must not make hours of frames
+        if count <= 0:
             return
-        self._fill_left -= count
+        if not self._budget.spend(count):
+            reason = f"{count} frames are missing, too many to conceal"
+            self._source.note(Gap(self.header.stream_id, int(position), until, -1, reason))
+            return
+        self._budget.earn(count)  # each is counted where it is made
         for number in range(count):
             yield from self._concealed(round(position + (until - position) * number / count))
 
     def _concealed(self, pts: int) -> Iterator[VideoFrame]:
+        if not self._budget.spend(1):
+            return
         frames = self._decoder.push(None) if self._started else []
         for frame in frames[:-1]:  # what a decoder that is a frame behind still held
             yield from self._good(frame)
@@ -263,7 +270,7 @@ class VideoRun:
         if stand_in is not None:
             self._last = replace(stand_in, pts=pts)
             yield self._last
-        elif pts >= self._first and len(self._waiting) < MAX_FILL * MAX_RATE:
+        elif pts >= self._first:
             self._waiting.append(pts)
 
     def _good(self, frame: VideoFrame) -> Iterator[VideoFrame]:
@@ -271,6 +278,7 @@ class VideoRun:
         for pts in waiting:
             yield replace(frame, pts=pts)
         self._last = frame
+        self._budget.earn(1)
         yield frame
 
 

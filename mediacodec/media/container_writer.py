@@ -21,7 +21,7 @@ from mediacodec.media.resample import Resampler
 from mediacodec.media.stream_copy import AudioCopy, AudioPacket, template_stream
 from mediacodec.media.target import Target, open_target, writing
 
-_MUXERS: Final = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
+MUXERS: Final = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
 _MOST_TICKS = 10_000_000  # a second; MP4 counts in 32 bits
 _FALLBACK_TICKS = 90_000
 _JITTER_SECONDS = 0.002  # between chunks of audio: below, it is rounding
@@ -93,7 +93,7 @@ class ContainerWriter:
             if not self._avio.seekable():
                 options["movflags"] = "+frag_keyframe+empty_moov+delay_moov+default_base_moof"
                 options["frag_duration"] = "1000000"  # microseconds
-        self._container = av.open(self._avio, "w", format=_MUXERS[self._format], container_options=options)
+        self._container = av.open(self._avio, "w", format=MUXERS[self._format], container_options=options)
         self._cleanup.callback(self._container.close)
         if self._shape is not None:
             self._add_video(self._shape)

@@ -131,6 +131,29 @@ def template_stream(copy: AudioCopy) -> Iterator[av.AudioStream]:
         yield stream
 
 
+def fits(format: str, copy: AudioCopy) -> bool:  # noqa: A002 - the name that every such interface has
+    """Whether a container can hold packets as they are, found by writing one in memory: muxers differ, and some say so
+    only at the end (mp4 of PCM with several channels).
+
+    Args:
+        format: FFmpeg's name of the container.
+        copy: what the packets are.
+    """
+    try:
+        with template_stream(copy) as template, av.open(io.BytesIO(), "w", format=format) as container:
+            stream = container.add_stream_from_template(template)
+            stream.time_base = copy.time_base
+            container.start_encoding()
+            if copy.codec.startswith("pcm_"):  # silence is whole packets of it, whatever the size of a sample
+                packet = av.Packet(bytes(12 * copy.channels))
+                packet.pts = packet.dts = 0
+                packet.time_base, packet.stream = copy.time_base, stream
+                container.mux(packet)
+    except (ValueError, OverflowError, av.error.FFmpegError):
+        return False
+    return True
+
+
 def _matroska(copy: AudioCopy) -> bytes:
     private = copy.extradata
     if copy.codec == "flac":  # FFmpeg keeps the bare STREAMINFO, Matroska the head of a FLAC file

@@ -11,12 +11,14 @@ from typing import BinaryIO, Self
 
 from mediacodec.errors import InputError, UsageError
 from mediacodec.frames import AudioChunk, VideoFrame
+from mediacodec.mcx.audio_reader import AudioReader
 from mediacodec.mcx.passthrough import CopyReader
 from mediacodec.mcx.reader import FileReader
 from mediacodec.media.audio_sink import AudioSink
+from mediacodec.media.container_writer import MUXERS
 from mediacodec.media.convert import Converter
 from mediacodec.media.media_sink import MediaSink
-from mediacodec.media.stream_copy import AudioCopy, AudioPacket
+from mediacodec.media.stream_copy import AudioCopy, AudioPacket, fits
 from mediacodec.transcode.formats import AUDIO_ONLY, VIDEO_ONLY, output_format
 from mediacodec.transcode.options import DecodeOptions
 
@@ -53,6 +55,7 @@ class DemuxSession:
         self._stop = None if options.duration is None else options.start + options.duration
         self._converter: Converter | None = None
         self._copies = False
+        self._origin: Fraction | None = None  # seconds of the file that become 0
         self._tick = Fraction(1)
         self.num_frames: int | None = 0 if self._wants_video else None
         self.seconds = 0.0
@@ -104,7 +107,7 @@ class DemuxSession:
             channels = stream.channels if options.channels is None else options.channels
             shape = rate, channels
             resamples = shape != (stream.sample_rate, stream.channels)
-            self._copies = isinstance(stream, CopyReader) and self._format not in AUDIO_ONLY and not resamples
+            self._copies = self._can_copy(stream) and not resamples
             if not self._copies:
                 self._converter = Converter(stream.sample_rate, stream.channels, rate, channels)
         if self._format in AUDIO_ONLY:
@@ -113,13 +116,23 @@ class DemuxSession:
             )
         return self._media_sink(target, shape if self._wants_audio else None)
 
+    def _can_copy(self, stream: AudioReader | CopyReader) -> bool:
+        """Whether the packets go into the output as they are."""
+        if not isinstance(stream, CopyReader) or self._format in AUDIO_ONLY:
+            return False
+        copy = stream.description
+        if not fits(MUXERS[self._format], copy):
+            self._left_out.append(f"{self._format} cannot hold this {copy.codec} audio as it is: encoded anew")
+            return False
+        return True
+
     def _media_sink(self, target: str | os.PathLike[str] | BinaryIO, shape: tuple[int, int] | None) -> MediaSink:
         options, reader = self._options, self._reader
         audio: tuple[int, int] | AudioCopy | None = shape
         if self._copies and isinstance(reader.audio, CopyReader):
             copy = reader.audio.description
             # what precedes the start is not presented and does not come along, nor does the priming
-            audio = replace(copy, priming=0) if options.start else copy
+            audio = replace(copy, priming=0) if options.start or reader.joined else copy
         if not self._wants_video:
             return MediaSink(target, audio=audio, format=self._format, overwrite=options.overwrite)
         video = reader.video
@@ -158,7 +171,9 @@ class DemuxSession:
 
     def write(self, item: Item) -> None:
         """Write an item of `items`, on a timeline that begins at the start asked for."""
-        start = Fraction(self._options.start).limit_denominator(1_000_000)
+        if self._origin is None:
+            self._origin = self._first_moment(item)
+        start = self._origin
         if isinstance(item, VideoFrame):
             self.num_frames = (self.num_frames or 0) + 1
             pts = round((item.pts * item.time_base - start) / self._tick)
@@ -170,9 +185,17 @@ class DemuxSession:
             self._put(replace(item, pts=item.pts - shift, dts=item.dts - shift))
         else:
             assert self._converter is not None
-            self.seconds = item.pts_seconds + item.duration_seconds - self._options.start
-            pts = item.pts - round(self._options.start * item.sample_rate)
+            self.seconds = float(Fraction(item.pts + item.num_samples, item.sample_rate) - start)
+            pts = item.pts - round(start * item.sample_rate)
             self._put(self._converter.push(AudioChunk(item.samples, item.sample_rate, pts)))
+
+    def _first_moment(self, item: Item) -> Fraction:
+        """What becomes time 0: the start asked for; of a stream that was joined on its way, where its first item is."""
+        start = Fraction(self._options.start).limit_denominator(1_000_000)
+        if not self._reader.joined:
+            return start
+        tick = Fraction(1, item.sample_rate) if isinstance(item, AudioChunk) else item.time_base
+        return max(start, item.pts * tick)
 
     def _put(self, item: Item) -> None:
         if isinstance(self._sink, AudioSink):

@@ -70,3 +70,23 @@ def test_looking_a_keyframe_up_does_not_read_the_whole_file(index: bool, monkeyp
     reader = Reader(io.BytesIO(written(items, index=index)))
     assert reader.peek_keyframe(0, items[3].pts) == items[3]
     assert (reader.peek_keyframe(0, items[25].pts) == items[25]) is index
+
+
+def test_an_index_is_read_once_until_the_file_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = packets(30)
+    file = io.BytesIO(written(items, index=True))
+    reader, loads = Reader(file), []
+
+    def unpack(payload: bytes) -> object:
+        loads.append(len(payload))
+        return original(payload)
+
+    original = seeking.Index.unpack
+    monkeypatch.setattr(seeking.Index, "unpack", unpack)
+    for number in (3, 25, 14):
+        assert reader.another().seek(0, items[number].pts) == items[number].pts
+    assert len(loads) == 1
+    file.seek(0, io.SEEK_END)
+    file.write(b"more")
+    reader.seek(0, items[7].pts)
+    assert len(loads) <= 2
