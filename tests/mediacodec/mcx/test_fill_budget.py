@@ -97,7 +97,7 @@ def length(path: Path) -> float:
 
 
 def test_frames_that_cannot_be_decoded_are_concealed_for_a_minute_only() -> None:
-    """A file of 2,000 packets without a byte is no film."""
+    """A file of 2,000 packets without a byte is no video."""
     buffer = io.BytesIO()
     with mediacodec.open(buffer, "w") as writer:
         stream = writer.add_video_stream("conditional", width=64, height=48, frame_rate=10, crf=40)

@@ -251,14 +251,14 @@ def test_reports_of_nothing() -> None:
     assert DecodeReport(seconds=1, wall_seconds=1, truncated=True).damaged
 
 
-@pytest.mark.parametrize(("suffix", "copied"), [("mp4", False), ("mov", True), ("mkv", True)])
+@pytest.mark.parametrize(("suffix", "kept"), [("mp4", False), ("mov", True), ("mkv", True)])
 def test_copied_audio_that_a_container_cannot_hold_is_encoded_anew(
-    source: Path, tmp_path: Path, suffix: str, copied: bool
+    source: Path, tmp_path: Path, suffix: str, kept: bool
 ) -> None:
     """mp4 of stereo PCM fails only when the file is finished."""
     buffer = BytesIO()
     encode_file(source, buffer, encode_options(audio_codec="copy"))
     report = decode_file(buffer.getvalue(), tmp_path / f"out.{suffix}", DecodeOptions())
-    assert ("mp4 cannot hold this pcm_s16le audio as it is: encoded anew" in report.notes) != copied
+    assert ("mp4 cannot hold this pcm_s16le audio as it is: encoded anew" in report.notes) != kept
     assert report.seconds == pytest.approx(SECONDS, abs=0.05)
     assert (tmp_path / f"out.{suffix}").stat().st_size > 10_000
