@@ -45,11 +45,13 @@ class PacketSource:
         "_tail",
         "header",
         "models",
+        "owner",
         "strict",
     )
 
     def __init__(self, file: BinaryIO, *, strict: bool, models: Path | None, runtime: Runtime) -> None:
         self.strict, self.models = strict, models
+        self.owner: object = None  # closes the file when it is collected: streams may outlive their FileReader
         self._file, self._runtime = file, runtime
         with reading(file):
             self._reader = Reader(file, strict=strict)

@@ -98,3 +98,8 @@ def test_a_pipe_has_one_pass(coded: bytes) -> None:
     assert reader.audio.read().num_samples == SECONDS * RATE
     with pytest.raises(ParameterError, match="only once"):
         reader.audio.read()
+
+
+def test_streams_outlive_the_reader_they_came_from(coded: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.mcx").write_bytes(coded)
+    assert mediacodec.open(tmp_path / "a.mcx").audio.read().samples.shape == (1, SECONDS * RATE)
