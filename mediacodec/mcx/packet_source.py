@@ -27,6 +27,7 @@ class PacketSource:
     Attributes:
         header: of the file.
         strict, models: as given.
+        owner: what closes the file when nobody has it any more; who has a stream of the file still needs it.
 
     Raises:
         BitstreamError: no header can be had, in one of its kinds.
@@ -43,12 +44,14 @@ class PacketSource:
         "_tail",
         "header",
         "models",
+        "owner",
         "strict",
     )
 
     def __init__(self, file: BinaryIO, *, strict: bool, models: Path | None, runtime: Runtime) -> None:
         self.strict, self.models = strict, models
         self._runtime = runtime
+        self.owner: object = None
         try:
             self._reader = Reader(file, strict=strict)
         except MediaCodecError:

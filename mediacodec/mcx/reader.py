@@ -68,6 +68,7 @@ class FileReader:
         handle = self._stack.enter_context(opened(file))
         try:
             self._source = PacketSource(handle, strict=strict, models=folder, runtime=runtime)
+            self._source.owner = self._stack
             self.header: FileHeader = self._source.header
             self.streams: tuple[StreamReader, ...] = tuple(
                 _stream_reader(self._source, stream) for stream in self.header.streams if stream.parameters is not None
