@@ -28,6 +28,7 @@ class PacketSource:
     Attributes:
         header: of the file.
         strict, models: as given.
+        owner: what closes the file when nobody has it any more; who has a stream of the file still needs it.
 
     Raises:
         BitstreamError: no header can be had, in one of its kinds.
@@ -51,7 +52,7 @@ class PacketSource:
 
     def __init__(self, file: BinaryIO, *, strict: bool, models: Path | None, runtime: Runtime) -> None:
         self.strict, self.models = strict, models
-        self.owner: object = None  # closes the file when it is collected: streams may outlive their FileReader
+        self.owner: object = None
         self._file, self._runtime = file, runtime
         with reading(file):
             self._reader = Reader(file, strict=strict)

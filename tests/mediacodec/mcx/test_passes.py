@@ -89,6 +89,11 @@ def test_forked_processes_read_one_file(tmp_path: Path) -> None:
         assert same == [True] * 3
 
 
+def test_a_stream_keeps_its_file_open(coded: bytes, tmp_path: Path) -> None:
+    (tmp_path / "talk.mcx").write_bytes(coded)
+    assert mediacodec.open(tmp_path / "talk.mcx").audio.read().num_samples == SECONDS * RATE
+
+
 def test_a_pipe_has_one_pass(coded: bytes) -> None:
     class Pipe(io.BytesIO):
         def seekable(self) -> bool:
