@@ -11,6 +11,7 @@ from mediacodec.codecs.base import RandomAccessDecoder, ReferringDecoder
 from mediacodec.frames import VideoFrame
 from mediacodec.mcx.interleave import Run, checked_times, through
 from mediacodec.mcx.packet_source import PacketSource
+from mediacodec.mcx.tags import tags_of
 from mediacodec_bitstream import BitstreamError, Gap, Packet, StreamHeader, VideoParameters
 
 MAX_FILL = 3600  # seconds that concealed frames of a pass may stand for where packets are missing
@@ -48,6 +49,11 @@ class VideoReader:
     def num_frames(self) -> int | None:
         """Frames that the file states; None before the end of a pipe or of a file that was cut."""
         return self._source.stated_length(self.header.stream_id)[1]
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Tags of the stream by name: language, title ..."""
+        return tags_of(self.header.fields)
 
     @property
     def duration(self) -> float | None:

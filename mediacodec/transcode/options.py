@@ -6,6 +6,39 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mediacodec.codecs.options import AudioOptions, VideoOptions
+from mediacodec.metadata import MediaMetadata, Tags, as_tags, changed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MetadataOptions:
+    """What is said of the media in the output.
+
+    Attributes:
+        keep_tags, keep_chapters: whether those of the source travel.
+        tags, audio_tags, video_tags: others in their place; an empty value takes one away.
+        unneeded: kinds of streams that nobody misses: "subtitle", "data".
+    """
+
+    keep_tags: bool = True
+    keep_chapters: bool = True
+    tags: Tags = field(default_factory=dict)
+    audio_tags: Tags = field(default_factory=dict)
+    video_tags: Tags = field(default_factory=dict)
+    unneeded: frozenset[str] = frozenset()
+
+    def of(self, source: MediaMetadata) -> MediaMetadata:
+        """What is said, given what the source says.
+
+        Raises:
+            ParameterError, ParameterTypeError: a tag makes no sense.
+        """
+        found = source if self.keep_tags else MediaMetadata(chapters=source.chapters)
+        return MediaMetadata(
+            tags=changed(found.tags, as_tags("tags", self.tags)),
+            audio=changed(found.audio, as_tags("audio_tags", self.audio_tags)),
+            video=changed(found.video, as_tags("video_tags", self.video_tags)),
+            chapters=found.chapters if self.keep_chapters else (),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +52,7 @@ class EncodeOptions:
         device: "auto", "cpu" or "cuda".
         threads: CPU threads; None for as many as help.
         models: a folder to look for models in first.
+        metadata: what is said of the media.
     """
 
     start: float = 0.0
@@ -30,6 +64,7 @@ class EncodeOptions:
     device: str = "auto"
     threads: int | None = None
     models: Path | None = None
+    metadata: MetadataOptions = field(default_factory=MetadataOptions)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +82,7 @@ class DecodeOptions:
         device: "auto", "cpu" or "cuda".
         threads: CPU threads; None for as many as help.
         models: a folder to look for models in first.
+        metadata: what is said of the media.
     """
 
     start: float = 0.0
@@ -62,3 +98,4 @@ class DecodeOptions:
     device: str = "auto"
     threads: int | None = None
     models: Path | None = None
+    metadata: MetadataOptions = field(default_factory=MetadataOptions)
