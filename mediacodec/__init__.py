@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mediacodec.mcx.probe import FileInfo, StreamInfo, info
     from mediacodec.mcx.reader import FileReader
     from mediacodec.mcx.writer import FileWriter
+    from mediacodec.metadata import Chapter
     from mediacodec_bitstream import Packet, StreamHeader
 
 # Where each public name lives; the only list of them.
@@ -38,6 +39,7 @@ _HOMES = {
     "VideoDecoder": "mediacodec.codecs.streaming",
     "VideoEncoder": "mediacodec.codecs.streaming",
     "VideoOptions": "mediacodec.codecs.options",
+    "Chapter": "mediacodec.metadata",
     "decoder_for": "mediacodec.codecs.streaming",
     "FileAppender": "mediacodec.mcx.appender",
     "FileInfo": "mediacodec.mcx.probe",
@@ -60,6 +62,7 @@ __all__ = [
     "AudioEncoder",
     "AudioOptions",
     "BitstreamError",
+    "Chapter",
     "FileAppender",
     "FileInfo",
     "FileReader",

@@ -35,6 +35,7 @@ from .symbols import (
     unpack_bits,
 )
 from .tables import TableFamily, TableRow
+from .tag_text import is_tag_key, join_chapters, join_tags, split_chapters, split_tags
 
 __all__ = [
     "BIT_PACKED",
@@ -78,13 +79,18 @@ __all__ = [
     "drop_layers",
     "encode_grouped",
     "group_by_table",
+    "is_tag_key",
+    "join_chapters",
     "join_layers",
+    "join_tags",
     "open_decoder",
     "open_encoder",
     "pack_bits",
     "scan",
     "seal",
+    "split_chapters",
     "split_layers",
+    "split_tags",
     "symbol_crc",
     "unpack_bits",
     "unseal",

@@ -83,6 +83,8 @@ FIELDS: tuple[Field, ...] = (
     Field(0x0023, "date", *_text(255), stream=True, file=True),
     Field(0x0024, "comment", *_text(4096), stream=True, file=True),
     Field(0x0025, "language", *_text(35), stream=True, file=True),
+    Field(0x0026, "tags", *_text(16_384), stream=True, file=True),
+    Field(0x0027, "chapters", *_text(32_768), file=True),
     Field(0x8001, "layers", *_number(1, 1, 64), stream=True),
     Field(0x8002, "reorder", *_number(1, 1, 255), stream=True),
     Field(0x8003, "foreign_codec", *_text(64), stream=True),

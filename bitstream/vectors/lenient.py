@@ -148,6 +148,13 @@ def good_ones() -> dict[str, Vector]:
     padded = StreamHeader(0, "test", wide, Fraction(1, 25), packet_duration=1)
     own = audio(fields={"extradata": b"\x05\x00"})
     text = FileHeader((audio(),), fields={"language": "\u00e9" * 17 + "x", "title": "\u8a9e" * 1365 + "."})
+    about = FileHeader(
+        (audio(fields={"tags": "handler=one\\nof two lines, a \\\\ in it", "language": "de"}),),
+        fields={
+            "tags": "genre=Speech \u8a9e\nno tag\ngenre=passed over\n=neither\nempty=\nline=a\\nb",
+            "chapters": "0 1500000 first\nno chapter\n1500000 2000000\n1 2 passed over\n2000000 3000000 a \\\\ b",
+        },
+    )
     early = StreamHeader(0, "test", AudioParameters(8000, 1, 0, 160), Fraction(1, 8000))
     return {
         "good/no-durations": Vector(no_durations(), "packets whose duration is not known"),
@@ -160,6 +167,9 @@ def good_ones() -> dict[str, Vector]:
         ),
         "good/text-bytes": Vector(
             file_of(text, seconds(audio(), 1)), "text as long as it may be: 35 and 4096 bytes, fewer characters"
+        ),
+        "good/metadata": Vector(
+            file_of(about, seconds(audio(), 3)), "tags without a field of their own, and chapters; lines that are none"
         ),
         "good/not-from-zero": Vector(
             file_of(FileHeader((early,)), [packet(early, 8_000_000, 160, 1)]), "the first packet begins after 1,000 s"

@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple, cast
 import click
 from click.core import ParameterSource
 
-from mediacodec.cli.parsing.groups import AudioCoding, Kinds, Machine, Output, TimeRange, VideoCoding
+from mediacodec.cli.parsing.groups import AudioCoding, Kinds, Machine, Output, Said, TimeRange, VideoCoding
 from mediacodec.cli.parsing.inputs import opened_mcx
 from mediacodec.cli.ui.console import Console
 from mediacodec.cli.ui.monitor import Monitor
@@ -42,6 +42,7 @@ class EncodeJob(NamedTuple):
     progress: str | None = None
     resume: bool = False
     append: bool = False
+    said: Said = Said()
 
     def check(self) -> None:
         """Raise UsageError for options that contradict each other."""
@@ -68,6 +69,8 @@ class EncodeJob(NamedTuple):
         for option, given in {"-resume": self.resume, "-vn": self.kinds.no_video, "-n": no}.items():
             if given:
                 raise UsageError(f"-append adds video to a file that is there; {option} means nothing to it")
+        if self.said.tags or self.said.tags_of_audio or self.said.tags_of_video:
+            raise UsageError("-append changes nothing that a file says; leave -metadata out")
         if target == "-":
             raise UsageError("-append adds to a file; name one")
         source = click.get_current_context().get_parameter_source("video_codec")
@@ -87,6 +90,7 @@ class EncodeJob(NamedTuple):
             device=self.machine.device,
             threads=self.machine.threads,
             models=self.machine.models,
+            metadata=self.said.options(),
         )
 
 
@@ -100,6 +104,7 @@ class DecodeJob(NamedTuple):
     progress: str | None = None
     output_codec: str | None = None
     keyframes_only: bool = False
+    said: Said = Said()
 
     def options(self, kind: str, *, overwrite: bool) -> DecodeOptions:
         """The same, for `decode_file`.
@@ -123,6 +128,7 @@ class DecodeJob(NamedTuple):
             device=self.machine.device,
             threads=self.machine.threads,
             models=self.machine.models,
+            metadata=self.said.options(),
         )
 
 

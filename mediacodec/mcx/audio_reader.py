@@ -16,6 +16,7 @@ from mediacodec.frames import AudioChunk
 from mediacodec.mcx.fill_budget import FILL_SECONDS, FillBudget
 from mediacodec.mcx.interleave import Run, checked_times, through
 from mediacodec.mcx.packet_source import PacketSource
+from mediacodec.mcx.tags import tags_of
 from mediacodec_bitstream import AudioParameters, BitstreamError, Gap, Packet, StreamHeader
 
 
@@ -47,6 +48,11 @@ class AudioReader:
         """Samples per channel that the file states; None before the end of a pipe or of a file that was cut."""
         length, _ = self._source.stated_length(self.header.stream_id)
         return None if length is None else round(length * self.header.time_base * self.sample_rate)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Tags of the stream by name: language, title ..."""
+        return tags_of(self.header.fields)
 
     @property
     def duration(self) -> float | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from mediacodec.arguments import as_instance, quoted
 from mediacodec.errors import ParameterError, ParameterTypeError
 from mediacodec.mcx.streams import AudioWriter, StreamWriter
+from mediacodec.mcx.tags import copy_interval
 from mediacodec_bitstream import FileHeader, Packet, Writer
+from mediacodec_bitstream.fields import FieldValue
 
 Stream = TypeVar("Stream", bound=StreamWriter)
 
@@ -26,15 +28,22 @@ class Muxer:
         open_writer: makes the writer of chunks, from the header and the most packets in a chunk, when the first packet
             comes.
         live: whether somebody listens meanwhile.
+        fields: of the file's header.
 
     Attributes:
         streams: so far.
     """
 
-    __slots__ = ("_flushed", "_gathers", "_live", "_open_writer", "_waiting", "_writer", "streams")
+    __slots__ = ("_fields", "_flushed", "_gathers", "_live", "_open_writer", "_waiting", "_writer", "streams")
 
-    def __init__(self, open_writer: Callable[[FileHeader, int], Writer], *, live: bool) -> None:
-        self._open_writer, self._live = open_writer, live
+    def __init__(
+        self,
+        open_writer: Callable[[FileHeader, int], Writer],
+        *,
+        live: bool,
+        fields: Mapping[str, FieldValue] | None = None,
+    ) -> None:
+        self._open_writer, self._live, self._fields = open_writer, live, fields or {}
         self._writer: Writer | None = None
         self._waiting: float | None = None  # when the first packet begins that waits for its chunk to fill, in seconds
         self._gathers = self._flushed = False
@@ -110,7 +119,9 @@ class Muxer:
 
     def _start(self) -> Writer:
         if self._writer is None:
-            header = FileHeader(tuple(stream.header for stream in self.streams), live=self._live)
+            interval = copy_interval(self._fields, live=self._live)
+            streams = tuple(stream.header for stream in self.streams)
+            header = FileHeader(streams, live=self._live, header_interval=interval, fields=self._fields)
             # audio alone comes in packets that are worth a chunk each
             self._gathers = not self._live and not all(isinstance(s, AudioWriter) for s in self.streams)
             self._writer = self._open_writer(header, MAX_PACKETS if self._gathers else 1)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from mediacodec import memory_errors
 from mediacodec.arguments import check_callback
-from mediacodec.codecs.options import AudioOptions
+from mediacodec.codecs.options import AudioOptions, with_changes
 from mediacodec.frames import AudioChunk, as_sample_rate, as_samples
 from mediacodec.mcx.probe import Source, opened
 from mediacodec.mcx.reader import FileReader
@@ -56,9 +56,8 @@ def encode(
     chunk = AudioChunk(as_samples("samples", samples), as_sample_rate("sample_rate", sample_rate))
     buffer = BytesIO()
     with FileWriter(buffer, models=models, device=device, threads=threads) as writer:
-        stream = writer.add_audio_stream(
-            codec, options, sample_rate=chunk.sample_rate, channels=chunk.channels, **changes
-        )
+        wanted = with_changes(AudioOptions, options, changes)
+        stream = writer.add_audio_stream(codec, wanted, sample_rate=chunk.sample_rate, channels=chunk.channels)
         began = time.perf_counter()
         size = BLOCK_SECONDS * chunk.sample_rate  # any pieces give the same packets
         for start in range(0, chunk.num_samples, size):

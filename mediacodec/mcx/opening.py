@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, TypeVar, overload
@@ -12,6 +12,7 @@ from mediacodec.errors import ParameterError
 from mediacodec.mcx.probe import Source
 from mediacodec.mcx.reader import FileReader
 from mediacodec.mcx.writer import FileWriter
+from mediacodec.metadata import Chapter, Tags
 from mediacodec.progress import FitMonitor
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ File = TypeVar("File", "FileReader", "FileWriter", "FileAppender")
 _MACHINE = ("models", "device", "threads")
 OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "r": (*_MACHINE, "strict"),
-    "w": (*_MACHINE, "overwrite", "live", "monitor", "resume"),
+    "w": (*_MACHINE, "overwrite", "live", "monitor", "resume", "metadata", "chapters"),
     "a": (*_MACHINE, "monitor"),
 }
 """Which keyword arguments each mode takes."""
@@ -50,6 +51,8 @@ def open(
     threads: int | None = None,
     monitor: FitMonitor | None = None,
     resume: bool = False,
+    metadata: Tags | None = None,
+    chapters: Sequence[Chapter] = (),
 ) -> FileWriter: ...
 @overload
 def open(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +14,10 @@ from typing import BinaryIO
 from mediacodec import memory_errors
 from mediacodec.arguments import check_file, quoted
 from mediacodec.errors import InputError, MediaCodecError
-from mediacodec_bitstream import AudioParameters, Gap, ScanResult, StreamHeader, VideoParameters, scan
+from mediacodec.mcx.tags import chapters_of, tags_of
+from mediacodec.metadata import Chapter
+from mediacodec_bitstream import AudioParameters, Fields, Gap, ScanResult, StreamHeader, VideoParameters, scan
+from mediacodec_bitstream.fields import FieldValue
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
 
@@ -93,6 +96,11 @@ class StreamInfo:
         return str(name) if name else None
 
     @property
+    def metadata(self) -> dict[str, str]:
+        """Tags of the stream by name: language, title ..."""
+        return tags_of(self.header.fields)
+
+    @property
     def algorithmic_delay(self) -> float:
         """Seconds by which the codec alone delays audio or video."""
         return float(self.header.algorithmic_delay * self.header.time_base)
@@ -114,6 +122,7 @@ class FileInfo:
         live: whether it was written while somebody listened.
         truncated: whether it has no end.
         gaps: what is missing or damaged, as far as was looked for.
+        fields: of the header.
     """
 
     version: str
@@ -122,6 +131,17 @@ class FileInfo:
     live: bool
     truncated: bool
     gaps: tuple[Gap, ...]
+    fields: Mapping[str, FieldValue] = field(default_factory=Fields)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Tags of the file by name: title, artist, date ..."""
+        return tags_of(self.fields)
+
+    @property
+    def chapters(self) -> tuple[Chapter, ...]:
+        """Chapters, in the order of time."""
+        return chapters_of(self.fields)
 
     @property
     def duration(self) -> float:
@@ -167,7 +187,13 @@ def _info(result: ScanResult) -> FileInfo:
         streams.append(StreamInfo(header, duration, totals.packets, totals.payload_bytes))
     version = f"1.{result.header.minor}"
     return FileInfo(
-        version, tuple(streams), result.file_bytes, result.header.live, result.truncated, tuple(result.gaps)
+        version,
+        tuple(streams),
+        result.file_bytes,
+        result.header.live,
+        result.truncated,
+        tuple(result.gaps),
+        result.header.fields,
     )
 
 

@@ -17,7 +17,9 @@ from mediacodec.mcx.interleave import Run, in_time_order
 from mediacodec.mcx.packet_source import PacketSource
 from mediacodec.mcx.passthrough import CopyReader
 from mediacodec.mcx.probe import Source, opened
+from mediacodec.mcx.tags import chapters_of, tags_of
 from mediacodec.mcx.video_reader import VideoReader
+from mediacodec.metadata import Chapter
 from mediacodec_bitstream import AudioParameters, FileHeader, Gap, Packet, StreamHeader, VideoParameters
 
 if TYPE_CHECKING:
@@ -104,6 +106,16 @@ class FileReader:
     def has_video(self) -> bool:
         """Whether there is a video stream."""
         return any(isinstance(stream, VideoReader) for stream in self.streams)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Tags of the file by name, as its header has them."""
+        return tags_of(self.header.fields)
+
+    @property
+    def chapters(self) -> tuple[Chapter, ...]:
+        """Chapters of the file, in the order of time."""
+        return chapters_of(self.header.fields)
 
     @property
     def gaps(self) -> list[Gap]:

@@ -24,6 +24,7 @@ from mediacodec.codecs.options import VideoOptions
 from mediacodec.errors import CorruptError, OutputError, ParameterError
 from mediacodec.frames import VideoFrame
 from mediacodec.mcx.probe import open_path
+from mediacodec.mcx.tags import untagged
 from mediacodec.media.atomic import AtomicFile
 from mediacodec.progress import FitMonitor, NullMonitor
 from mediacodec_bitstream import FileHeader, Packet, Reader, StreamHeader, Writer
@@ -250,7 +251,7 @@ class _Found:
     def _checked(self, header: StreamHeader, options: dict[str, OptionValue]) -> ResumeState:
         """What the file says of itself, where it can be gone on from with these options."""
         reader = self._opened()
-        if header not in reader.header.streams:
+        if header not in map(untagged, reader.header.streams):
             raise ParameterError(f"'{self._path}' is of another size, rate, codec or model; {ANEW}")
         count = sum(packet.stream_id == self._stream_id for packet in reader)
         state = ResumeState.of_tag(reader.tags.get(TAG))

@@ -13,6 +13,7 @@ from mediacodec.frames import VideoFrame
 from mediacodec.mcx.fill_budget import FILL_SECONDS, MOST_PIXELS, FillBudget
 from mediacodec.mcx.interleave import Run, checked_times, through
 from mediacodec.mcx.packet_source import PacketSource
+from mediacodec.mcx.tags import tags_of
 from mediacodec_bitstream import BitstreamError, Gap, Packet, StreamHeader, VideoParameters
 
 MAX_FETCHED = 64  # keyframes from before where reading began that a pass looks up, in vain or not
@@ -50,6 +51,11 @@ class VideoReader:
     def num_frames(self) -> int | None:
         """Frames that the file states; None before the end of a pipe or of a file that was cut."""
         return self._source.stated_length(self.header.stream_id)[1]
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Tags of the stream by name: language, title ..."""
+        return tags_of(self.header.fields)
 
     @property
     def duration(self) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,8 @@ from mediacodec.frames import Colour
 from mediacodec.mcx.muxer import Muxer
 from mediacodec.mcx.output import Closing, NamedOutput, OpenOutput, Output, Target
 from mediacodec.mcx.streams import AudioWriter, CopyWriter, VideoWriter, storable
+from mediacodec.mcx.tags import file_fields, with_tags
+from mediacodec.metadata import Chapter, Tags
 from mediacodec.progress import FitMonitor
 from mediacodec_bitstream import FileHeader, Packet, Writer
 
@@ -45,6 +47,8 @@ class FileWriter:
         resume: whether a fit goes on from NAME.partial, where whole groups are kept meanwhile.
         checkpoint: where they are kept for a file that is open; whoever gives it removes it once the file is in its
             place.
+        metadata: tags of the file by name: title, artist, date, comment, genre ...
+        chapters: in the order of time.
 
     Raises:
         OutputExistsError: the file exists and must not be replaced.
@@ -58,7 +62,7 @@ class FileWriter:
         ...         file.mux(stream.encode(samples))
     """
 
-    __slots__ = ("_closing", "_live", "_models", "_monitor", "_muxer", "_output", "_resumption", "_runtime")
+    __slots__ = ("_closing", "_fields", "_live", "_models", "_monitor", "_muxer", "_output", "_resumption", "_runtime")
 
     @memory_errors.named
     def __init__(
@@ -73,8 +77,11 @@ class FileWriter:
         monitor: FitMonitor | None = None,
         resume: bool = False,
         checkpoint: Checkpoint | None = None,
+        metadata: Tags | None = None,
+        chapters: Sequence[Chapter] = (),
     ) -> None:
         self._closing = Closing()
+        self._fields = file_fields(metadata, chapters)
         self._live, self._monitor = as_flag("live", live), monitor
         overwrite, resume = as_flag("overwrite", overwrite), as_flag("resume", resume)
         if checkpoint is not None:
@@ -100,7 +107,7 @@ class FileWriter:
             from mediacodec.mcx.resume import Resumption
 
             self._resumption = Resumption(checkpoint, monitor)
-        self._muxer = Muxer(self._open_writer, live=live)
+        self._muxer = Muxer(self._open_writer, live=live, fields=self._fields)
 
     def _open_writer(self, header: FileHeader, packets_per_chunk: int) -> Writer:
         return Writer(cast("BinaryIO", self._output.file), header, packets_per_chunk=packets_per_chunk)
@@ -118,6 +125,7 @@ class FileWriter:
         *,
         sample_rate: int,
         channels: int = 1,
+        metadata: Tags | None = None,
         **changes: object,
     ) -> AudioWriter:
         """Add a stream for audio at `sample_rate` with `channels`; it is converted to what the codec takes.
@@ -127,6 +135,7 @@ class FileWriter:
             options: how to encode; None for the defaults.
             sample_rate: of what will be given, Hz.
             channels: likewise.
+            metadata: tags of the stream by name: language, title ...
             changes: options by name, in place of those of `options`: `bit_rate=3000`.
 
         Raises:
@@ -138,7 +147,9 @@ class FileWriter:
         self._check_open()
         wanted = with_changes(AudioOptions, options, changes)
         encoder = open_audio_backend(codec, wanted, self._runtime, stream_id=self._next_id, models=self._models)
-        return self._muxer.add(AudioWriter(encoder, sample_rate, channels))
+        stream = AudioWriter(encoder, sample_rate, channels)
+        stream.header = with_tags(stream.header, metadata)
+        return self._muxer.add(stream)
 
     @memory_errors.named
     def add_video_stream(
@@ -151,6 +162,7 @@ class FileWriter:
         frame_rate: Fraction | int,
         time_base: Fraction | None = None,
         colour: Colour = UNKNOWN_COLOUR,
+        metadata: Tags | None = None,
         **changes: object,
     ) -> VideoWriter:
         """Add a stream for frames of width x height in 8-bit 4:2:0 (`VideoFrame`).
@@ -162,6 +174,7 @@ class FileWriter:
             frame_rate: nominal, per second; the pts of the frames tell the true times.
             time_base: seconds per tick; None for the time of one frame. Ticks below a microsecond become 1/90000 s.
             colour: of the frames, see `VideoFrame`.
+            metadata: tags of the stream by name: language, title ...
             changes: options by name, in place of those of `options`: `crf=30`.
 
         Raises:
@@ -181,14 +194,17 @@ class FileWriter:
         encoder = family.encoder(model, video, wanted, self._runtime, stream_id=self._next_id)
         if family.fits and resumption is not None:
             encoder = resumption.kept(cast("FittingEncoder", encoder), wanted)
-        return self._muxer.add(VideoWriter(encoder, video.frame_rate, live=self._live))
+        stream = VideoWriter(encoder, video.frame_rate, live=self._live)
+        stream.header = with_tags(stream.header, metadata)
+        return self._muxer.add(stream)
 
     @memory_errors.named
-    def add_copied_stream(self, copy: AudioCopy) -> CopyWriter:
+    def add_copied_stream(self, copy: AudioCopy, *, metadata: Tags | None = None) -> CopyWriter:
         """Add a stream for the packets of another codec, which are kept as they are.
 
         Args:
             copy: what the packets are.
+            metadata: tags of the stream by name: language, title ...
 
         Raises:
             ParameterError: packets were muxed already.
@@ -198,7 +214,9 @@ class FileWriter:
 
         self._check_open()
         as_instance("copy", copy, AudioCopy)
-        return self._muxer.add(CopyWriter(copy, stream_id=self._next_id, live=self._live))
+        stream = CopyWriter(copy, stream_id=self._next_id, live=self._live)
+        stream.header = with_tags(stream.header, metadata)
+        return self._muxer.add(stream)
 
     def _check_open(self) -> None:
         if self._closing.done:

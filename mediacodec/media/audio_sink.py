@@ -18,8 +18,10 @@ from mediacodec.arguments import as_flag, as_instance, as_integer
 from mediacodec.errors import ParameterError, UsageError
 from mediacodec.frames import AudioChunk, Samples, as_sample_rate
 from mediacodec.media.avio import arranged
+from mediacodec.media.metadata import write_metadata
 from mediacodec.media.resample import Resampler
 from mediacodec.media.target import Target, check_name, open_target, writing
+from mediacodec.metadata import MediaMetadata
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,10 @@ class AudioSink:
         channels: of the chunks; 1 or 2 for lossy formats, up to 8 for the others.
         format: a name in FORMATS, or "opus"; None takes it from the suffix.
         overwrite: replace an existing file.
+        metadata: tags and chapters; those that the format has no field for are left out.
+
+    Attributes:
+        left_out: names of what was.
 
     Raises:
         UsageError: unknown format, too many channels, or standard output is a terminal.
@@ -87,7 +93,10 @@ class AudioSink:
         channels: int,
         format: str | None = None,  # noqa: A002 - the name that every such interface has
         overwrite: bool = False,
+        metadata: MediaMetadata | None = None,
     ) -> None:
+        self._metadata = metadata or MediaMetadata()
+        self.left_out: list[str] = []
         sample_rate, channels = as_sample_rate("sample_rate", sample_rate), as_integer("channels", channels, 1)
         overwrite = as_flag("overwrite", overwrite)
         self.sample_rate, self.channels = sample_rate, channels
@@ -120,6 +129,7 @@ class AudioSink:
                 # Transparent for speech; encoders refuse or clamp more than this at low rates.
                 self._stream.bit_rate = min(96_000, 4 * self._rate) * self.channels
             self._stream.time_base = Fraction(1, self._rate)
+            self.left_out = write_metadata(self._container, self.format, self._metadata, stream)
             self._container.start_encoding()
         self._open = True
 

@@ -19,6 +19,7 @@ from mediacodec.media.avio import AvioFile
 from mediacodec.media.damage import Packet
 from mediacodec.media.demux import open_container, reading
 from mediacodec.media.gapless import Beginning, mp3_head, seeks_exactly
+from mediacodec.media.metadata import left_out_streams, read_metadata
 from mediacodec.media.stream_copy import AudioPacket
 from mediacodec.media.video_track import VideoTrack
 from mediacodec.media.wav_header import read_header
@@ -43,6 +44,8 @@ class ContainerReader:
         audio, video: the tracks, None for what is not there or not wanted.
         chunks: of audio, decoded or copied, that nobody took yet.
         at_end: whether the file was read to its end.
+        metadata: what the file says of itself; the times of its chapters count from `start`.
+        left_out: streams that are not read though they were not left out on purpose: kind and description.
 
     Raises:
         InputError: it cannot be read, or holds nothing of what is wanted.
@@ -163,6 +166,12 @@ class ContainerReader:
         self._zero = min(starts, default=Fraction(0)) + self._start
         for each in self._tracks:
             each.place(self._zero, self._end)
+        with self.translated():
+            audio_stream, video_stream = (None if track is None else track.stream for track in (self.audio, self.video))
+            self.metadata = read_metadata(self._container, audio_stream, video_stream, self._zero)
+            wanted_kinds = ["audio"] * bool(self._wants_audio) + ["video"] * self._wants_video
+            taken = [track.stream for track in self._tracks]
+            self.left_out = left_out_streams(self._container, taken, wanted_kinds)
 
     def _best(self, kind: Literal["audio", "video"]) -> av.stream.Stream | None:
         """The stream that players choose, if it can be decoded and is no cover art."""

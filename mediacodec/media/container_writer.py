@@ -16,10 +16,12 @@ from mediacodec.errors import ParameterError, UsageError
 from mediacodec.frames import AudioChunk, Colour, Samples, VideoFrame
 from mediacodec.media.audio_sink import LAYOUTS, encoder_rate
 from mediacodec.media.avio import arranged
+from mediacodec.media.metadata import write_metadata
 from mediacodec.media.plane_writer import to_frame
 from mediacodec.media.resample import Resampler
 from mediacodec.media.stream_copy import AudioCopy, AudioPacket, template_stream
 from mediacodec.media.target import Target, open_target, writing
+from mediacodec.metadata import MediaMetadata
 
 MUXERS: Final = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
 _MOST_TICKS = 10_000_000  # a second; MP4 counts in 32 bits
@@ -60,6 +62,10 @@ class ContainerWriter:
         video: the frames to come; None for audio alone.
         audio: (Hz, channels) of chunks to encode, an AudioCopy of packets, or None.
         overwrite: replace an existing file.
+        metadata: tags and chapters.
+
+    Attributes:
+        left_out: names of what the format has no field for.
     """
 
     def __init__(
@@ -70,8 +76,11 @@ class ContainerWriter:
         video: VideoShape | None,
         audio: tuple[int, int] | AudioCopy | None,
         overwrite: bool,
+        metadata: MediaMetadata | None = None,
     ) -> None:
         self._format, self._shape = format, video
+        self._metadata = metadata or MediaMetadata()
+        self.left_out: list[str] = []
         self._cleanup = contextlib.ExitStack()
         self._file, self._avio = open_target(target, overwrite=overwrite)
         self._video: av.VideoStream | None = None
@@ -107,6 +116,8 @@ class ContainerWriter:
         elif audio is not None:
             codec = "flac" if self._shape is not None and self._shape.codec == "ffv1" else "aac"
             self._audio = _AudioEncoder(self._container, codec, *audio)
+        of_audio = self._audio.stream if self._audio is not None else self._copy_stream
+        self.left_out = write_metadata(self._container, self._format, self._metadata, of_audio, self._video)
         self._container.start_encoding()
 
     def _movie_ticks(self, audio: tuple[int, int] | AudioCopy | None) -> int:
@@ -216,7 +227,7 @@ class _AudioEncoder:
         if codec == "aac":
             stream.bit_rate = min(128_000, 5 * self._rate) * channels  # transparent; at low rates AAC takes no more
         stream.time_base = Fraction(1, self._rate)
-        self._stream = stream
+        self.stream = stream
         self._next = 0  # in samples as they come
         self._pts = 0  # in samples as they are encoded
 
@@ -235,7 +246,7 @@ class _AudioEncoder:
     def flush(self) -> None:
         """The rest."""
         self._encode(self._resampler.flush())
-        self._container.mux(self._stream.encode(None))
+        self._container.mux(self.stream.encode(None))
 
     def _push(self, samples: Samples) -> None:
         self._next += samples.shape[1]
@@ -248,4 +259,4 @@ class _AudioEncoder:
         frame = av.AudioFrame.from_ndarray(array, format=self._sample_format, layout=self._layout)
         frame.sample_rate, frame.pts, frame.time_base = self._rate, self._pts, Fraction(1, self._rate)
         self._pts += samples.shape[1]
-        self._container.mux(self._stream.encode(frame))
+        self._container.mux(self.stream.encode(frame))

@@ -15,6 +15,7 @@ from mediacodec.media.container_writer import ContainerWriter, VideoShape
 from mediacodec.media.plane_writer import ImageWriter, PlaneWriter, Writer, y4m_header
 from mediacodec.media.stream_copy import AudioCopy, AudioPacket
 from mediacodec.media.target import Target, check_name
+from mediacodec.metadata import MediaMetadata
 
 MEDIA_FORMATS: Final[dict[str, tuple[str, ...]]] = {
     "mp4": (".mp4", ".m4v"),
@@ -53,6 +54,10 @@ class MediaSink:
         format: a name in MEDIA_FORMATS; None takes it from the suffix.
         video_codec: "h264" (the default) or "ffv1" (mkv only).
         overwrite: replace existing files.
+        metadata: tags and chapters; those that the format has no field for are left out.
+
+    Attributes:
+        left_out: names of what was.
 
     Raises:
         UsageError: unknown format or codec, audio where the format has none, nothing to write, or standard output is
@@ -74,7 +79,10 @@ class MediaSink:
         format: str | None = None,  # noqa: A002 - the name that every such interface has
         video_codec: str | None = None,
         overwrite: bool = False,
+        metadata: MediaMetadata | None = None,
     ) -> None:
+        self._metadata = metadata or MediaMetadata()
+        self.left_out: list[str] = []
         self.format = media_format_of(target, format)
         width, height = (
             None if value is None else as_integer(name, value, 1, MAX_SIDE)
@@ -117,7 +125,18 @@ class MediaSink:
 
     def _make(self, target: Target, video: VideoShape | None, overwrite: bool) -> Writer:
         if self.format in _CONTAINERS:
-            return ContainerWriter(target, format=self.format, video=video, audio=self._audio, overwrite=overwrite)
+            writer = ContainerWriter(
+                target,
+                format=self.format,
+                video=video,
+                audio=self._audio,
+                overwrite=overwrite,
+                metadata=self._metadata,
+            )
+            self.left_out = writer.left_out
+            return writer
+        said = self._metadata
+        self.left_out = [*said.tags, *said.audio, *said.video, *(["chapters"] if said.chapters else [])]
         assert video is not None
         if self.format == "png":
             return ImageWriter(target, overwrite=overwrite)

@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from mediacodec.media.avio import open_input
 from mediacodec.media.container_reader import ContainerReader
 from mediacodec.media.image_sequence import RATE, ImageSequence, is_pattern
 from mediacodec.media.stream_copy import AudioCopy, AudioPacket
+from mediacodec.metadata import MediaMetadata, between
 
 Item = AudioChunk | AudioPacket | VideoFrame
 # How far audio and video may lie apart in a file before what is there is given out of the order of time.
@@ -54,6 +56,8 @@ class MediaSource:
         time_base: of the frames' pts, the file's own where possible.
         colour: of the first frame, see VideoFrame.
         duration: seconds that `items` will give, None if unknown; as the container states it: for progress displays.
+        metadata: tags and chapters of the file and of what is read of it; chapters are cut to start and duration.
+        left_out: streams that are not read though nobody left them out: kind and description.
         audio_copy: for audio="copy", what a MediaSink must know of the packets; else None.
 
     Raises:
@@ -70,7 +74,7 @@ class MediaSource:
     __slots__ = (
         "_cleanup", "_end", "_exhausted", "_images", "_label", "_reader", "_start", "_wait",
         "audio_codec", "audio_copy", "channels", "colour", "duration", "frame_rate", "has_audio", "has_video", "height",
-        "sample_rate", "time_base", "width",
+        "left_out", "metadata", "sample_rate", "time_base", "width",
     )  # fmt: skip
 
     def __init__(
@@ -126,6 +130,10 @@ class MediaSource:
     def _describe(self) -> None:
         reader, images = self._reader, self._images
         audio, track = (reader.audio, reader.video) if reader is not None else (None, None)
+        self.metadata = reader.metadata if reader is not None else MediaMetadata()
+        stop = None if self._end == math.inf else float(self._end)
+        self.metadata = replace(self.metadata, chapters=between(self.metadata.chapters, 0.0, stop))
+        self.left_out = reader.left_out if reader is not None else []
         video = images or track
         self.has_audio, self.has_video = audio is not None, video is not None
         self.sample_rate, self.channels = (audio.sample_rate, audio.channels) if audio else (0, 0)

@@ -20,6 +20,7 @@ from mediacodec.media.convert import Converter
 from mediacodec.media.media_sink import MediaSink
 from mediacodec.media.stream_copy import AudioCopy, AudioPacket, fits
 from mediacodec.transcode.formats import AUDIO_ONLY, VIDEO_ONLY, output_format
+from mediacodec.transcode.metadata import listed, of_file
 from mediacodec.transcode.options import DecodeOptions
 
 Item = AudioChunk | AudioPacket | VideoFrame
@@ -60,6 +61,7 @@ class DemuxSession:
         self.num_frames: int | None = 0 if self._wants_video else None
         self.seconds = 0.0
         self.total = self._total()
+        self._metadata = options.metadata.of(of_file(reader, options.start, self._stop))
         self._sink = self._opened(target)
 
     def _takes_video(self) -> bool:
@@ -112,7 +114,12 @@ class DemuxSession:
                 self._converter = Converter(stream.sample_rate, stream.channels, rate, channels)
         if self._format in AUDIO_ONLY:
             return AudioSink(
-                target, sample_rate=shape[0], channels=shape[1], format=self._format, overwrite=options.overwrite
+                target,
+                sample_rate=shape[0],
+                channels=shape[1],
+                format=self._format,
+                overwrite=options.overwrite,
+                metadata=self._metadata,
             )
         return self._media_sink(target, shape if self._wants_audio else None)
 
@@ -134,7 +141,9 @@ class DemuxSession:
             # what precedes the start is not presented and does not come along, nor does the priming
             audio = replace(copy, priming=0) if options.start or reader.joined else copy
         if not self._wants_video:
-            return MediaSink(target, audio=audio, format=self._format, overwrite=options.overwrite)
+            return MediaSink(
+                target, audio=audio, format=self._format, overwrite=options.overwrite, metadata=self._metadata
+            )
         video = reader.video
         exact = (Fraction(options.start).limit_denominator(1_000_000) / video.time_base).denominator == 1
         self._tick = video.time_base if exact else _FINE
@@ -149,6 +158,7 @@ class DemuxSession:
             format=self._format,
             video_codec=options.video_codec,
             overwrite=options.overwrite,
+            metadata=self._metadata,
         )
 
     def _total(self) -> float | None:
@@ -208,7 +218,8 @@ class DemuxSession:
     def notes(self) -> list[str]:
         """What a user should know, one line each."""
         sink = self._sink.notes() if isinstance(self._sink, MediaSink) else []
-        return [*self._left_out, *sink, *(self._converter.notes() if self._converter else [])]
+        unsaid = [f"{self._format} has no field for {listed(self._sink.left_out)}"] if self._sink.left_out else []
+        return [*self._left_out, *unsaid, *sink, *(self._converter.notes() if self._converter else [])]
 
     def __enter__(self) -> Self:
         return self

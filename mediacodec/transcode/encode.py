@@ -14,6 +14,7 @@ from mediacodec.mcx.output import OpenOutput
 from mediacodec.mcx.writer import FileWriter
 from mediacodec.media.media_source import MediaSource
 from mediacodec.progress import FitMonitor, Progress, ProgressCallback
+from mediacodec.transcode.metadata import FittedMetadata
 from mediacodec.transcode.mux import COPY, MuxSession, check_options
 from mediacodec.transcode.options import EncodeOptions
 from mediacodec.transcode.reports import EncodeReport
@@ -69,8 +70,9 @@ def encode_file(
         if append is not None and (media.has_audio or media.audio_copy is not None):
             append.refuse_audio()
         check_options(options, media)
-        with _file(target, options, monitor, checkpoint, append) as file:
-            session = MuxSession(file, media, options)
+        about = FittedMetadata(options.metadata.of(media.metadata))
+        with _file(target, options, about, monitor, checkpoint, append) as file:
+            session = MuxSession(file, media, options, about)
             for item in media.items():
                 seconds = max(seconds, session.take(item))
                 if progress:
@@ -78,7 +80,8 @@ def encode_file(
                     progress(Progress(seconds, media.duration, file.bytes_written, wall, *done))
                 if monitor and monitor.stopped:
                     break
-        notes = [*media.notes(), *session.notes]
+        missed = [text for kind, text in media.left_out if kind not in options.metadata.unneeded]
+        notes = [*media.notes(), *session.notes, *about.notes(missed, appends=append is not None)]
     return EncodeReport(
         seconds=max(seconds, session.video_seconds),
         wall_seconds=time.perf_counter() - began,
@@ -111,6 +114,7 @@ def _check(target: object, progress: object, monitor: object, checkpoint: object
 def _file(
     target: BinaryIO,
     options: EncodeOptions,
+    about: FittedMetadata,
     monitor: FitMonitor | None,
     checkpoint: Checkpoint | None,
     append: AppendTarget | None,
@@ -131,4 +135,6 @@ def _file(
         live=options.audio is not None and options.audio.packet_duration < LIVE_BELOW,
         monitor=monitor,
         checkpoint=checkpoint,
+        metadata=about.tags,
+        chapters=about.chapters,
     )

@@ -14,6 +14,7 @@ from mediacodec.mcx.streams import AudioWriter, CopyWriter, VideoWriter
 from mediacodec.mcx.writer import FileWriter
 from mediacodec.media.media_source import MediaSource
 from mediacodec.media.stream_copy import AudioPacket
+from mediacodec.transcode.metadata import FittedMetadata
 from mediacodec.transcode.options import EncodeOptions
 
 COPY = "copy"  # as a codec: the packets of the source, untouched
@@ -26,11 +27,14 @@ class MuxSession:
         file: gets a stream for each kind of media.
         media: the source.
         options: how to encode it.
+        about: what is said of it.
     """
 
     __slots__ = ("_audio", "_file", "_has_begun", "_late", "_video")
 
-    def __init__(self, file: FileWriter | FileAppender, media: MediaSource, options: EncodeOptions) -> None:
+    def __init__(
+        self, file: FileWriter | FileAppender, media: MediaSource, options: EncodeOptions, about: FittedMetadata
+    ) -> None:
         self._file = file
         self._video: VideoWriter | None = None
         self._audio: AudioWriter | CopyWriter | None = None
@@ -45,14 +49,19 @@ class MuxSession:
                 frame_rate=media.frame_rate,
                 time_base=media.time_base,
                 colour=media.colour,
+                **({} if isinstance(file, FileAppender) else {"metadata": about.video}),
             )
         if isinstance(file, FileAppender):
             return  # whose source has no audio
         if media.audio_copy is not None:
-            self._audio = file.add_copied_stream(media.audio_copy)
+            self._audio = file.add_copied_stream(media.audio_copy, metadata=about.audio)
         elif media.has_audio:
             self._audio = file.add_audio_stream(
-                options.audio_codec, options.audio, sample_rate=media.sample_rate, channels=media.channels
+                options.audio_codec,
+                options.audio,
+                sample_rate=media.sample_rate,
+                channels=media.channels,
+                metadata=about.audio,
             )
 
     def take(self, item: AudioChunk | AudioPacket | VideoFrame) -> float:

@@ -21,6 +21,39 @@ from mediacodec.arguments import (
 from mediacodec.codecs.options import AudioOptions, VideoOptions
 from mediacodec.frames import as_sample_rate
 from mediacodec.media.convert import MAX_CHANNELS
+from mediacodec.metadata import MediaMetadata, Tags, as_tags, changed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MetadataOptions:
+    """What is said of the media in the output.
+
+    Attributes:
+        keep_tags, keep_chapters: whether those of the source travel.
+        tags, audio_tags, video_tags: others in their place; an empty value takes one away.
+        unneeded: kinds of streams that nobody misses: "subtitle", "data".
+    """
+
+    keep_tags: bool = True
+    keep_chapters: bool = True
+    tags: Tags = field(default_factory=dict)
+    audio_tags: Tags = field(default_factory=dict)
+    video_tags: Tags = field(default_factory=dict)
+    unneeded: frozenset[str] = frozenset()
+
+    def of(self, source: MediaMetadata) -> MediaMetadata:
+        """What is said, given what the source says.
+
+        Raises:
+            ParameterError, ParameterTypeError: a tag makes no sense.
+        """
+        found = source if self.keep_tags else MediaMetadata(chapters=source.chapters)
+        return MediaMetadata(
+            tags=changed(found.tags, as_tags("tags", self.tags)),
+            audio=changed(found.audio, as_tags("audio_tags", self.audio_tags)),
+            video=changed(found.video, as_tags("video_tags", self.video_tags)),
+            chapters=found.chapters if self.keep_chapters else (),
+        )
 
 
 def _is(kind: type) -> Check:
@@ -40,6 +73,7 @@ class EncodeOptions:
         device: "auto", "cpu" or "cuda".
         threads: CPU threads; None for as many as help.
         models: a folder to look for models in first.
+        metadata: what is said of the media.
 
     Raises:
         ParameterError: a value is out of range.
@@ -56,6 +90,7 @@ class EncodeOptions:
     device: str = "auto"
     threads: int | None = None
     models: Path | None = None
+    metadata: MetadataOptions = field(default_factory=MetadataOptions)
 
     def __post_init__(self) -> None:
         check_fields(
@@ -67,6 +102,7 @@ class EncodeOptions:
             device=as_device,
             threads=as_threads,
             models=as_folder,
+            metadata=_is(MetadataOptions),
         )
         for name, kind in (("audio", AudioOptions), ("video", VideoOptions)):
             as_optional(name, getattr(self, name), kind)
@@ -88,6 +124,7 @@ class DecodeOptions:
         device: "auto", "cpu" or "cuda".
         threads: CPU threads; None for as many as help.
         models: a folder to look for models in first.
+        metadata: what is said of the media.
 
     Raises:
         ParameterError: a value is out of range.
@@ -108,6 +145,7 @@ class DecodeOptions:
     device: str = "auto"
     threads: int | None = None
     models: Path | None = None
+    metadata: MetadataOptions = field(default_factory=MetadataOptions)
 
     def __post_init__(self) -> None:
         check_fields(
@@ -125,4 +163,5 @@ class DecodeOptions:
             device=as_device,
             threads=as_threads,
             models=as_folder,
+            metadata=_is(MetadataOptions),
         )

@@ -26,6 +26,8 @@ FIELDS: dict[int, tuple[str, str, str, int, int]] = {
     0x0023: ("date", "stream file", "text", 0, 255),
     0x0024: ("comment", "stream file", "text", 0, 4096),
     0x0025: ("language", "stream file", "text", 0, 35),
+    0x0026: ("tags", "stream file", "text", 0, 16_384),
+    0x0027: ("chapters", "file", "text", 0, 32_768),
     0x8001: ("layers", "stream", "u8", 1, 64),
     0x8002: ("reorder", "stream", "u8", 1, 255),
     0x8003: ("foreign_codec", "stream", "text", 0, 64),

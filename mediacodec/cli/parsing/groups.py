@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from mediacodec.codecs.options import AudioOptions, VideoOptions
+    from mediacodec.transcode.options import MetadataOptions
 
 
 def _context() -> click.Context | None:
@@ -87,6 +88,32 @@ class VideoCoding(NamedTuple):
         from mediacodec.codecs.options import VideoOptions, with_changes
 
         return with_changes(VideoOptions, None, self.given)
+
+
+class Said(NamedTuple):
+    """What is said of the media in the output: -metadata, -map_metadata, -map_chapters, -sn, -dn."""
+
+    map_metadata: int = 0
+    map_chapters: int = 0
+    no_subtitles: bool = False
+    no_data: bool = False
+    tags: tuple[tuple[str, str], ...] = ()
+    tags_of_audio: tuple[tuple[str, str], ...] = ()
+    tags_of_video: tuple[tuple[str, str], ...] = ()
+
+    def options(self) -> MetadataOptions:
+        """The same, for `encode_file` and `decode_file`."""
+        from mediacodec.transcode.options import MetadataOptions
+
+        unneeded = {"subtitle"} if self.no_subtitles else set()
+        return MetadataOptions(
+            keep_tags=self.map_metadata == 0,
+            keep_chapters=self.map_chapters == 0,
+            tags=dict(self.tags),
+            audio_tags=dict(self.tags_of_audio),
+            video_tags=dict(self.tags_of_video),
+            unneeded=frozenset(unneeded | ({"data"} if self.no_data else set())),
+        )
 
 
 class Kinds(NamedTuple):

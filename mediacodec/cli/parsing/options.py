@@ -17,15 +17,29 @@ from mediacodec.cli.parsing.groups import (
     Machine,
     Output,
     Overwriting,
+    Said,
     TimeRange,
     VideoCoding,
 )
-from mediacodec.cli.parsing.values import BIT_RATE, CHANNELS, CRF, GOP, HERTZ, PRESET, SCENE_CUT, THREADS, TIME
+from mediacodec.cli.parsing.values import (
+    BIT_RATE,
+    CHANNELS,
+    CRF,
+    GOP,
+    HERTZ,
+    PRESET,
+    SCENE_CUT,
+    TAG,
+    THREADS,
+    TIME,
+    Whole,
+)
 from mediacodec.cli.ui.console import LEVELS, Console
 
 F = TypeVar("F", bound=Callable[..., object])
-Record = type[Files] | type[TimeRange] | type[Kinds] | type[Output] | type[Machine] | type[Overwriting]
+Record = type[Files] | type[TimeRange] | type[Kinds] | type[Output] | type[Machine] | type[Overwriting] | type[Said]
 DEVICES = ("auto", "cpu", "cuda")
+NONE_OR_FIRST = Whole(-1, 0)  # of the inputs, of which there is one
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -133,6 +147,18 @@ video_coding = _stack(
     click.option("-sc_threshold", "video_scene_cut", type=SCENE_CUT, metavar="N", hidden=True,
                  help="0: no keyframes at new scenes."),
     _coding("video", VideoCoding),
+)  # fmt: skip
+
+said = _stack(
+    click.option("-metadata", "-metadata:g", "tags", cls=Spelt, type=TAG, multiple=True, metavar="KEY=VALUE",
+                 help="Set a tag: title='A talk'."),
+    click.option("-metadata:s:a", "-metadata:s:a:0", "tags_of_audio", type=TAG, multiple=True, hidden=True),
+    click.option("-metadata:s:v", "-metadata:s:v:0", "tags_of_video", type=TAG, multiple=True, hidden=True),
+    click.option("-map_metadata", type=NONE_OR_FIRST, default=0, hidden=True, help="-1: no tags of the input."),
+    click.option("-map_chapters", type=NONE_OR_FIRST, default=0, hidden=True, help="-1: no chapters of the input."),
+    click.option("-sn", "no_subtitles", is_flag=True, hidden=True, help="No subtitles are missed."),
+    click.option("-dn", "no_data", is_flag=True, hidden=True, help="No data streams are missed."),
+    _record("said", Said),
 )  # fmt: skip
 
 kinds = _stack(

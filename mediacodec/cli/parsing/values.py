@@ -143,6 +143,23 @@ class SceneCut(Whole):
         return value if isinstance(value, bool) else super().convert(value, param, ctx) != 0
 
 
+class Tag(click.ParamType):  # type: ignore[type-arg]  # no parameter before click 8.5
+    """KEY=VALUE; an empty value takes the tag away."""
+
+    name = "tag"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Key and value."""
+        from mediacodec_bitstream import is_tag_key
+
+        if isinstance(value, tuple):
+            return value
+        key, sign, text = str(value).partition("=")
+        if not sign or not is_tag_key(key) or "\0" in text:
+            self.fail(f"{value!r} is no tag; write KEY=VALUE, such as title='A talk' (KEY= takes one away)", param, ctx)
+        return key, text
+
+
 HERTZ, CHANNELS, THREADS = Whole(1, 384_000), Whole(1, 8), Whole(1, 256)
 GOP, PRESET, SCENE_CUT = Whole(1, 100_000), Preset(), SceneCut()
-TIME, BIT_RATE, RATES, THRESHOLD, CRF = Time(), BitRate(), RateList(), Threshold(), Crf()
+TIME, BIT_RATE, RATES, THRESHOLD, CRF, TAG = Time(), BitRate(), RateList(), Threshold(), Crf(), Tag()

@@ -10,6 +10,8 @@ import click
 
 from mediacodec.cli.ui.damage import span_seconds
 from mediacodec.mcx.probe import FileInfo, StreamInfo, info
+from mediacodec.mcx.tags import CHAPTERS, OTHERS
+from mediacodec.metadata import Chapter
 from mediacodec_bitstream import FileHeader, Gap, Reader
 
 FieldValue = int | str | bytes
@@ -40,7 +42,7 @@ def print_json(source: str, file: BinaryIO, header: FileHeader | None, *, show_p
 
 def as_json(source: str, content: FileInfo, header: FileHeader | None) -> dict[str, object]:
     """The names of ffprobe where it has one; seconds, hertz, bits a second, bytes; milliseconds where `_ms` says so."""
-    header = header or FileHeader(tuple(stream.header for stream in content.streams))
+    header = header or FileHeader(tuple(stream.header for stream in content.streams), fields=content.fields)
     return {
         "format": {
             "filename": source,
@@ -51,9 +53,10 @@ def as_json(source: str, content: FileInfo, header: FileHeader | None) -> dict[s
             "bit_rate": round(content.bit_rate, 3),
             "live": content.live,
             "truncated": content.truncated,
-            "tags": plain(header.fields),
+            "tags": {**plain(header.fields), **content.metadata},
         },
         "streams": [_stream(number, stream) for number, stream in enumerate(content.streams)],
+        "chapters": [_chapter(number, chapter) for number, chapter in enumerate(content.chapters)],
         "gaps": [_gap(gap, header) for gap in content.gaps],
     }
 
@@ -85,7 +88,21 @@ def _stream(number: int, stream: StreamInfo) -> dict[str, object]:
         "symbol_crc_size": header.symbol_crc_size,
         "source_sample_rate": header.fields.get("source_sample_rate"),
         "source_channels": header.fields.get("source_channels"),
+        "tags": stream.metadata,
         "fields": plain(header.fields),
+    }
+
+
+def _chapter(number: int, chapter: Chapter) -> dict[str, object]:
+    start, end = (round(seconds * 10**6) for seconds in (chapter.start_seconds, chapter.end_seconds))
+    return {
+        "id": number,
+        "time_base": "1/1000000",
+        "start": start,
+        "start_time": f"{start / 10**6:.6f}",
+        "end": end,
+        "end_time": f"{end / 10**6:.6f}",
+        "tags": {"title": chapter.title} if chapter.title else {},
     }
 
 
@@ -147,5 +164,6 @@ def _gap(gap: Gap, header: FileHeader) -> dict[str, object]:
 
 
 def plain(fields: Mapping[str, FieldValue]) -> dict[str, int | str]:
-    """Fields as JSON can hold them."""
-    return {name: value.hex() if isinstance(value, bytes) else value for name, value in fields.items()}
+    """Fields as JSON can hold them, without those that are tags or chapters in the text of one."""
+    listed = {name: value for name, value in fields.items() if name not in (OTHERS, CHAPTERS)}
+    return {name: value.hex() if isinstance(value, bytes) else value for name, value in listed.items()}

@@ -6,7 +6,7 @@ import click
 
 from mediacodec.cli.parsing import options
 from mediacodec.cli.parsing.command import Spelt, Verb
-from mediacodec.cli.parsing.groups import Files, Kinds, Machine, Output, Overwriting, TimeRange
+from mediacodec.cli.parsing.groups import Files, Kinds, Machine, Output, Overwriting, Said, TimeRange
 from mediacodec.cli.ui.console import Console
 
 EXAMPLE = """
@@ -24,6 +24,7 @@ mediacodec decode -i talk.mcx -ss 1:00 -t 5 -f wav - | aplay
 @click.option("-skip_frame", type=click.Choice(("default", "nokey")), metavar="KIND", default="default",
               help="nokey: keyframes only.")  # fmt: skip
 @options.kinds
+@options.said
 @options.time_range
 @options.overwriting
 @options.machine
@@ -39,6 +40,7 @@ def decode(
     output_codec: str | None,
     skip_frame: str,
     kinds: Kinds,
+    said: Said,
     stretch: TimeRange,
     overwriting: Overwriting,
     machine: Machine,
@@ -58,7 +60,7 @@ def decode(
     kinds.check()
     check_progress_url(progress, target)
     overwrite = may_overwrite(console, source, target, overwriting)
-    job = DecodeJob(output, kinds, stretch, machine, progress, output_codec, skip_frame == "nokey")
+    job = DecodeJob(output, kinds, stretch, machine, progress, output_codec, skip_frame == "nokey", said)
     report, header = decoded(console, source, target, job, overwrite=overwrite)
     console.notes(report.notes)
     if not report.seconds:

@@ -9,7 +9,7 @@ import click
 
 from mediacodec.cli.parsing import options
 from mediacodec.cli.parsing.command import Verb
-from mediacodec.cli.parsing.groups import AudioCoding, Files, Kinds, Machine, Overwriting, TimeRange, VideoCoding
+from mediacodec.cli.parsing.groups import AudioCoding, Files, Kinds, Machine, Overwriting, Said, TimeRange, VideoCoding
 from mediacodec.cli.ui.console import Console
 
 EXAMPLE = """
@@ -26,6 +26,7 @@ VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".y4m", ".yuv
 @options.video_coding
 @options.audio_coding
 @options.kinds
+@options.said
 @options.time_range
 @options.overwriting
 @click.option("-resume", "resume", is_flag=True, help="Go on from OUT.mcx.partial after an interrupt.")
@@ -42,6 +43,7 @@ def encode(
     video: VideoCoding,
     audio: AudioCoding,
     kinds: Kinds,
+    said: Said,
     stretch: TimeRange,
     overwriting: Overwriting,
     resume: bool,
@@ -62,7 +64,7 @@ def encode(
     for kind, suffixes in (("audio", AUDIO_SUFFIXES), ("video", VIDEO_SUFFIXES)):
         if Path(target).suffix.lower() in suffixes:
             raise UsageError(f"encode writes .mcx, and {target!r} names {kind}; for {kind} again use roundtrip")
-    job = EncodeJob(audio, video, kinds, stretch, machine, progress, resume, append)
+    job = EncodeJob(audio, video, kinds, stretch, machine, progress, resume, append, said)
     job.check()
     refuse_coded(source)
     check_progress_url(progress, target)

@@ -59,11 +59,14 @@ def _print_text(source: str, file: BinaryIO, header: FileHeader | None, *, show_
     from mediacodec_bitstream import FileHeader, Reader
 
     content = info(file)
-    header = header or FileHeader(tuple(stream.header for stream in content.streams))
+    header = header or FileHeader(tuple(stream.header for stream in content.streams), fields=content.fields)
     click.echo(f"Input {printable(source)}: mcx {content.version}{', live' if content.live else ''}")
     click.echo(f"  {clock(content.duration)}, {amount(content.file_bytes)}, {content.bit_rate / 1000:.2f} kbps file")
-    for name, value in plain(header.fields).items():
+    for name, value in {**plain(header.fields), **content.metadata}.items():
         click.echo(printable(f"  {name}: {value}"))
+    for number, chapter in enumerate(content.chapters):
+        times = f"{clock(chapter.start_seconds)} to {clock(chapter.end_seconds)}"
+        click.echo(printable(f"  Chapter {number}: {times}{f', {chapter.title}' if chapter.title else ''}"))
     for stream in content.streams:
         for line in _stream_lines(stream):
             click.echo(printable(line))
@@ -89,6 +92,8 @@ def _stream_lines(stream: StreamInfo) -> Iterator[str]:
     yield f"  Stream {header.stream_id}: {stream.kind}, {stream.codec}{foreign}{_shape(stream)}"
     if header.model_hash:
         yield f"    model    {stream.model or 'unnamed'} ({header.model_hash.hex()[:12]})"
+    for name, value in stream.metadata.items():
+        yield f"    {name:8} {value}"
     packet, codec = 1000 * stream.packet_duration, 1000 * stream.algorithmic_delay
     yield f"    rate     {stream.bit_rate / 1000:.2f} kbps payload"
     if stream.frame_rate is not None:

@@ -20,6 +20,7 @@ from mediacodec.cli.parsing.groups import (
     Machine,
     Output,
     Overwriting,
+    Said,
     TimeRange,
     VideoCoding,
 )
@@ -53,6 +54,7 @@ class Result(NamedTuple):
 @options.audio_coding
 @options.audio_output
 @options.kinds
+@options.said
 @options.time_range
 @options.overwriting
 @options.json_or_text
@@ -69,6 +71,7 @@ def roundtrip(
     audio: AudioCoding,
     output: Output,
     kinds: Kinds,
+    said: Said,
     stretch: TimeRange,
     overwriting: Overwriting,
     output_format: str,
@@ -88,7 +91,7 @@ def roundtrip(
     source, target = files.endpoints()
     refuse_coded(source)
     kinds = _left_out(kinds, formats.output_format(target, output.format))
-    job = EncodeJob(audio, video, kinds, stretch, machine)
+    job = EncodeJob(audio, video, kinds, stretch, machine, said=said)
     job.check()
     check_progress_url(progress, target)
     taken = target == "-" or progress in STDOUT
