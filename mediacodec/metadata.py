@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from mediacodec.arguments import as_float, quoted
+from mediacodec.arguments import as_instance, as_seconds, quoted
 from mediacodec.errors import ParameterError, ParameterTypeError
 from mediacodec_bitstream import is_tag_key
 
@@ -35,11 +35,13 @@ class Chapter:
     title: str = ""
 
     def __post_init__(self) -> None:
-        start, end = as_float("start_seconds", self.start_seconds), as_float("end_seconds", self.end_seconds)
-        if not (math.isfinite(start) and 0 <= start <= end < MOST_SECONDS):
-            raise ParameterError(f"a chapter begins at 0 s or later and ends behind that, not {start} to {end} s")
-        if not isinstance(self.title, str):
-            raise ParameterTypeError(f"title must be text, not {quoted(self.title)}")
+        start, end = as_seconds("start_seconds", self.start_seconds), as_seconds("end_seconds", self.end_seconds)
+        if start > end:
+            raise ParameterError(f"end_seconds must not lie before start_seconds, {start}; got {end}")
+        for name, value in (("start_seconds", start), ("end_seconds", end)):
+            if value >= MOST_SECONDS:
+                raise ParameterError(f"{name} must be below {MOST_SECONDS}, not {value}")
+        as_instance("title", self.title, str)
         if "\0" in self.title:
             raise ParameterError("the title of a chapter holds NUL")
 

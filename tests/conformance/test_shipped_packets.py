@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from support import fitted_packets
-from support.packet_reader import conditional, inr, overfit, rvq
+from support.packet_reader import conditional, ecsq, inr, overfit, rvq
 from support.paths import ROOT, ZOO, load_from_vectors
 
 import mediacodec
@@ -45,6 +45,20 @@ def test_speech(entropy: str, bit_rate: int | None) -> None:
     reader = code_reader(header)
     for packet in packets:
         assert np.array_equal(rvq.packet(stream, packet.data, packet.duration)["codes"], reader.read(packet))
+
+
+@pytest.mark.parametrize("bit_rate", [None, 3000])
+def test_scalar_speech(bit_rate: int | None) -> None:
+    encoder = mediacodec.AudioEncoder("speech-2", bit_rate=bit_rate, packet_duration=0.2)
+    samples = np.random.default_rng(2).normal(scale=0.1, size=6400).astype(np.float32)
+    packets = encoder.push(np.convolve(samples, np.ones(9) / 9, "same").astype(np.float32)) + encoder.flush()
+    header, model = encoder.header, manifest.find_by_name("speech-2")
+    extradata = bytes(header.fields["extradata"])
+    stream = ecsq.Stream(model.settings, arrays(model.name), extradata, header.symbol_crc_size)
+    reader = code_reader(header)
+    for packet in packets:
+        symbols = ecsq.packet(stream, packet.data, packet.duration)["symbols"]
+        assert np.array_equal(symbols.T + (1 << 14), reader.read(packet))
 
 
 @cache

@@ -148,6 +148,11 @@ OPTIONS = optional(wrong.RECORD) | {"options of video": mediacodec.VideoOptions(
 OPTIONS_OF_VIDEO = optional(wrong.RECORD) | {"options of audio": mediacodec.AudioOptions()}
 MONITOR = optional(wrong.RECORD)
 TIMES: dict[str, Wrong] = {"start": wrong.SECONDS, "stop": optional(wrong.SECONDS)}
+TAGS = optional(without(wrong.RECORD, "dict")) | {
+    "a key of 3": {3: "three"},
+    "a value of 3": {"title": 3},
+    "NUL": {"title": "a\0b"},
+}
 CALLBACK = wrong.CALLBACK
 PACKET = optional(wrong.RECORD)
 PACKETS = without(wrong.RECORD, "list", "dict", "empty array") | {"None in it": [None], "numbers": [1, 2]}
@@ -192,6 +197,10 @@ ENTRY_POINTS: dict[str, EntryPoint] = {
     "VideoFrame": function(
         VideoFrame, _frame_arguments, y=PLANE, u=PLANE, v=PLANE, pts=wrong.INTEGER,
         time_base=wrong.FRACTION | {"an integer": 1}, colour=wrong.COLOUR,
+    ),
+    "Chapter": function(
+        mediacodec.Chapter, lambda: {"start_seconds": 1.0, "end_seconds": 2.0}, start_seconds=wrong.SECONDS,
+        end_seconds=wrong.SECONDS | {"before the start": 0.5}, title=wrong.TEXT,
     ),
     "Packet": function(
         Packet, _packet_arguments, stream_id=STREAM_ID, pts=wrong.NATURAL,
@@ -292,21 +301,23 @@ ENTRY_POINTS: dict[str, EntryPoint] = {
     ),
     "FileWriter": function(
         mediacodec.FileWriter, lambda: {"file": io.BytesIO()}, file=wrong.TARGET, overwrite=wrong.FLAG,
-        live=wrong.FLAG, monitor=MONITOR, resume=wrong.FLAG, checkpoint=optional(wrong.RECORD), **RUNTIME,
+        live=wrong.FLAG, monitor=MONITOR, resume=wrong.FLAG, checkpoint=optional(wrong.RECORD), metadata=TAGS,
+        chapters=without(wrong.RECORD, "list"), **RUNTIME,
     ),
     "FileWriter.add_audio_stream": EntryPoint(
         lambda folder: writer(folder).add_audio_stream, lambda: {"sample_rate": 16_000},
         {
             "codec": AUDIO_CODEC, "options": OPTIONS, "sample_rate": wrong.POSITIVE_INTEGER,
-            "channels": wrong.POSITIVE_INTEGER | {"too many": 65}, **AUDIO_OPTIONS,
+            "channels": wrong.POSITIVE_INTEGER | {"too many": 65}, "metadata": TAGS, **AUDIO_OPTIONS,
         },
     ),
     "FileWriter.add_video_stream": EntryPoint(
         lambda folder: writer(folder).add_video_stream, lambda: dict(SIZE),
-        {"codec": VIDEO_CODEC, "options": OPTIONS_OF_VIDEO, **SHAPE, **VIDEO_OPTIONS},
+        {"codec": VIDEO_CODEC, "options": OPTIONS_OF_VIDEO, "metadata": TAGS, **SHAPE, **VIDEO_OPTIONS},
     ),
     "FileWriter.add_copied_stream": EntryPoint(
-        lambda folder: writer(folder).add_copied_stream, lambda: {"copy": COPY}, {"copy": wrong.RECORD}
+        lambda folder: writer(folder).add_copied_stream, lambda: {"copy": COPY},
+        {"copy": wrong.RECORD, "metadata": TAGS},
     ),
     "FileWriter.mux": EntryPoint(
         lambda folder: video_packets(folder).mux, lambda: {"packets": [video_stream()[1]]}, {"packets": PACKETS}
@@ -348,13 +359,14 @@ ENTRY_POINTS: dict[str, EntryPoint] = {
     ),
     "EncodeOptions": function(
         EncodeOptions, dict, start=wrong.SECONDS, duration=optional(wrong.SECONDS), audio_codec=wrong.TEXT,
-        video_codec=wrong.TEXT, audio=OPTIONS, video=OPTIONS_OF_VIDEO, **RUNTIME | {"device": wrong.TEXT},
+        video_codec=wrong.TEXT, audio=OPTIONS, video=OPTIONS_OF_VIDEO, metadata=wrong.RECORD,
+        **RUNTIME | {"device": wrong.TEXT},
     ),
     "DecodeOptions": function(
         DecodeOptions, dict, start=wrong.SECONDS, duration=optional(wrong.SECONDS), sample_rate=INTEGER_OR_NONE,
         channels=INTEGER_OR_NONE, format=optional(wrong.TEXT), audio=wrong.FLAG, video=wrong.FLAG,
         video_codec=optional(wrong.TEXT), keyframes_only=wrong.FLAG, overwrite=wrong.FLAG,
-        **RUNTIME | {"device": wrong.TEXT},
+        metadata=wrong.RECORD, **RUNTIME | {"device": wrong.TEXT},
     ),
     "encode_file": EntryPoint(
         lambda _: encoding.encode_file, lambda: {"source": io.BytesIO(), "target": io.BytesIO()},
