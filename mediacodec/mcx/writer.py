@@ -144,6 +144,7 @@ class FileWriter:
         frame_rate: Fraction | int,
         time_base: Fraction | None = None,
         colour: Colour = UNKNOWN_COLOUR,
+        variable_frame_rate: bool = False,
         **changes: object,
     ) -> VideoWriter:
         """Add a stream for frames of width x height in 8-bit 4:2:0 (`VideoFrame`).
@@ -155,6 +156,8 @@ class FileWriter:
             frame_rate: nominal, per second; the pts of the frames tell the true times.
             time_base: seconds per tick; None for the time of one frame. Ticks below a microsecond become 1/90000 s.
             colour: of the frames, see `VideoFrame`.
+            variable_frame_rate: whether frames may be presented for longer than the nominal rate says. Else one that
+                is followed late ends on time, and so does the last one.
             changes: options by name, in place of those of `options`: `crf=30`.
 
         Raises:
@@ -174,7 +177,7 @@ class FileWriter:
         encoder = family.encoder(model, video, wanted, self._runtime, stream_id=self._next_id)
         if family.fits and resumption is not None:
             encoder = resumption.kept(cast("FittingEncoder", encoder), wanted)
-        return self._muxer.add(VideoWriter(encoder, video.frame_rate, live=self._live))
+        return self._muxer.add(VideoWriter(encoder, video.frame_rate, live=self._live, variable=variable_frame_rate))
 
     def add_copied_stream(self, copy: AudioCopy) -> CopyWriter:
         """Add a stream for the packets of another codec, which are kept as they are.

@@ -161,9 +161,10 @@ class DemuxSession:
         start = Fraction(self._options.start).limit_denominator(1_000_000)
         if isinstance(item, VideoFrame):
             self.num_frames = (self.num_frames or 0) + 1
-            pts = round((item.pts * item.time_base - start) / self._tick)
-            self.seconds = float(pts * self._tick + 1 / self._reader.video.frame_rate)
-            self._put(replace(item, pts=pts, time_base=self._tick))
+            place, lasts = item.pts * item.time_base, self._lasting(item)
+            pts = round((place - start) / self._tick)
+            self.seconds = float(pts * self._tick + lasts)
+            self._put(replace(item, pts=pts, time_base=self._tick, duration=round(lasts / self._tick)))
         elif isinstance(item, AudioPacket):
             shift = round(start / item.time_base)
             self.seconds = float((item.pts + item.duration - shift) * item.time_base)
@@ -173,6 +174,14 @@ class DemuxSession:
             self.seconds = item.pts_seconds + item.duration_seconds - self._options.start
             pts = item.pts - round(self._options.start * item.sample_rate)
             self._put(self._converter.push(AudioChunk(item.samples, item.sample_rate, pts)))
+
+    def _lasting(self, frame: VideoFrame) -> Fraction:
+        """Seconds that a frame is presented: not far beyond the end that is asked for."""
+        nominal = 1 / self._reader.video.frame_rate
+        lasts = frame.duration * frame.time_base or nominal
+        if self._stop is None:
+            return lasts
+        return min(lasts, max(nominal, Fraction(self._stop) - frame.pts * frame.time_base))
 
     def _put(self, item: Item) -> None:
         if isinstance(self._sink, AudioSink):

@@ -45,6 +45,7 @@ class MuxSession:
                 frame_rate=media.frame_rate,
                 time_base=media.time_base,
                 colour=media.colour,
+                variable_frame_rate=media.variable_frame_rate,
             )
         if isinstance(file, FileAppender):
             return  # whose source has no audio
