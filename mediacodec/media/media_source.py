@@ -147,6 +147,10 @@ class MediaSource:
         notes = list(video.converter.notes()) if video else []
         if video and video.aspect != 1:
             notes.append(f"WARNING: the pixels are not square ({video.aspect}); they are taken as if they were")
+        clock = self._reader.clock
+        if clock.jumps:
+            at = float(clock.first - self._reader.zero)
+            notes.append(f"the clock jumps {clock.jumps} time(s), first near {at:.2f} s: taken as joined there")
         if audio and audio.silence:
             notes.append(f"the audio has gaps: filled with {audio.silence:.2f} s of silence")
         for kind, track in (("audio", audio), ("video", video)):
