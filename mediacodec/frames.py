@@ -104,9 +104,10 @@ class VideoFrame:
         time_base: seconds per tick, above 0.
         colour: (primaries, transfer, matrix, full range); the first three are code points of ITU-T H.273, 0..255,
             2 is unspecified; the last is 0 (Y in 16..235) or 1 (0..255).
+        duration: how long it is presented, in ticks of `time_base`; 0 if only the next frame tells.
 
     Raises:
-        ParameterTypeError: a plane is no uint8 array, pts no integer or time_base no Fraction.
+        ParameterTypeError: a plane is no uint8 array, pts or duration no integer or time_base no Fraction.
         ParameterError: the planes do not fit together, or a number is out of range.
     """
 
@@ -116,6 +117,7 @@ class VideoFrame:
     pts: int
     time_base: Fraction
     colour: Colour = (2, 2, 2, 0)
+    duration: int = 0
 
     def __post_init__(self) -> None:
         for name in ("y", "u", "v"):
@@ -132,7 +134,10 @@ class VideoFrame:
                     f"{name} must have shape {list(chroma)}, half of y's {list(self.y.shape)} rounded up, "
                     f"not {list(getattr(self, name).shape)}"
                 )
-        object.__setattr__(self, "pts", as_integer("pts", self.pts))
+        for name in ("pts", "duration"):
+            object.__setattr__(self, name, as_integer(name, getattr(self, name)))
+        if self.duration < 0:
+            raise ParameterError(f"duration must be at least 0 ticks, not {self.duration}")
         if not isinstance(self.time_base, Fraction):
             raise ParameterTypeError(f"time_base must be a fractions.Fraction, not {quoted(self.time_base)}")
         as_positive_fraction("time_base", self.time_base)

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -284,5 +285,6 @@ class ClipWriter(VideoWriter):
         if ticks.denominator != 1:
             tick = self.header.time_base
             raise ParameterError(f"the frame at {place} falls between ticks of {tick} s; bring it to the file's rate")
-        moved = VideoFrame(frame.y, frame.u, frame.v, int(ticks) + self._begin, self.header.time_base, frame.colour)
-        return super().encode(moved)
+        tick = self.header.time_base
+        lasts = round(frame.duration * frame.time_base / tick)
+        return super().encode(replace(frame, pts=int(ticks) + self._begin, time_base=tick, duration=lasts))

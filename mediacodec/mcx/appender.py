@@ -89,6 +89,7 @@ class FileAppender:
         frame_rate: Fraction | int,
         time_base: Fraction | None = None,
         colour: Colour = UNKNOWN_COLOUR,
+        variable_frame_rate: bool = False,  # noqa: ARG002 - as for FileWriter
         **changes: object,
     ) -> ClipWriter:
         """Continue the file's one stream by a clip, whose times count from 0.
@@ -96,6 +97,7 @@ class FileAppender:
         Args:
             codec: name of the file's model, or the default, which stands for it.
             options, width, height, frame_rate, time_base, colour, changes: as for `FileWriter.add_video_stream`.
+            variable_frame_rate: changes nothing: the file has said before how long its frames may be.
 
         Raises:
             ParameterError: the clip does not fit the file, or was added already; there is no option of a name, or a

@@ -171,22 +171,25 @@ class VideoWriter:
 
     Args:
         encoder: makes the packets.
-        frame_rate: nominal, frames a second: how long the last frame is presented.
+        frame_rate: nominal, frames a second: how long the last frame is presented, unless it says so itself.
         live: whether somebody watches meanwhile.
+        variable: whether frames may be presented for longer than the rate says.
 
     Attributes:
         header: of the stream.
         payload_bytes: of all packets returned so far.
     """
 
-    __slots__ = ("_encoder", "_last", "_nominal", "_order", "header", "payload_bytes")
+    __slots__ = ("_encoder", "_last", "_lasts", "_nominal", "_order", "header", "payload_bytes")
 
-    def __init__(self, encoder: VideoEncoderBackend, frame_rate: Fraction, *, live: bool = False) -> None:
+    def __init__(
+        self, encoder: VideoEncoderBackend, frame_rate: Fraction, *, live: bool = False, variable: bool = False
+    ) -> None:
         self._encoder = encoder
-        self.header: StreamHeader = encoder.header
+        self.header: StreamHeader = replace(encoder.header, packet_duration=0) if variable else encoder.header
         self._nominal = max(1, round(1 / (frame_rate * self.header.time_base)))
         self._order = _OneLate(longest=self.header.packet_duration, live=live)
-        self._last = -1
+        self._last, self._lasts = -1, 0  # time of the last frame, and how long it is presented, in ticks
         self.payload_bytes = 0
 
     @property
@@ -228,8 +231,9 @@ class VideoWriter:
         if pts <= self._last:
             place = f"{float(pts * self.header.time_base):.6f} s"
             raise ParameterError(f"frames must come in the order of time, from 0 on; this one is presented at {place}")
-        self._last = pts
-        return self._timed(self._encoder.push(replace(frame, pts=pts, time_base=self.header.time_base)))
+        lasts = round(frame.duration * frame.time_base / self.header.time_base)
+        self._last, self._lasts = pts, lasts
+        return self._timed(self._encoder.push(replace(frame, pts=pts, time_base=self.header.time_base, duration=lasts)))
 
     @memory_errors.named
     def flush(self) -> list[Packet]:
@@ -238,7 +242,11 @@ class VideoWriter:
 
     def _timed(self, packets: list[Packet]) -> list[Packet]:
         self.payload_bytes += sum(len(packet.data) for packet in packets)
-        return [out for packet in packets for out in self._order.push(packet, self._nominal)]
+        out = []
+        for packet in packets:
+            lasts = self._lasts if packet.pts == self._last else 0
+            out += self._order.push(packet, lasts or self._nominal)
+        return out
 
 
 @sealed

@@ -17,6 +17,7 @@ from mediacodec.mcx.tags import tags_of
 from mediacodec_bitstream import BitstreamError, Gap, Packet, StreamHeader, VideoParameters
 
 MAX_FETCHED = 64  # keyframes from before where reading began that a pass looks up, in vain or not
+MAX_HELD = 256  # frames that a decoder may be behind for their durations to be known
 MAX_RATE = 240  # frames a second of such a stretch at most, whatever the header says
 
 
@@ -131,6 +132,7 @@ class VideoRun:
         self.done = False
         self._length, _ = source.stated_length(self.header.stream_id)
         self._place: Fraction | None = None  # where the next frame is due
+        self._lasting: dict[int, int] = {}  # ticks that frames are presented, by pts, which a decoder still holds
 
     def push(self, packet: Packet) -> Iterator[VideoFrame]:
         """The frame of a packet, and before it what stands in for missing ones."""
@@ -150,12 +152,19 @@ class VideoRun:
             if self._stop is not None and frame.pts >= self._stop:
                 self.done = True
                 return
+            lasts = self._lasting.get(frame.pts, 0)
+            for pts in [pts for pts in self._lasting if pts <= frame.pts]:
+                del self._lasting[pts]
             if frame.pts >= self._first and (self._length is None or frame.pts < self._length):
-                yield frame
+                yield replace(frame, duration=lasts) if lasts else frame
 
     def _timed(self, packet: Packet) -> Iterator[VideoFrame]:
         if self._place is None:
             self._place = self._known_loss(packet)
+        if packet.pts >= self._first:
+            self._lasting[packet.pts] = packet.duration
+            if len(self._lasting) > MAX_HELD:
+                del self._lasting[next(iter(self._lasting))]
         if not self._keyframes_only:
             if packet.discontinuity and self._place is not None:
                 yield from self._missing(self._place, packet.pts)

@@ -163,6 +163,7 @@ class FileWriter:
         time_base: Fraction | None = None,
         colour: Colour = UNKNOWN_COLOUR,
         metadata: Tags | None = None,
+        variable_frame_rate: bool = False,
         **changes: object,
     ) -> VideoWriter:
         """Add a stream for frames of width x height in 8-bit 4:2:0 (`VideoFrame`).
@@ -175,6 +176,8 @@ class FileWriter:
             time_base: seconds per tick; None for the time of one frame. Ticks below a microsecond become 1/90000 s.
             colour: of the frames, see `VideoFrame`.
             metadata: tags of the stream by name: language, title ...
+            variable_frame_rate: whether frames may be presented for longer than the nominal rate says. Else one that
+                is followed late ends on time, and so does the last one.
             changes: options by name, in place of those of `options`: `crf=30`.
 
         Raises:
@@ -194,7 +197,8 @@ class FileWriter:
         encoder = family.encoder(model, video, wanted, self._runtime, stream_id=self._next_id)
         if family.fits and resumption is not None:
             encoder = resumption.kept(cast("FittingEncoder", encoder), wanted)
-        stream = VideoWriter(encoder, video.frame_rate, live=self._live)
+        variable = as_flag("variable_frame_rate", variable_frame_rate)
+        stream = VideoWriter(encoder, video.frame_rate, live=self._live, variable=variable)
         stream.header = with_tags(stream.header, metadata)
         return self._muxer.add(stream)
 

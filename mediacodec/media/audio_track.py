@@ -11,12 +11,12 @@ import numpy as np
 
 from mediacodec.errors import InputError
 from mediacodec.frames import AudioChunk, Samples
+from mediacodec.media.clock import LONGEST_GAP_SECONDS
 from mediacodec.media.damage import Damage, Packet
 from mediacodec.media.gapless import MP4, Beginning, Trimmer, stated_lengths
 from mediacodec.media.stream_copy import AudioCopy, AudioPacket
 
 _GAP_SECONDS = 0.1  # below, time stamps are only imprecise
-_LONGEST_GAP_SECONDS = 3600
 
 
 class AudioTrack:
@@ -151,7 +151,7 @@ class AudioTrack:
             )
         chunks: list[AudioChunk] = []
         gap = 0 if stamp is None else stamp - self._next
-        if _GAP_SECONDS * self.sample_rate < gap < _LONGEST_GAP_SECONDS * self.sample_rate:
+        if _GAP_SECONDS * self.sample_rate < gap < LONGEST_GAP_SECONDS * self.sample_rate:
             self.silence += gap / self.sample_rate
             while gap > 0 and not self.done:
                 size = min(gap, self.sample_rate)

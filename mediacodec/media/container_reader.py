@@ -16,6 +16,7 @@ from mediacodec.errors import InputError
 from mediacodec.frames import AudioChunk
 from mediacodec.media.audio_track import AudioTrack, CopyTrack
 from mediacodec.media.avio import AvioFile
+from mediacodec.media.clock import Clock
 from mediacodec.media.damage import Packet
 from mediacodec.media.demux import open_container, reading
 from mediacodec.media.gapless import Beginning, mp3_head, seeks_exactly
@@ -46,6 +47,8 @@ class ContainerReader:
         at_end: whether the file was read to its end.
         metadata: what the file says of itself; the times of its chapters count from `start`.
         left_out: streams that are not read though they were not left out on purpose: kind and description.
+        clock: which the packets follow.
+        zero: second of it that becomes time 0.
 
     Raises:
         InputError: it cannot be read, or holds nothing of what is wanted.
@@ -134,6 +137,7 @@ class ContainerReader:
         self.video: VideoTrack | None = None
         self.at_end = False
         self._early = []
+        self.clock = Clock()
         self._avio = AvioFile(self._file)
         with self.translated():
             wav = read_header(self._avio) if self.seekable else None
@@ -163,12 +167,12 @@ class ContainerReader:
                 self.video.open()
         self._avio.head = None
         starts = [track.start for track in self._tracks if track.start is not None]
-        self._zero = min(starts, default=Fraction(0)) + self._start
+        self.zero = min(starts, default=Fraction(0)) + self._start
         for each in self._tracks:
-            each.place(self._zero, self._end)
+            each.place(self.zero, self._end)
         with self.translated():
             audio_stream, video_stream = (None if track is None else track.stream for track in (self.audio, self.video))
-            self.metadata = read_metadata(self._container, audio_stream, video_stream, self._zero)
+            self.metadata = read_metadata(self._container, audio_stream, video_stream, self.zero)
             wanted_kinds = ["audio"] * bool(self._wants_audio) + ["video"] * self._wants_video
             taken = [track.stream for track in self._tracks]
             self.left_out = left_out_streams(self._container, taken, wanted_kinds)
@@ -198,6 +202,8 @@ class ContainerReader:
     def _read(self) -> Packet | None:
         with self.translated():
             packet = next(self._packets, None)
+            if packet is not None:
+                self.clock.follow(packet, packet.stream)
         self.at_end = packet is None
         return packet
 
@@ -223,7 +229,7 @@ class ContainerReader:
         tick = track.stream.time_base or Fraction(1)
         try:
             with self.translated():
-                self._container.seek(int((self._zero - _PREROLL_SECONDS) / tick), stream=track.stream)
+                self._container.seek(int((self.zero - _PREROLL_SECONDS) / tick), stream=track.stream)
                 if self._has_landed():
                     return
         except InputError:
@@ -237,6 +243,7 @@ class ContainerReader:
 
     def _has_landed(self) -> bool:
         """Whether the jump led before the start; the packets read for that are kept."""
+        self.clock.seek()
         for track in self._tracks:
             track.seek()
         self._early, self.at_end = [], False
@@ -247,5 +254,5 @@ class ContainerReader:
                 self._early.append(packet)
             elif main.probe(packet):
                 landed = main.landed()
-                return landed is not None and landed <= self._zero
+                return landed is not None and landed <= self.zero
         return False

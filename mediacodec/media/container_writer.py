@@ -87,6 +87,7 @@ class ContainerWriter:
         self._copy_stream: av.AudioStream | None = None
         self._audio: _AudioEncoder | None = None
         self._last: int | None = None
+        self._durations: dict[int, int] = {}  # of the frames that the encoder holds, by pts, in ticks
         self._odd = video is not None and video.codec == "h264" and bool((video.width | video.height) & 1)
         try:
             with self._translated():
@@ -171,9 +172,19 @@ class ContainerWriter:
             raise ParameterError(f"frames must come in the order of their pts: {pts} after {self._last}")
         self._last = pts
         frame = to_frame(item, full_chroma=self._odd)
-        frame.pts, frame.time_base, frame.duration = pts, self._tick, self._nominal
+        lasts = round(item.duration * item.time_base / self._tick)
+        frame.pts, frame.time_base, frame.duration = pts, self._tick, lasts or self._nominal
         frame.color_range = 2 if item.colour[3] else 1
-        self._container.mux(self._video.encode(frame))
+        self._durations[pts] = frame.duration
+        self._mux_video(frame)
+
+    def _mux_video(self, frame: av.VideoFrame | None) -> None:
+        """Encode and write a frame, or what the encoder still holds. Encoders lose durations, of the last frame too."""
+        assert self._video is not None
+        for packet in self._video.encode(frame):
+            if packet.pts is not None:
+                packet.duration = self._durations.pop(packet.pts, packet.duration or 0)
+            self._container.mux(packet)
 
     def _write_packet(self, item: AudioPacket) -> None:
         assert self._copy_stream is not None
@@ -187,7 +198,7 @@ class ContainerWriter:
         """Finish the file and give it its name."""
         with self._translated():
             if self._video is not None:
-                self._container.mux(self._video.encode(None))
+                self._mux_video(None)
             if self._audio is not None:
                 self._audio.flush()
             self._cleanup.close()

@@ -38,13 +38,14 @@ class FrameConverter:
         """What was changed so far, a line each."""
         return list(self._notes)
 
-    def convert(self, frame: av.VideoFrame, pts: int, time_base: Fraction) -> VideoFrame:
+    def convert(self, frame: av.VideoFrame, pts: int, time_base: Fraction, duration: int = 0) -> VideoFrame:
         """Convert a frame.
 
         Args:
             frame: as FFmpeg decoded it.
             pts: when it is presented, in ticks of time_base.
             time_base: seconds a tick.
+            duration: in ticks of time_base, 0 if unknown.
         """
         if self._size is None:
             self._size = (frame.width, frame.height)
@@ -56,7 +57,7 @@ class FrameConverter:
             planes = [np.ascontiguousarray(upright(plane, matrix)) for plane in planes]
             self._note(turning(matrix))
         y, u, v = planes
-        return VideoFrame(y, u, v, pts, time_base, colour)
+        return VideoFrame(y, u, v, pts, time_base, colour, duration)
 
     def _note(self, line: str) -> None:
         self._notes.setdefault(line)

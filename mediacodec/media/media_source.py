@@ -53,6 +53,7 @@ class MediaSource:
         audio_codec: FFmpeg's name of the audio's codec; "" without.
         width, height: of the upright frames; 0 without.
         frame_rate: nominal, frames per second; pts tell the true times.
+        variable_frame_rate: whether frames are known to be presented for other times than the rate says.
         time_base: of the frames' pts, the file's own where possible.
         colour: of the first frame, see VideoFrame.
         duration: seconds that `items` will give, None if unknown; as the container states it: for progress displays.
@@ -74,7 +75,7 @@ class MediaSource:
     __slots__ = (
         "_cleanup", "_end", "_exhausted", "_images", "_label", "_reader", "_start", "_wait",
         "audio_codec", "audio_copy", "channels", "colour", "duration", "frame_rate", "has_audio", "has_video", "height",
-        "left_out", "metadata", "sample_rate", "time_base", "width",
+        "left_out", "metadata", "sample_rate", "time_base", "variable_frame_rate", "width",
     )  # fmt: skip
 
     def __init__(
@@ -143,6 +144,7 @@ class MediaSource:
         self.colour: Colour = video.colour if video else (2, 2, 2, 0)
         self.time_base = video.time_base if video else 1 / RATE
         self.frame_rate = track.frame_rate if track else RATE
+        self.variable_frame_rate = track is not None and track.variable_frame_rate
         whole = images.count() / float(RATE) if images else reader.stated_seconds if reader is not None else None
         self.duration = None if whole is None else max(0.0, min(whole - float(self._start), float(self._end)))
 
@@ -155,6 +157,10 @@ class MediaSource:
         notes = list(video.converter.notes()) if video else []
         if video and video.aspect != 1:
             notes.append(f"WARNING: the pixels are not square ({video.aspect}); they are taken as if they were")
+        clock = self._reader.clock
+        if clock.jumps:
+            at = float(clock.first - self._reader.zero)
+            notes.append(f"the clock jumps {clock.jumps} time(s), first near {at:.2f} s: taken as joined there")
         if audio and audio.silence:
             notes.append(f"the audio has gaps: filled with {audio.silence:.2f} s of silence")
         for kind, track in (("audio", audio), ("video", video)):

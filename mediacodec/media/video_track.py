@@ -12,11 +12,15 @@ from mediacodec.errors import InputError
 from mediacodec.frames import VideoFrame
 from mediacodec.media.damage import Damage, Packet
 from mediacodec.media.frame_converter import FrameConverter
+from mediacodec.media.gapless import MP4
 
 _COARSE = Fraction(1, 1000)
 _DECODING_ORDER = frozenset({"avi"})
 """Containers that say only in which order packets are decoded. FFmpeg gives each a presentation time that follows from
 its place, so frames that B-frames put into another order come with times that go back and forth."""
+
+_KNOWS_DURATIONS = frozenset({"apng", "gif", "matroska,webm", MP4})
+"""Containers that say how long a frame is presented. For others FFmpeg makes it up, for fields as for frames."""
 
 
 class VideoTrack:
@@ -35,6 +39,7 @@ class VideoTrack:
         width, height: of the upright frames.
         frame_rate: nominal, per second.
         colour: of the first frame.
+        variable_frame_rate: whether the first frame is presented for another time than the rate says.
         time_base: of the frames.
         aspect: of a pixel, width over height.
         start: seconds on the file's clock at which the first frame is presented.
@@ -53,6 +58,7 @@ class VideoTrack:
         self._ticks, self._shift = stream.time_base or Fraction(1, 25), Fraction(0)
         self.frame_rate = _nominal_rate(stream)
         self._last: int | None = None
+        self._knows_durations = stream.container.format.name in _KNOWS_DURATIONS
         self._knows_times = stream.container.format.name not in _DECODING_ORDER
         self._delay: int | None = None  # ticks from the first frame's presentation to its coming out of the decoder
         self.done = False
@@ -70,6 +76,8 @@ class VideoTrack:
         upright = FrameConverter().convert(first, 0, self._ticks)
         self.width, self.height, self.colour = upright.width, upright.height, upright.colour
         self.start = (self._stamp(first) or 0) * self._ticks
+        lasts = self._seconds_of(first)
+        self.variable_frame_rate = lasts > 0 and abs(lasts - 1 / self.frame_rate) > self._ticks
         ratio = self.stream.codec_context.sample_aspect_ratio or self.stream.sample_aspect_ratio
         self.aspect = ratio if ratio and ratio > 0 else Fraction(1)
 
@@ -154,7 +162,20 @@ class VideoTrack:
             self._waiting.clear()
             self.queued_bytes = 0
         elif pts >= 0 or stamp * self._ticks >= self._shift:
-            self._head = self.converter.convert(frame, max(0, pts), self.time_base)
+            self._head = self.converter.convert(frame, max(0, pts), self.time_base, self._lasting(frame, pts))
+
+    def _lasting(self, frame: av.VideoFrame, pts: int) -> int:
+        """How long a frame is presented, in ticks: not far beyond the end that is asked for; 0 if unknown."""
+        seconds = self._seconds_of(frame)
+        if not math.isinf(self._end):
+            left = max(1 / self.frame_rate, Fraction(self._end) - pts * self.time_base)
+            seconds = min(seconds, left)
+        return round(seconds / self.time_base)
+
+    def _seconds_of(self, frame: av.VideoFrame) -> Fraction:
+        """How long a frame is presented, as the file says; 0 if it does not."""
+        seconds = (frame.duration or 0) * self._ticks if self._knows_durations else Fraction(0)
+        return seconds if seconds >= _COARSE else Fraction(0)  # muxers that do not know it write 0 or a tick
 
     def _decode(self, packet: Packet) -> list[av.VideoFrame]:
         decoded = self.damage.decode(packet, self._shift)

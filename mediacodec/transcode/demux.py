@@ -186,9 +186,10 @@ class DemuxSession:
         start = self._origin
         if isinstance(item, VideoFrame):
             self.num_frames = (self.num_frames or 0) + 1
-            pts = round((item.pts * item.time_base - start) / self._tick)
-            self.seconds = float(pts * self._tick + 1 / self._reader.video.frame_rate)
-            self._put(replace(item, pts=pts, time_base=self._tick))
+            place, lasts = item.pts * item.time_base, self._lasting(item)
+            pts = round((place - start) / self._tick)
+            self.seconds = float(pts * self._tick + lasts)
+            self._put(replace(item, pts=pts, time_base=self._tick, duration=round(lasts / self._tick)))
         elif isinstance(item, AudioPacket):
             shift = round(start / item.time_base)
             self.seconds = float((item.pts + item.duration - shift) * item.time_base)
@@ -206,6 +207,14 @@ class DemuxSession:
             return start
         tick = Fraction(1, item.sample_rate) if isinstance(item, AudioChunk) else item.time_base
         return max(start, item.pts * tick)
+
+    def _lasting(self, frame: VideoFrame) -> Fraction:
+        """Seconds that a frame is presented: not far beyond the end that is asked for."""
+        nominal = 1 / self._reader.video.frame_rate
+        lasts = frame.duration * frame.time_base or nominal
+        if self._stop is None:
+            return lasts
+        return min(lasts, max(nominal, Fraction(self._stop) - frame.pts * frame.time_base))
 
     def _put(self, item: Item) -> None:
         if isinstance(self._sink, AudioSink):

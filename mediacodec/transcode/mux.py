@@ -50,6 +50,7 @@ class MuxSession:
                 time_base=media.time_base,
                 colour=media.colour,
                 **({} if isinstance(file, FileAppender) else {"metadata": about.video}),
+                variable_frame_rate=media.variable_frame_rate,
             )
         if isinstance(file, FileAppender):
             return  # whose source has no audio

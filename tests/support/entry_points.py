@@ -196,7 +196,7 @@ ENTRY_POINTS: dict[str, EntryPoint] = {
     ),
     "VideoFrame": function(
         VideoFrame, _frame_arguments, y=PLANE, u=PLANE, v=PLANE, pts=wrong.INTEGER,
-        time_base=wrong.FRACTION | {"an integer": 1}, colour=wrong.COLOUR,
+        time_base=wrong.FRACTION | {"an integer": 1}, colour=wrong.COLOUR, duration=without(wrong.NATURAL, "huge"),
     ),
     "Chapter": function(
         mediacodec.Chapter, lambda: {"start_seconds": 1.0, "end_seconds": 2.0}, start_seconds=wrong.SECONDS,
@@ -313,7 +313,10 @@ ENTRY_POINTS: dict[str, EntryPoint] = {
     ),
     "FileWriter.add_video_stream": EntryPoint(
         lambda folder: writer(folder).add_video_stream, lambda: dict(SIZE),
-        {"codec": VIDEO_CODEC, "options": OPTIONS_OF_VIDEO, "metadata": TAGS, **SHAPE, **VIDEO_OPTIONS},
+        {
+            "codec": VIDEO_CODEC, "options": OPTIONS_OF_VIDEO, "metadata": TAGS, "variable_frame_rate": wrong.FLAG,
+            **SHAPE, **VIDEO_OPTIONS,
+        },
     ),
     "FileWriter.add_copied_stream": EntryPoint(
         lambda folder: writer(folder).add_copied_stream, lambda: {"copy": COPY},

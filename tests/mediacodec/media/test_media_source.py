@@ -8,6 +8,7 @@ import shutil
 import threading
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -133,6 +134,22 @@ def test_frames_of_a_container_without_presentation_times_are_evenly_spaced(
     assert media.notes() == []
     assert [frame.pts for frame in whole] == list(range(100))
     assert [frame.pts for frame in read_media(path, start=2.0, duration=0.4)[0]] == list(range(10))
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_frames_say_how_long_they_are_presented(
+    suffix: str, tmp_path: Path, make_frames: Make, read_media: ReadMedia
+) -> None:
+    path, times, ends = tmp_path / f"a.{suffix}", [0, 100, 600, 620, 1620], [100, 600, 620, 1620, 3620]
+    frames = make_frames(5, 64, 48, times=times, time_base=Fraction(1, 1000))
+    with MediaSink(path, width=64, height=48, time_base=Fraction(1, 1000)) as sink:
+        for frame, end in zip(frames, ends, strict=True):
+            sink.write(replace(frame, duration=end - frame.pts))
+    back, _, _ = read_media(path)
+    assert [round(frame.pts_seconds * 1000) for frame in back] == times
+    assert [round((frame.pts + frame.duration) * frame.time_base * 1000) for frame in back] == ends
+    (last,) = read_media(path, start=1.62, duration=0.5)[0]
+    assert 0.5 <= last.duration * last.time_base < 1  # not two seconds, of which half a one is asked for
 
 
 @pytest.mark.parametrize("rotation", [90, 180, -90])

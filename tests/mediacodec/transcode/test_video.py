@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +20,7 @@ from mediacodec.errors import InputError, UsageError
 from mediacodec.mcx.passthrough import CopyReader
 from mediacodec.mcx.reader import FileReader
 from mediacodec.media import AudioSource
+from mediacodec.media.media_sink import MediaSink
 from mediacodec.progress import Progress
 from mediacodec.transcode.decode import decode_file
 from mediacodec.transcode.encode import encode_file
@@ -99,6 +101,32 @@ def audio_of(clip: BytesIO) -> Any:
     clip.seek(0)
     with AudioSource(clip) as audio:
         return np.concatenate([chunk.samples for chunk in audio.blocks()], axis=1)
+
+
+@pytest.mark.parametrize("kind", ["mkv", "mp4"])
+def test_the_last_frame_of_uneven_times_is_presented_as_long_as_in_the_source(
+    kind: str, make_frames: Callable[..., Any]
+) -> None:
+    tick, times, end = Fraction(1, 1000), [0, 100, 600, 620, 1620], 3620
+    source = BytesIO()
+    with MediaSink(source, width=WIDTH, height=HEIGHT, time_base=tick, format="mkv") as sink:
+        frames = make_frames(len(times), WIDTH, HEIGHT, times=times, time_base=tick)
+        for frame, until in zip(frames, [*times[1:], end], strict=True):
+            sink.write(replace(frame, duration=until - frame.pts))
+    source.seek(0)
+    data, report = encoded(source)
+    assert report.seconds == pytest.approx(3.62)
+    assert mediacodec.info(data).streams[0].duration == pytest.approx(3.62)
+    target, back = decoded(data, kind)
+    assert back.seconds == pytest.approx(3.62)
+    assert times_of(target) == [time / 1000 for time in times]
+    target.seek(0)
+    with av.open(target) as container:
+        last = [packet for packet in container.demux(video=0) if packet.size][-1]
+        assert (last.pts + last.duration) * last.time_base == pytest.approx(3.62)
+    with FileReader(data) as reader:
+        assert [frame.duration * frame.time_base for frame in reader.video.frames()][-1] == 2
+    assert decoded(data, kind, duration=2.0)[1].seconds == pytest.approx(2.0)
 
 
 class TestThereAndBack:
