@@ -19,28 +19,7 @@ from mediacodec.codecs.base import (
     VideoDecoderBackend,
     VideoEncoderBackend,
 )
-from mediacodec.codecs.conditional.decoder import ConditionalDecoder
-from mediacodec.codecs.conditional.encoder import ConditionalEncoder
-from mediacodec.codecs.conditional.settings import FOURCC as CONDITIONAL
-from mediacodec.codecs.ecsq.decoder import EcsqDecoder
-from mediacodec.codecs.ecsq.encoder import EcsqEncoder
-from mediacodec.codecs.ecsq.packet import EcsqCodeReader
-from mediacodec.codecs.ecsq.settings import FOURCC as ECSQ
-from mediacodec.codecs.inr.decoder import InrDecoder
-from mediacodec.codecs.inr.encoder import InrEncoder
-from mediacodec.codecs.inr.settings import FOURCC as INR
 from mediacodec.codecs.options import AudioOptions, Runtime, VideoFormat, VideoOptions
-from mediacodec.codecs.overfit.decoder import OverfitDecoder
-from mediacodec.codecs.overfit.encoder import OverfitEncoder
-from mediacodec.codecs.overfit.settings import FOURCC as OVERFIT
-from mediacodec.codecs.rvq.decoder import open_decoder as open_rvq_decoder
-from mediacodec.codecs.rvq.encoder import RvqEncoder
-from mediacodec.codecs.rvq.packet import RvqCodeReader, RvqCodeWriter
-from mediacodec.codecs.rvq.settings import FOURCC as RVQ
-from mediacodec.codecs.segment.decoder import SegmentDecoder
-from mediacodec.codecs.segment.encoder import SegmentEncoder
-from mediacodec.codecs.segment.packet import SegmentCodeReader
-from mediacodec.codecs.segment.settings import FOURCC as SEGMENT
 from mediacodec.errors import ModelError, UnsupportedFeatureError
 from mediacodec.frames import Codes
 from mediacodec.manifest import Manifest
@@ -119,13 +98,124 @@ class VideoFamily:
 
 Family = AudioFamily | VideoFamily
 
+# Functions, so that a job imports the one family that it needs: all of them take longer than coding a second of audio.
+
+
+def _rvq_encoder(
+    model: Manifest, options: AudioOptions, runtime: Runtime, /, *, stream_id: int = 0
+) -> AudioEncoderBackend:
+    from mediacodec.codecs.rvq.encoder import RvqEncoder
+
+    return RvqEncoder(model, options, runtime, stream_id=stream_id)
+
+
+def _rvq_decoder(model: Manifest, header: StreamHeader, runtime: Runtime, /) -> AudioDecoderBackend:
+    from mediacodec.codecs.rvq.decoder import open_decoder
+
+    return open_decoder(model, header, runtime)
+
+
+def _rvq_code_reader(model: Manifest, header: StreamHeader, /) -> CodeReader:
+    from mediacodec.codecs.rvq.packet import RvqCodeReader
+
+    return RvqCodeReader(model, header)
+
+
+def _rvq_code_writer(model: Manifest, codes: Codes, /) -> CodeWriter:
+    from mediacodec.codecs.rvq.packet import RvqCodeWriter
+
+    return RvqCodeWriter(model, codes)
+
+
+def _ecsq_encoder(
+    model: Manifest, options: AudioOptions, runtime: Runtime, /, *, stream_id: int = 0
+) -> AudioEncoderBackend:
+    from mediacodec.codecs.ecsq.encoder import EcsqEncoder
+
+    return EcsqEncoder(model, options, runtime, stream_id=stream_id)
+
+
+def _ecsq_decoder(model: Manifest, header: StreamHeader, runtime: Runtime, /) -> AudioDecoderBackend:
+    from mediacodec.codecs.ecsq.decoder import EcsqDecoder
+
+    return EcsqDecoder(model, header, runtime)
+
+
+def _ecsq_code_reader(model: Manifest, header: StreamHeader, /) -> CodeReader:
+    from mediacodec.codecs.ecsq.packet import EcsqCodeReader
+
+    return EcsqCodeReader(model, header)
+
+
+def _segment_encoder(
+    model: Manifest, options: AudioOptions, runtime: Runtime, /, *, stream_id: int = 0
+) -> AudioEncoderBackend:
+    from mediacodec.codecs.segment.encoder import SegmentEncoder
+
+    return SegmentEncoder(model, options, runtime, stream_id=stream_id)
+
+
+def _segment_decoder(model: Manifest, header: StreamHeader, runtime: Runtime, /) -> AudioDecoderBackend:
+    from mediacodec.codecs.segment.decoder import SegmentDecoder
+
+    return SegmentDecoder(model, header, runtime)
+
+
+def _segment_code_reader(model: Manifest, header: StreamHeader, /) -> CodeReader:
+    from mediacodec.codecs.segment.packet import SegmentCodeReader
+
+    return SegmentCodeReader(model, header)
+
+
+def _conditional_encoder(
+    model: Manifest, video: VideoFormat, options: VideoOptions, runtime: Runtime, /, *, stream_id: int = 0
+) -> VideoEncoderBackend:
+    from mediacodec.codecs.conditional.encoder import ConditionalEncoder
+
+    return ConditionalEncoder(model, video, options, runtime, stream_id=stream_id)
+
+
+def _conditional_decoder(model: Manifest, header: StreamHeader, runtime: Runtime, /) -> VideoDecoderBackend:
+    from mediacodec.codecs.conditional.decoder import ConditionalDecoder
+
+    return ConditionalDecoder(model, header, runtime)
+
+
+def _inr_encoder(
+    model: Manifest, video: VideoFormat, options: VideoOptions, runtime: Runtime, /, *, stream_id: int = 0
+) -> VideoEncoderBackend:
+    from mediacodec.codecs.inr.encoder import InrEncoder
+
+    return InrEncoder(model, video, options, runtime, stream_id=stream_id)
+
+
+def _inr_decoder(model: Manifest, header: StreamHeader, runtime: Runtime, /) -> VideoDecoderBackend:
+    from mediacodec.codecs.inr.decoder import InrDecoder
+
+    return InrDecoder(model, header, runtime)
+
+
+def _overfit_encoder(
+    model: Manifest, video: VideoFormat, options: VideoOptions, runtime: Runtime, /, *, stream_id: int = 0
+) -> VideoEncoderBackend:
+    from mediacodec.codecs.overfit.encoder import OverfitEncoder
+
+    return OverfitEncoder(model, video, options, runtime, stream_id=stream_id)
+
+
+def _overfit_decoder(model: Manifest, header: StreamHeader, runtime: Runtime, /) -> VideoDecoderBackend:
+    from mediacodec.codecs.overfit.decoder import OverfitDecoder
+
+    return OverfitDecoder(model, header, runtime)
+
+
 CODECS: dict[str, Family] = {
-    "rvq": AudioFamily(RVQ, RvqEncoder, open_rvq_decoder, RvqCodeReader, RvqCodeWriter, has_context=True),
-    "ecsq": AudioFamily(ECSQ, EcsqEncoder, EcsqDecoder, EcsqCodeReader),
-    "segment": AudioFamily(SEGMENT, SegmentEncoder, SegmentDecoder, SegmentCodeReader),
-    "conditional": VideoFamily(CONDITIONAL, ConditionalEncoder, ConditionalDecoder),
-    "inr": VideoFamily(INR, InrEncoder, InrDecoder, fits=True, appends=True),
-    "overfit": VideoFamily(OVERFIT, OverfitEncoder, OverfitDecoder, fits=True),
+    "rvq": AudioFamily("rvq1", _rvq_encoder, _rvq_decoder, _rvq_code_reader, _rvq_code_writer, has_context=True),
+    "ecsq": AudioFamily("ecsq", _ecsq_encoder, _ecsq_decoder, _ecsq_code_reader),
+    "segment": AudioFamily("sgmt", _segment_encoder, _segment_decoder, _segment_code_reader),
+    "conditional": VideoFamily("cond", _conditional_encoder, _conditional_decoder),
+    "inr": VideoFamily("inr1", _inr_encoder, _inr_decoder, fits=True, appends=True),
+    "overfit": VideoFamily("ovft", _overfit_encoder, _overfit_decoder, fits=True),
 }
 
 
