@@ -13,7 +13,8 @@ from mediacodec.errors import ParameterError
 from mediacodec.frames import AudioChunk, Samples, as_sample_rate
 from mediacodec.media.resample import Resampler
 
-_LOUD_DB = -50.0  # what is lost is said loudly from this share of the energy on
+_LOUD_DB = -50.0  # what channels lose is said loudly from this share of the energy on
+_LOUD_BAND_DB = -45.0  # likewise of high frequencies: every recording of speech has some, and nobody misses them
 MAX_CHANNELS = 64  # as FFmpeg can name
 _CENTRE = math.sqrt(0.5)
 
@@ -96,7 +97,7 @@ class Converter:
         return chunk
 
     def notes(self) -> list[str]:
-        """What was done so far, a line each; "WARNING: ..." where something audible was lost (from -50 dB on)."""
+        """What was done so far, a line each; "WARNING: ..." where something audible was lost."""
         notes = []
         if self._no_numbers:
             notes.append(f"WARNING: {self._no_numbers} samples are no numbers or beyond all audio; NaN became 0")
@@ -104,13 +105,13 @@ class Converter:
             total = float(np.trace(self._covariance))
             lost = _decibels(float(np.trace(self._lost @ self._covariance)), total)
             done = f"downmixed {self.channels_in} channels -> {self.channels_out}"
-            notes.append(_note(done, "the channels differ and the difference is lost", lost))
+            notes.append(_note(done, "the channels differ and the difference is lost", lost, _LOUD_DB))
         elif self.channels_out > self.channels_in:
             notes.append(f"spread {self.channels_in} channel(s) over {self.channels_out}")
         if self.rate_in != self.rate_out:
             done = f"resampled {self.rate_in} Hz -> {self.rate_out} Hz"
             lost = self._band.share_db() if self._band is not None else -math.inf
-            notes.append(_note(done, f"content above {self.rate_out / 2:g} Hz is lost", lost))
+            notes.append(_note(done, f"content above {self.rate_out / 2:g} Hz is lost", lost, _LOUD_BAND_DB))
         return notes
 
 
@@ -194,7 +195,7 @@ def _decibels(part: float, whole: float) -> float:
     return 10 * math.log10(part / whole) if part > 0 and whole > 0 else -math.inf
 
 
-def _note(done: str, loss: str, share_db: float) -> str:
-    if share_db < _LOUD_DB:
+def _note(done: str, loss: str, share_db: float, loud_db: float) -> str:
+    if share_db < loud_db:
         return done
     return f"WARNING: {done}: {loss} ({share_db:.0f} dB of the audio's energy)"

@@ -19,7 +19,7 @@ _MICRO = 10**6
 # What a container says of itself or of its own coding, which is no longer so in another.
 _NOISE: Final = re.compile(
     r"encoder|major_brand|minor_version|compatible_brands|handler_name|vendor_id|duration|bps|number_of_.*"
-    r"|_statistics_.*|itunsmpb|itunnorm|itunpgap|rotate|encoder_delay|metadata_block_picture|(bps|duration|number_.*)-.*",
+    r"|_statistics_.*|itunsmpb|itunnorm|itunpgap|rotate|encoder_delay|metadata_block_.*|(bps|duration|number_.*)-.*",
     re.IGNORECASE,
 )
 _MP4 = frozenset(

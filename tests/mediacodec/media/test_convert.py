@@ -170,7 +170,7 @@ def test_notes_are_quiet_where_nothing_is_lost(speech: Callable[..., Samples]) -
     assert convert(np.zeros((2, 3000), np.float32), 44100, 16000, 1, 500)[1][0] == "downmixed 2 channels -> 1"
 
 
-@pytest.mark.parametrize(("level", "loud"), [(0.1, True), (0.01, True), (0.001, False)])
+@pytest.mark.parametrize(("level", "loud"), [(0.1, True), (0.01, True), (0.004, False), (0.001, False)])
 def test_notes_are_loud_about_high_frequencies(level: float, loud: bool) -> None:
     x = (tone(700, 44100) + level * tone(11000, 44100))[np.newaxis].astype(np.float32)
     (note,) = convert(x, 44100, 16000, 1, 500)[1]
