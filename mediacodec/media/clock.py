@@ -13,6 +13,7 @@ from mediacodec.media.damage import Packet
 LONGEST_GAP_SECONDS: Final = 3600
 """A jump ahead up to here is a gap, in which nothing was recorded; beyond, the clock was set."""
 _BACK = Fraction(1, 10)  # seconds; packets that go back less are only imprecise
+_APART = 2  # seconds by which streams may end apart before a jump
 _LEAD = Fraction(1, 10)  # seconds by which a stream may be pushed back at a jump
 
 
@@ -61,31 +62,36 @@ class Clock:
             packet: of any stream.
             stream: that it is of.
         """
-        stamp, tick = packet.pts if packet.dts is None else packet.dts, stream.time_base
-        if stamp is None or not tick:
+        tick, place = stream.time_base, self._places.get(stream.index)
+        if not tick:
             return
-        raw = stamp * tick
-        place = self._places.get(stream.index)
-        if place is None:
-            place = self._places[stream.index] = _Place(len(self._offsets) - 1, raw, Fraction(0), Fraction(0))
-            place.end = raw + self._offsets[-1]
-        elif packet.dts is not None and not -_BACK <= raw - place.raw <= LONGEST_GAP_SECONDS:
-            self._enter(place, raw)
-        offset = self._offsets[place.epoch]
-        place.step = (packet.duration or 0) * tick or max(Fraction(0), min(raw - place.raw, _LEAD))
-        place.raw = raw
-        place.end = max(place.end, raw + offset) + place.step
-        if offset:
-            ticks = round(offset / tick)
+        if packet.dts is not None:  # else nothing tells a jump from another order of presentation
+            place = self._placed(packet.dts * tick, (packet.duration or 0) * tick, place)
+            self._places[stream.index] = place
+        ticks = round(self._offsets[-1 if place is None else place.epoch] / tick)
+        if ticks:
             packet.pts = None if packet.pts is None else packet.pts + ticks
             packet.dts = None if packet.dts is None else packet.dts + ticks
 
+    def _placed(self, raw: Fraction, lasts: Fraction, place: _Place | None) -> _Place:
+        """Where a stream is with its next packet, decoded at `raw`, which lasts so many seconds; 0 if unknown."""
+        if place is None:
+            place = _Place(len(self._offsets) - 1, raw, Fraction(0), raw + self._offsets[-1])
+        elif not -_BACK <= raw - place.raw <= LONGEST_GAP_SECONDS:
+            self._enter(place, raw)
+        place.step = lasts or max(Fraction(0), min(raw - place.raw, _LEAD))
+        place.raw = raw
+        place.end = max(place.end, raw + self._offsets[place.epoch]) + place.step
+        return place
+
     def _enter(self, place: _Place, raw: Fraction) -> None:
-        """Have a stream enter the next epoch."""
+        """Have a stream enter the next epoch: one that another stream entered before, if it fits, or a new one."""
         due = place.raw + self._offsets[place.epoch] + place.step
+        while place.epoch + 1 < len(self._offsets):
+            place.epoch += 1
+            if -_APART <= raw + self._offsets[place.epoch] - due <= LONGEST_GAP_SECONDS:
+                return
         place.epoch += 1
-        if place.epoch < len(self._offsets):
-            return  # another stream did before
         longest = max(each.end for each in self._places.values())
         self._offsets.append((longest if longest - due > _LEAD else due) - raw)
         self.jumps += 1

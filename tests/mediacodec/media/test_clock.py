@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from mediacodec.frames import AudioChunk, VideoFrame
+from mediacodec.media.clock import Clock
 from mediacodec.media.media_source import MediaSource
 from mediacodec.media.stream_copy import AudioPacket
 
@@ -86,3 +88,27 @@ def test_a_gap_stays_a_gap(tmp_path: Path) -> None:
     assert times[50] - times[49] == pytest.approx(28, abs=0.1)
     assert audio[-1][1] == pytest.approx(32, abs=0.1)
     assert ["gaps" in note for note in notes] == [True]
+
+
+def test_a_stream_that_stumbles_alone_takes_no_other_along() -> None:
+    container = av.open(io.BytesIO(), "w", format="matroska")
+    video, audio = container.add_stream("mpeg4", rate=25), container.add_stream("mp2", rate=48000)
+    clock = Clock()
+
+    def followed(stream: av.stream.Stream, seconds: float) -> float:
+        packet = av.Packet(b"x")
+        packet.time_base = stream.time_base = Fraction(1, 1000)
+        packet.pts = packet.dts = round(seconds * 1000)
+        packet.duration = 40
+        clock.follow(packet, stream)
+        assert packet.pts == packet.dts
+        return float(packet.pts / 1000)
+
+    for at in (0.0, 0.04, 0.08):
+        assert (followed(video, at), followed(audio, at)) == (at, at)
+    assert followed(audio, -1.0) == pytest.approx(0.12)  # alone
+    assert followed(video, 0.12) == 0.12
+    assert followed(video, 5000.0) == pytest.approx(0.16)
+    assert followed(audio, 5000.0) == pytest.approx(0.16)
+    assert followed(video, 5000.04) == pytest.approx(0.2)
+    assert clock.jumps == 2
