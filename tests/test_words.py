@@ -135,7 +135,6 @@ ALLOWED = (
     Allowed("mediacodec/bench/audio/quality.py", "the lattice mapping", "what ViSQOL calls it"),
     Allowed("mediacodec/bench/audio/quality.py", "use_lattice_model", "a keyword of visqol-python"),
     Allowed("mediacodec/video_coding/gop.py", "group of pictures", "what GOP stands for"),
-    Allowed("mediacodec/media/metadata.py", "metadata_block_picture", "a field of Vorbis comments"),
     Allowed("models/mediacodec_models/entropy/context.py", "member_map", "names a tensor in checkpoints of runs"),
     Allowed("bitstream/vectors/faulty.py", "as sound, in silence", FROZEN),
     Allowed("bitstream/vectors/faulty.py", "overwrites sound", FROZEN),

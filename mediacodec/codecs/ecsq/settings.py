@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mediacodec.audio_coding.packet_size import whole_number
-from mediacodec.errors import CorruptError, ModelError
+from mediacodec.errors import CorruptError, ModelError, ParameterError
 from mediacodec.frames import AudioChunk, Samples
 from mediacodec.manifest import Manifest
 from mediacodec_bitstream import RC24, AudioParameters, Packet, StreamHeader
