@@ -280,7 +280,7 @@ def test_a_bit_rate_is_kept(make_frames: Frames) -> None:
         ({"bit_rate": 10}, "bit_rate"),
         ({"gop": 0}, "gop"),
         ({"preset": "placebo"}, "preset"),
-        ({"width": 0}, "pixels"),
+        ({"width": 0}, "width must be at least 1"),
         ({"width": 40_000, "height": 4000}, "too large"),
         ({"frame_rate": Fraction(-1)}, "frame_rate"),
     ],
