@@ -8,7 +8,6 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.audio_coding.packet_size import whole_number
 from mediacodec.entropy_coding.code_tables import CodeTables
 from mediacodec.errors import CorruptError, ModelError, ParameterError
 from mediacodec.frames import AudioChunk, Samples
@@ -134,8 +133,11 @@ class CodebookSettings:
         return {"num_codebooks": np.array([num_codebooks])} if self.chooses_codebooks else {}
 
     def packet_frames(self, packet_duration: float) -> int:
-        """Frames in a packet of so many seconds. Raises ParameterError as `whole_number` does."""
-        return whole_number(packet_duration, 1 / self.frame_rate, MAX_PACKET_SECONDS)
+        """Frames in a packet of so many seconds. Raises ParameterError where that is out of range."""
+        shortest = 1 / self.frame_rate
+        if not shortest / 2 < packet_duration <= MAX_PACKET_SECONDS:  # also refuses NaN
+            raise ParameterError(f"packet_duration {packet_duration} s is not in {shortest:g}..{MAX_PACKET_SECONDS} s")
+        return round(packet_duration * self.frame_rate)
 
     def stream_header(
         self, model: Manifest, fourcc: str, stream_id: int, *, packet_duration: int, crc_size: int, extradata: bytes

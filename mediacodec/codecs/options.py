@@ -50,8 +50,7 @@ class AudioOptions:
 
     Attributes:
         bit_rate: bits a second; the highest rate of the codec that does not exceed it is taken. None for its best.
-        packet_duration: seconds of audio in a packet: 1 for files, 0.02 to 0.1 where somebody listens meanwhile. It
-            must be a whole number of the codec's frames, within 2 %; the default stands for the number nearest to 1 s.
+        packet_duration: seconds of audio in a packet: 1 for files, 0.02 to 0.1 where somebody listens meanwhile.
         entropy: "static", or "context" for fewer bits and more time, where the model has a context model; None for the
             codec's default.
 

@@ -39,10 +39,10 @@ def save_encodec(folder: Path) -> Path:
 
 
 def save_encodec_segments(folder: Path) -> Path:
-    """EnCodec's 48 kHz variant, mono: segments of 22 ms, eleven frames, a new one every 324 samples (20.25 ms)."""
+    """EnCodec's 48 kHz variant, mono: segments of 20 ms, ten frames, that overlap by one and a half."""
     shape = {"num_filters": 4, "hidden_size": 16, "codebook_size": 64, "upsampling_ratios": [4, 4, 2]}
     whole = {"norm_type": "time_group_norm", "use_causal_conv": False, "normalize": True}
-    cut = {"chunk_length_s": 0.022, "overlap": 0.0795}
+    cut = {"chunk_length_s": 0.02, "overlap": 0.15}
     random_encodec(sampling_rate=16_000, target_bandwidths=[48.0], **shape, **whole, **cut).save_pretrained(folder)
     return folder
 

@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mediacodec.audio_coding.packet_size import whole_number
 from mediacodec.errors import CorruptError, ModelError, ParameterError
 from mediacodec.frames import AudioChunk, Samples
 from mediacodec.manifest import Manifest
@@ -105,8 +104,11 @@ class EcsqSettings:
         return int(MAX_PACKET_SECONDS * self.frame_rate)
 
     def packet_frames(self, packet_duration: float) -> int:
-        """Frames in a packet of so many seconds. Raises ParameterError as `whole_number` does."""
-        return whole_number(packet_duration, 1 / self.frame_rate, MAX_PACKET_SECONDS)
+        """Frames in a packet of so many seconds. Raises ParameterError."""
+        shortest = 1 / self.frame_rate
+        if not shortest / 2 < packet_duration <= MAX_PACKET_SECONDS:
+            raise ParameterError(f"packet_duration {packet_duration} s is not in {shortest:g}..{MAX_PACKET_SECONDS} s")
+        return round(packet_duration * self.frame_rate)
 
     def frames_of(self, packet: Packet) -> int:
         """Frames that a packet holds. Raises CorruptError where no packet has so many."""

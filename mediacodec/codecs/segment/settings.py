@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from mediacodec.audio_coding.codebook_settings import MAX_PACKET_SECONDS, CodebookSettings
-from mediacodec.audio_coding.packet_size import whole_number
-from mediacodec.errors import ModelError
+from mediacodec.errors import ModelError, ParameterError
 from mediacodec.manifest import Manifest
 
 FOURCC = "sgmt"
@@ -41,7 +42,10 @@ class SegmentSettings(CodebookSettings):
 
     def packet_segments(self, packet_duration: float) -> int:
         """Whole segments in a packet of so many seconds. Raises ParameterError."""
-        return whole_number(packet_duration, self.stride / self.sample_rate, MAX_PACKET_SECONDS, "segments")
+        shortest = self.stride / self.sample_rate
+        if not shortest <= packet_duration <= MAX_PACKET_SECONDS:  # also refuses NaN
+            raise ParameterError(f"packet_duration {packet_duration} s is not in {shortest:g}..{MAX_PACKET_SECONDS} s")
+        return math.floor(packet_duration / shortest)
 
     def frames(self, samples: int) -> int:
         """Frames of a segment of so many samples."""
