@@ -48,6 +48,10 @@ class _InferenceSession(Protocol):
     def get_outputs(self) -> list[_Value]: ...
 
 
+_left_behind: list[_InferenceSession] = []
+"""Sessions of the process that this one was forked from: closing one would wait for threads that are not here."""
+
+
 class Session:
     """A graph that is loaded and ready to run; open one with `open_session`.
 
@@ -87,6 +91,7 @@ class Session:
         """
         with _translated(f"{self._label} cannot be run"):
             if self._again is not None and self._process != os.getpid():
+                _left_behind.append(self._session)
                 self._session, self._process = self._again(), os.getpid()
             return self._session.run(names, feed)
 
